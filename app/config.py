@@ -1,0 +1,129 @@
+"""Every setting of the service: the spec's names, then ours.
+
+Read from the environment, then from ``.env``. There is no module-level instance: ``create_app(settings)`` gets
+one, and handlers get it through ``app.dependencies.get_settings``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("no such time zone; use a name such as Asia/Ho_Chi_Minh") from error
+    return name
+
+
+class Settings(BaseSettings):
+    """Validated configuration. Thresholds bound calibrated public scores; raw ones stand in the pack manifests."""
+
+    model_config = SettingsConfigDict(env_file=".env", case_sensitive=True, extra="ignore", frozen=True)
+
+    # The spec's settings
+    APP_NAME: str = "CV Service"
+    VERSION: str = "1.0.0"
+    PORT: int = Field(8001, ge=1, le=65535)
+    DEBUG: bool = False
+
+    DATABASE_URL: SecretStr
+    POSTGRES_POOL_SIZE: Count = 20
+    POSTGRES_MAX_OVERFLOW: int = Field(10, ge=0)
+
+    MILVUS_HOST: str = "localhost"
+    MILVUS_PORT: int = Field(19530, ge=1, le=65535)
+    MILVUS_USER: str = ""
+    MILVUS_PASSWORD: SecretStr = SecretStr("")
+
+    REDIS_URL: SecretStr = SecretStr("redis://localhost:6379/0")
+    REDIS_CACHE_TTL: Count = 300
+
+    RABBITMQ_URL: SecretStr = SecretStr("amqp://guest:guest@localhost:5672/")
+
+    STORAGE_TYPE: Literal["minio", "s3"] = "minio"
+    MINIO_ENDPOINT: str = "localhost:9000"
+    MINIO_ACCESS_KEY: SecretStr
+    MINIO_SECRET_KEY: SecretStr
+    MINIO_BUCKET: str = Field("hotel-images", min_length=3, max_length=63)
+
+    FACE_RECOGNITION_THRESHOLD: Probability = 0.7
+    FACE_DETECTION_THRESHOLD: Probability = 0.9
+    LIVENESS_THRESHOLD: Probability = 0.5
+
+    IMAGE_SEARCH_TOP_K: int = Field(10, ge=1, le=100)
+    IMAGE_SIMILARITY_THRESHOLD: Probability = 0.7
+
+    OCR_LANGUAGES: str = "vi,en"
+
+    MAX_WORKERS: Count = 4
+    GPU_DEVICE_ID: int = Field(0, ge=0)
+
+    # Ours: where things are
+    CV_DATA_DIR: Path = Path("data")
+    HOTEL_TIMEZONE: Annotated[str, AfterValidator(_known_zone)] = "Asia/Ho_Chi_Minh"
+    MILVUS_URI: str = Field("", description="Overrides MILVUS_HOST/PORT: an http(s) address, or a local path that ends in .db.")
+    MINIO_SECURE: bool = False
+    MINIO_REGION: str = "us-east-1"
+
+    # Ours: models and inference
+    MODEL_PACK: str = "compact"
+    MODEL_WEIGHTS_DIR: Path = Path(__file__).parent / "ml_models" / "weights"
+    INFERENCE_RUNTIME: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    INFERENCE_PRECISION: Literal["auto", "f32"] = "auto"
+    INFERENCE_QUEUE_SIZE: Count = Field(64, description="Requests that may wait for a thread; one more is answered 429.")
+    INFERENCE_DEADLINE_S: Seconds = 20.0
+
+    # Ours: limits
+    MAX_BODY_BYTES: Count = 15 * 1024 * 1024
+    MAX_IMAGE_PIXELS: Count = 50_000_000
+    BACKEND_TIMEOUT_S: Seconds = 3.0
+
+    # Ours: access
+    AUTH_REQUIRED: bool = True
+    ALLOWED_HOSTS: str = Field("", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are.")
+
+    # Ours: faces and attendance
+    FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)
+    FACE_KEEP_CROPS: bool = False
+    ATTENDANCE_DEBOUNCE_S: float = Field(60.0, ge=0)
+    ATTENDANCE_REQUIRE_LIVENESS: bool = False
+    EVENTS_EXCHANGE: str = "hotel.cv"
+
+    # Ours: retention, days
+    RETENTION_IDENTITY_DAYS: Count = 30
+    RETENTION_FRAMES_DAYS: Count = 30
+    RETENTION_ROOM_PHOTOS_DAYS: Count = 90
+    RETENTION_OUTBOX_DAYS: Count = 7
+    RETENTION_AUDIT_DAYS: Count = 365
+
+    # Ours: logs
+    LOG_LEVEL: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    LOG_JSON: bool = False
+    LOG_DIR: Path | None = Path("logs")
+    LOG_RETENTION_DAYS: Count = 30
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment and ``.env``.
+
+    Raises:
+        ConfigurationError: one line that names each wrong or missing setting.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates; the environment fills the rest
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"Wrong settings: {problems}. See .env.example.") from error

@@ -1,0 +1,118 @@
+"""The types that every layer speaks. Frozen, slotted, without behaviour that needs a model or a backend.
+
+Coordinates are pixels of the EXIF-upright image, ``x1, y1, x2, y2`` with the origin at the top left; the public
+``x, y, width, height`` exists only in ``app/models``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+Image = NDArray[np.uint8]
+"""(height, width, 3) uint8 BGR, EXIF-upright."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in pixels; may reach over the image's edge until it is clipped."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    def clip(self, width: int, height: int) -> Box:
+        """The part inside an image of that size; a box wholly outside has no area."""
+        x1, x2 = (min(max(x, 0.0), float(width)) for x in (self.x1, self.x2))
+        y1, y2 = (min(max(y, 0.0), float(height)) for y in (self.y1, self.y2))
+        return Box(x1, y1, x2, y2)
+
+    def scale(self, factor: float) -> Box:
+        """The box multiplied by ``factor``, as when its image is resized by it."""
+        return Box(self.x1 * factor, self.y1 * factor, self.x2 * factor, self.y2 * factor)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0 to 1."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        overlap = max(width, 0.0) * max(height, 0.0)
+        union = self.area + other.area - overlap
+        return overlap / union if union > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A detected face.
+
+    ``score`` is the calibrated detection confidence, 0 to 1. ``landmarks`` is (5, 2) float32 px: left eye, right
+    eye, nose tip, left and right mouth corner, as seen in the image.
+    """
+
+    box: Box
+    score: float
+    landmarks: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """An object found by a detector; ``score`` is 0 to 1, higher is surer."""
+
+    box: Box
+    score: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """``vector`` is (d,) float32 of unit L2 norm. Embeddings of different ``model_id`` must never be compared."""
+
+    vector: FloatArray
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text: ``polygon`` (4, 2) float32 px clockwise from its top left, ``score`` 0 to 1."""
+
+    polygon: FloatArray
+    text: str
+    score: float
+
+
+class Session(Protocol):
+    """What a loaded network offers an engine; thread-safe."""
+
+    @property
+    def provider(self) -> str:
+        """What really runs, for /health: runtime, device and precision, such as ``openvino:cpu:f32``."""
+        ...
+
+    def run(self, feed: Mapping[str, NDArray[np.generic]]) -> list[FloatArray]:
+        """One forward pass. Outputs are in the model's order; batch size may vary where the model allows it."""
+        ...
+
+
+class Engine(Protocol):
+    """Batch-first and synchronous: called on a thread of the ``InferencePool``, never on the event loop."""
+
+    def warm_up(self) -> None:
+        """Run every network once on blank input, so that the first request is not the slow one."""
+        ...
