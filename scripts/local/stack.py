@@ -1,0 +1,110 @@
+"""The four servers together, over one data directory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.local.credentials import Credentials
+from scripts.local.layout import Layout, write_private
+from scripts.local.milvus import MilvusServer
+from scripts.local.objects import ObjectServer
+from scripts.local.ports import assign_ports
+from scripts.local.postgres import PostgresServer
+from scripts.local.postgres_files import PostgresFiles
+from scripts.local.processes import Child
+from scripts.local.server import Server
+from scripts.local.service import Announce, Service
+from scripts.local.valkey import ValkeyServer
+
+_SERVER_NAMES = ("postgres", "milvus", "valkey", "objects")
+
+
+class LocalStack:
+    """PostgreSQL, Milvus Lite, Valkey and S3. Get one from ``open_stack``, which stops it again.
+
+    Args:
+        layout: whose data directory is locked for us.
+        announce: told in one line what happens.
+        stop_requested: ends a start early.
+    """
+
+    def __init__(self, layout: Layout, *, announce: Announce, stop_requested: threading.Event) -> None:
+        self.layout = layout
+        self._announce = announce
+        self._stop_requested = stop_requested
+        self._postgres_files = PostgresFiles.locate(layout)
+        credentials = Credentials.load_or_generate(layout.secrets_file)
+        self._stop_leftovers(credentials)
+        ports = assign_ports(layout.ports_file, _SERVER_NAMES)
+        self.services: dict[str, Service] = {
+            server.name: self._service(server) for server in self._servers(credentials, ports)
+        }
+
+    def start(self) -> None:
+        """Start all servers side by side, and write the file of settings that point at them.
+
+        Raises:
+            LocalStackError: one of them did not start.
+            StopRequested: we were asked to stop meanwhile.
+        """
+        with ThreadPoolExecutor(max_workers=len(self.services)) as threads:
+            for started in [threads.submit(service.start) for service in self.services.values()]:
+                started.result()
+        lines = [f"{name}='{value}'" for name, value in self.settings().items()]
+        write_private(self.layout.environment_file, "\n".join(lines) + "\n")
+
+    def stop(self) -> None:
+        """Stop all servers side by side; those that do not run are skipped."""
+        with ThreadPoolExecutor(max_workers=len(self.services)) as threads:
+            for stopped in [threads.submit(service.stop) for service in self.services.values()]:
+                stopped.result()
+        self.layout.environment_file.unlink(missing_ok=True)
+
+    def settings(self) -> dict[str, str]:
+        """The service's settings that point at these servers."""
+        return {name: value for service in self.services.values() for name, value in service.server.settings().items()}
+
+    def remove_data(self) -> None:
+        """Delete what the stopped servers kept outside the data directory; for tests."""
+        self._postgres_files.remove()
+
+    def _servers(self, credentials: Credentials, ports: dict[str, int]) -> list[Server]:
+        layout = self.layout
+        return [
+            PostgresServer(layout, self._postgres_files, credentials, ports["postgres"]),
+            MilvusServer(layout, ports["milvus"]),
+            ValkeyServer(layout, credentials, ports["valkey"]),
+            ObjectServer(layout, credentials, ports["objects"]),
+        ]
+
+    def _service(self, server: Server) -> Service:
+        child = Child(server.name, run_dir=self.layout.run_dir)
+        return Service(server, child=child, announce=self._announce, stop_requested=self._stop_requested)
+
+    def _stop_leftovers(self, credentials: Credentials) -> None:
+        """Before ports are chosen: a leftover holds the port that we want to keep."""
+        any_port = dict.fromkeys(_SERVER_NAMES, 0)
+        for server in self._servers(credentials, any_port):
+            self._service(server).stop_leftover()
+
+
+@contextmanager
+def open_stack(data_dir: Path, *, announce: Announce, stop_requested: threading.Event) -> Iterator[LocalStack]:
+    """Lock ``data_dir``, start the servers over it, and stop them at the end.
+
+    Raises:
+        LocalStackError: the directory is in use, or a server did not start.
+        StopRequested: we were asked to stop while they started.
+    """
+    layout = Layout.create(data_dir)
+    with layout.locked():
+        stack = LocalStack(layout, announce=announce, stop_requested=stop_requested)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()

@@ -1,0 +1,97 @@
+"""The whole service on this machine: embedded servers, migrations, collections, then the API.
+
+``make run`` calls it. Settings come from the environment and ``.env`` (``.env.example`` explains each); those that say
+where the backends are get overridden, since the backends are ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT_DIR))  # so that it runs by its path, from any folder
+
+from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir  # noqa: E402
+from scripts.local.errors import LocalStackError, StopRequested  # noqa: E402
+from scripts.local.processes import Child  # noqa: E402
+from scripts.local.service import Service  # noqa: E402
+from scripts.local.stack import LocalStack, open_stack  # noqa: E402
+from scripts.local.steps import run_step  # noqa: E402
+from scripts.local.supervisor import stop_signals, watch  # noqa: E402
+
+# Loading and warming every network takes some seconds; on a busy machine many.
+_API_READY_TIMEOUT_S = 300.0
+
+
+def announce(line: str) -> None:
+    """Tell the person at the terminal."""
+    print(f"[run] {line}", flush=True)
+
+
+def serve_servers(stack: LocalStack, *, stop_requested: threading.Event) -> None:
+    """Keep the servers up for somebody who develops against them."""
+    announce(f"settings that point at the servers: {stack.layout.environment_file}")
+    watch(stack.services.values(), until=stop_requested)
+
+
+def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threading.Event) -> None:
+    """Migrate, make the collections, start the API, and keep everything up."""
+    began_s = time.monotonic()
+    address = Address.of(given)
+    environment = api_environment(given, servers=stack.settings(), layout=stack.layout)
+    service = Service(
+        ApiServer(address, environment),
+        child=Child("api", run_dir=stack.layout.run_dir),
+        announce=announce,
+        stop_requested=stop_requested,
+        ready_timeout_s=_API_READY_TIMEOUT_S,
+    )
+    service.stop_leftover()
+    address.require_free()
+    for label, arguments in {
+        "Migrating the database": ["-m", "alembic", "upgrade", "head"],
+        "Making the vector collections": ["scripts/init_vector_db.py"],
+    }.items():
+        announce(label)
+        run_step(label, arguments, environment=environment, stop_requested=stop_requested)
+    try:
+        service.start()
+        announce(f"serving at {address.url} (ready in {time.monotonic() - began_s:.1f} s); try {address.url}/docs")
+        watch([service, *stack.services.values()], until=stop_requested)
+    finally:
+        announce("stopping")
+        service.stop()
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--servers-only", action="store_true", help="start the backends, not the API")
+    options = parser.parse_args()
+    given = given_settings()
+    try:
+        with (
+            stop_signals() as stop_requested,
+            open_stack(project_data_dir(given), announce=announce, stop_requested=stop_requested) as stack,
+        ):
+            if options.servers_only:
+                serve_servers(stack, stop_requested=stop_requested)
+            else:
+                serve_api(stack, given=given, stop_requested=stop_requested)
+    except StopRequested:
+        pass
+    except LocalStackError as error:
+        print(f"[run] {error}", file=sys.stderr)
+        return 1
+    announce("stopped; nothing is left running")
+    return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o077)  # what we write is ours alone, unless a module says otherwise
+    sys.exit(main())
