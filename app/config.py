@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     # Ours: where things are
     CV_DATA_DIR: Path = Path("data")
     HOTEL_TIMEZONE: Annotated[str, AfterValidator(_known_zone)] = "Asia/Ho_Chi_Minh"
-    MILVUS_URI: str = Field("", description="Overrides MILVUS_HOST/PORT: an http(s) address, or a local path that ends in .db.")
+    MILVUS_URI: str = Field(
+        "", description="Overrides MILVUS_HOST/PORT: an http(s) address, or a local path that ends in .db."
+    )
     MINIO_SECURE: bool = False
     MINIO_REGION: str = "us-east-1"
 
@@ -83,7 +85,9 @@ class Settings(BaseSettings):
     MODEL_WEIGHTS_DIR: Path = Path(__file__).parent / "ml_models" / "weights"
     INFERENCE_RUNTIME: Literal["auto", "onnxruntime", "openvino"] = "auto"
     INFERENCE_PRECISION: Literal["auto", "f32"] = "auto"
-    INFERENCE_QUEUE_SIZE: Count = Field(64, description="Requests that may wait for a thread; one more is answered 429.")
+    INFERENCE_QUEUE_SIZE: Count = Field(
+        64, description="Requests that may wait for a thread; one more is answered 429."
+    )
     INFERENCE_DEADLINE_S: Seconds = 20.0
 
     # Ours: limits
@@ -93,7 +97,9 @@ class Settings(BaseSettings):
 
     # Ours: access
     AUTH_REQUIRED: bool = True
-    ALLOWED_HOSTS: str = Field("", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are.")
+    ALLOWED_HOSTS: str = Field(
+        "", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are."
+    )
 
     # Ours: faces and attendance
     FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)

@@ -1,0 +1,183 @@
+"""The only threads on which a model runs.
+
+Admission is bounded: a job gets a place at once or the caller gets ``Overloaded``. A place is given back when the
+*thread* is done with the job, not when whoever awaits it goes away, so cancelled requests can't pile work up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from enum import IntEnum
+from typing import ParamSpec, TypeVar
+
+from app.errors import DeadlineExceeded, Overloaded, Unavailable
+from app.utils import metrics
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Priority(IntEnum):
+    """A thread takes the oldest job of the highest class; cameras wait for people."""
+
+    INTERACTIVE = 0
+    BACKGROUND = 1
+
+
+class _Job:
+    __slots__ = ("admitted_at", "call", "engine", "future", "priority")
+
+    def __init__(self, call: Callable[[], object], engine: str, priority: Priority) -> None:
+        self.call = call
+        self.engine = engine
+        self.priority = priority
+        self.future: Future[object] = Future()
+        self.admitted_at = time.perf_counter()
+
+
+class InferencePool:
+    """A fixed set of threads behind a bounded queue.
+
+    Args:
+        threads: how many jobs run at once; capped by the cores that this process may use, because each session
+            already runs with one intra-op thread and more would only take turns.
+        queue_size: how many admitted jobs may wait beside the running ones.
+        deadline_s: how long a caller waits, queueing included, unless ``submit`` is told otherwise.
+    """
+
+    def __init__(self, *, threads: int, queue_size: int, deadline_s: float) -> None:
+        self.thread_count = min(threads, len(os.sched_getaffinity(0)))
+        self._places = self.thread_count + queue_size
+        self._deadline_s = deadline_s
+        self._queues: dict[Priority, deque[_Job]] = {p: deque() for p in Priority}
+        self._taken = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"inference-{i}", daemon=True) for i in range(self.thread_count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that are admitted and not yet on a thread."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    @property
+    def taken_places(self) -> int:
+        """Places in use: waiting and running jobs."""
+        return self._taken
+
+    async def submit(
+        self,
+        engine: str,
+        function: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Run ``function`` on an inference thread for a person who waits.
+
+        Args:
+            engine: the metric label, such as ``face``.
+
+        Raises:
+            Overloaded: no place is free.
+            DeadlineExceeded: the pool's deadline passed; a job already on a thread runs to its end unobserved.
+        """
+        return await self.submit_at(Priority.INTERACTIVE, engine, function, *args, **kwargs)
+
+    async def submit_at(
+        self,
+        priority: Priority,
+        engine: str,
+        function: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """``submit`` in another class than ``INTERACTIVE``."""
+        context = contextvars.copy_context()
+        job = _Job(lambda: context.run(function, *args, **kwargs), engine, priority)
+        self._admit(job)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.wrap_future(job.future)  # type: ignore[arg-type]  # the job's result is R
+        except TimeoutError as error:
+            metrics.inference_rejected_total.labels("deadline").inc()
+            raise DeadlineExceeded(f"The work did not end within {self._deadline_s:g} s; try again.") from error
+        finally:
+            self._withdraw(job)
+
+    def _admit(self, job: _Job) -> None:
+        with self._changed:
+            if self._closed:
+                raise Unavailable("The service is stopping.", code="stopping")
+            if self._taken >= self._places:
+                metrics.inference_rejected_total.labels("full").inc()
+                raise Overloaded("All inference places are taken; try again shortly.")
+            self._taken += 1
+            self._queues[job.priority].append(job)
+            metrics.inference_queue_depth.set(self.waiting)
+            self._changed.notify()
+
+    def _withdraw(self, job: _Job) -> None:
+        """Take a job that nobody awaits any more out of the queue; one that is on a thread keeps its place."""
+        with self._changed:
+            if job in self._queues[job.priority]:
+                self._queues[job.priority].remove(job)
+                self._taken -= 1
+                metrics.inference_queue_depth.set(self.waiting)
+
+    def _next_job(self) -> _Job | None:
+        with self._changed:
+            while not self._closed:
+                for queue in self._queues.values():
+                    if queue:
+                        job = queue.popleft()
+                        metrics.inference_queue_depth.set(self.waiting)
+                        return job
+                self._changed.wait()
+        return None
+
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
+            started_at = time.perf_counter()
+            metrics.inference_wait.observe(started_at - job.admitted_at)
+            try:
+                if job.future.set_running_or_notify_cancel():
+                    with metrics.inference_running.track_inprogress():
+                        self._run(job)
+                    metrics.inference_duration.labels(job.engine).observe(time.perf_counter() - started_at)
+            finally:
+                with self._changed:
+                    self._taken -= 1
+
+    @staticmethod
+    def _run(job: _Job) -> None:
+        try:
+            result = job.call()
+        except BaseException as error:  # noqa: BLE001  # carried to whoever awaits; the thread must live on
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(result)
+
+    def close(self) -> None:
+        """Refuse new jobs, cancel waiting ones and wait for the running ones."""
+        with self._changed:
+            self._closed = True
+            waiting = [job for queue in self._queues.values() for job in queue]
+            for queue in self._queues.values():
+                queue.clear()
+            self._taken -= len(waiting)
+            self._changed.notify_all()
+        for job in waiting:
+            job.future.set_exception(Unavailable("The service is stopping.", code="stopping"))
+        for thread in self._threads:
+            thread.join()

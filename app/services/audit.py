@@ -1,0 +1,29 @@
+"""Who did what to whom: one row a deed, in the transaction of the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.services.database import Connection
+from app.utils.logging import request_id_var
+
+
+async def record_deed(
+    connection: Connection, action: str, *, subject: str, actor: str | None, details: Mapping[str, object] | None = None
+) -> None:
+    """Write an audit row.
+
+    Args:
+        action: such as ``face.enroll``.
+        subject: the id of what it was done to.
+        actor: who asked for it; None where nobody said.
+        details: JSON-serialisable, without biometric or document data.
+    """
+    await connection.execute(
+        "INSERT INTO audit_log (action, subject, actor, request_id, details) VALUES ($1, $2, $3, $4, $5)",
+        action,
+        subject,
+        actor,
+        request_id_var.get(),
+        dict(details or {}),
+    )

@@ -1,0 +1,184 @@
+"""The SQL of faces: identities, templates, attendance marks. Every function runs on the caller's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from app.core.types import FloatArray
+from app.services.database import Connection, affected
+from app.services.migrations import OWNER_MARK
+
+# One lock for all enrolments and deletions: they are rare, and it also closes the race of two people being enrolled
+# with one face at once, which a lock per employee would leave open.
+_ENROLMENT_LOCK = 0x6376_6661
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A stored face template. ``vector`` is (d,) float32 of unit norm."""
+
+    vector_id: str
+    vector: FloatArray
+    model_id: str
+    quality_score: float
+    angle: str
+    crop_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTemplate:
+    """What may be shown of a template."""
+
+    vector_id: str
+    quality_score: float
+    angle: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The owner of an active template."""
+
+    employee_id: str
+    name: str | None
+
+
+async def lock_enrolments(connection: Connection) -> None:
+    """Wait until no other transaction changes who is enrolled; held until this one ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _ENROLMENT_LOCK)
+
+
+async def owns_employees(connection: Connection) -> bool:
+    """Whether the ``employees`` table is ours, and not the hotel's."""
+    mark = await connection.fetchval("SELECT obj_description(to_regclass('employees'), 'pg_class')")
+    return bool(mark == OWNER_MARK)
+
+
+async def employee_exists(connection: Connection, employee_id: str) -> bool:
+    return await connection.fetchval("SELECT 1 FROM employees WHERE id = $1", employee_id) is not None
+
+
+async def save_employee(
+    connection: Connection, employee_id: str, *, name: str | None, department: str | None, position: str | None
+) -> None:
+    """Insert the person into our own table, or fill in what is newly known."""
+    await connection.execute(
+        "INSERT INTO employees (id, name, department, position) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (id) DO UPDATE SET name = COALESCE($2, employees.name), "
+        "department = COALESCE($3, employees.department), position = COALESCE($4, employees.position)",
+        employee_id,
+        name,
+        department,
+        position,
+    )
+
+
+async def remove_employee(connection: Connection, employee_id: str) -> None:
+    """Forget a person in our own table."""
+    await connection.execute("DELETE FROM employees WHERE id = $1", employee_id)
+
+
+async def add_templates(
+    connection: Connection, employee_id: str, templates: Sequence[Template], *, enrolled_by: str | None
+) -> None:
+    """Write the rows that make templates visible to recognition."""
+    await connection.executemany(
+        "INSERT INTO employee_faces (employee_id, vector_id, quality_score, image_angle, enrolled_by) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        [(employee_id, t.vector_id, t.quality_score, t.angle, enrolled_by) for t in templates],
+    )
+    await connection.executemany(
+        "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key) VALUES ($1, $2, $3, $4, $5)",
+        [(t.vector_id, employee_id, t.model_id, t.vector.astype("<f4").tobytes(), t.crop_key) for t in templates],
+    )
+
+
+async def active_templates(connection: Connection, employee_id: str) -> list[StoredTemplate]:
+    """A person's templates that count in recognition, oldest first."""
+    rows = await connection.fetch(
+        "SELECT vector_id, quality_score, image_angle, enrolled_at FROM employee_faces "
+        "WHERE employee_id = $1 AND is_active ORDER BY id",
+        employee_id,
+    )
+    return [StoredTemplate(r["vector_id"], r["quality_score"], r["image_angle"], r["enrolled_at"]) for r in rows]
+
+
+async def template_vectors(connection: Connection, employee_id: str, *, model_id: str) -> FloatArray:
+    """A person's active vectors of one model, (n, d) float32; n may be 0."""
+    rows = await connection.fetch(
+        "SELECT t.vector FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "
+        "WHERE t.employee_id = $1 AND t.model_id = $2 AND f.is_active",
+        employee_id,
+        model_id,
+    )
+    if not rows:
+        return np.empty((0, 0), np.float32)
+    return np.stack([np.frombuffer(row["vector"], "<f4") for row in rows])
+
+
+async def retire_templates(connection: Connection, employee_id: str) -> tuple[list[str], list[str]]:
+    """End a person's active templates: their rows stay for audit as inactive, their vectors go.
+
+    Returns:
+        The vector ids and the keys of kept crops, to be removed from their backends.
+    """
+    ended = await connection.fetch(
+        "UPDATE employee_faces SET is_active = FALSE WHERE employee_id = $1 AND is_active RETURNING vector_id",
+        employee_id,
+    )
+    gone = await connection.fetch("DELETE FROM face_templates WHERE employee_id = $1 RETURNING crop_key", employee_id)
+    return [row["vector_id"] for row in ended], [row["crop_key"] for row in gone if row["crop_key"]]
+
+
+async def erase_person(connection: Connection, employee_id: str) -> tuple[int, list[str], list[str]]:
+    """Remove all that we know of a person's face.
+
+    Returns:
+        How many templates counted until now, all their vector ids, and the keys of kept crops.
+    """
+    crops = await connection.fetch("DELETE FROM face_templates WHERE employee_id = $1 RETURNING crop_key", employee_id)
+    rows = await connection.fetch(
+        "DELETE FROM employee_faces WHERE employee_id = $1 RETURNING vector_id, is_active", employee_id
+    )
+    await connection.execute("DELETE FROM attendance_marks WHERE employee_id = $1", employee_id)
+    active = sum(1 for row in rows if row["is_active"])
+    return active, [row["vector_id"] for row in rows], [row["crop_key"] for row in crops if row["crop_key"]]
+
+
+async def identities(connection: Connection, vector_ids: Sequence[str]) -> dict[str, Identity]:
+    """The owners of those templates that are active; unknown and ended ones are absent."""
+    rows = await connection.fetch(
+        "SELECT f.vector_id, f.employee_id, e.name FROM employee_faces f JOIN employees e ON e.id = f.employee_id "
+        "WHERE f.vector_id = ANY($1) AND f.is_active",
+        list(vector_ids),
+    )
+    return {row["vector_id"]: Identity(row["employee_id"], row["name"]) for row in rows}
+
+
+async def count_people(connection: Connection) -> int:
+    """How many people have an active template."""
+    return int(await connection.fetchval("SELECT count(DISTINCT employee_id) FROM employee_faces WHERE is_active"))
+
+
+async def mark_attendance(
+    connection: Connection, employee_id: str, camera_id: str, *, window: timedelta, event_id: str
+) -> bool:
+    """Take the right to write the one attendance event of this window.
+
+    The database's clock decides, so replicas and clients with wrong clocks agree. Two transactions that ask at once
+    wait for each other on the row.
+    """
+    status = await connection.execute(
+        "INSERT INTO attendance_marks AS m (employee_id, camera_id, event_id, marked_at) VALUES ($1, $2, $3, NOW()) "
+        "ON CONFLICT (employee_id, camera_id) DO UPDATE SET event_id = $3, marked_at = NOW() "
+        "WHERE m.marked_at <= NOW() - $4::interval",
+        employee_id,
+        camera_id,
+        event_id,
+        window,
+    )
+    return affected(status) == 1

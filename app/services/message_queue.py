@@ -1,0 +1,143 @@
+"""Events: ``publish_event`` writes one into the outbox, ``MessageQueue`` carries it to RabbitMQ.
+
+``publish_event`` takes the caller's transaction, so an event exists exactly when the change it tells of does.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPException, DeliveryError, PublishError
+
+from app.services.calls import backend_call
+from app.services.database import Connection
+from app.utils import metrics
+
+BACKEND = "message_queue"
+SCHEMA_VERSION = 1
+
+# Types with a durable queue of their own name, declared here so that no event is lost before a consumer exists.
+QUEUED_TYPES = ("attendance.events", "anomaly.alerts")
+
+# aiormq tells of a channel that went away by a RuntimeError; lost connections are OSErrors.
+_FAILURES = (AMQPException, RuntimeError)
+
+
+async def publish_event(
+    connection: Connection, event_type: str, payload: Mapping[str, object], *, key: str, occurred_at: datetime
+) -> str:
+    """Write an event into the outbox, inside the transaction of ``connection``.
+
+    Args:
+        event_type: also the routing key.
+        payload: the event's own fields, JSON-serialisable.
+        key: events of one key are published in the order they were written, such as an employee id.
+
+    Returns:
+        The event id, by which consumers recognise a repeated delivery.
+    """
+    event_id = str(uuid.uuid4())
+    body = {
+        **payload,
+        "event_id": event_id,
+        "type": event_type,
+        "schema_version": SCHEMA_VERSION,
+        "occurred_at": occurred_at.isoformat().replace("+00:00", "Z"),
+    }
+    await connection.execute(
+        "INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) VALUES ($1, $2, $3, $4, $5)",
+        event_id,
+        event_type,
+        key,
+        body,
+        occurred_at,
+    )
+    # Wakes the relay at commit; a lost notification only costs the relay's polling interval.
+    await connection.execute("SELECT pg_notify('cv_outbox', '')")
+    metrics.events_total.labels(event_type).inc()
+    return event_id
+
+
+class Unroutable(Exception):
+    """The broker has no queue for this routing key."""
+
+
+class MessageQueue:
+    """One confirmed channel to a durable topic exchange; opened on first use and again after a failure.
+
+    Args:
+        url: ``amqp://…``.
+        exchange: its name.
+        timeout_s: limit of one call.
+    """
+
+    def __init__(self, url: str, *, exchange: str, timeout_s: float) -> None:
+        self._url = url
+        self._exchange_name = exchange
+        self._timeout_s = timeout_s
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def _open(self) -> AbstractExchange:
+        if self._exchange is not None and self._channel is not None and not self._channel.is_closed:
+            return self._exchange
+        await self._drop()
+        self._connection = await aio_pika.connect(self._url, timeout=self._timeout_s)
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await self._channel.declare_exchange(self._exchange_name, aio_pika.ExchangeType.TOPIC, durable=True)
+        for name in QUEUED_TYPES:
+            queue = await self._channel.declare_queue(name, durable=True)
+            await queue.bind(exchange, routing_key=name)
+        self._exchange = exchange
+        return exchange
+
+    async def publish(self, event_type: str, payload: Mapping[str, object]) -> None:
+        """Send one message and wait until the broker has it on disk.
+
+        Raises:
+            Unroutable: no queue is bound for this type; the message is not kept anywhere.
+            BackendUnavailable: not confirmed in time; it may or may not have arrived.
+        """
+        message = aio_pika.Message(
+            json.dumps(payload, ensure_ascii=False).encode(),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=str(payload["event_id"]),
+            type=event_type,
+        )
+        try:
+            async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
+                exchange = await self._open()
+                try:
+                    await exchange.publish(message, routing_key=event_type, mandatory=True)
+                except PublishError as error:
+                    raise Unroutable(event_type) from error
+                except DeliveryError as error:  # the broker refused it (nack): full disk, dead queue
+                    raise ConnectionError("negative acknowledgement") from error
+        except Unroutable:
+            raise
+        except BaseException:
+            await self._drop()
+            raise
+
+    async def ping(self) -> None:
+        """Raises BackendUnavailable unless the channel is open or can be opened."""
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
+            await self._open()
+
+    async def _drop(self) -> None:
+        connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
+        if connection is not None:
+            try:
+                await connection.close()
+            except (*_FAILURES, OSError):
+                return  # it was already gone
+
+    async def close(self) -> None:
+        await self._drop()

@@ -1,0 +1,145 @@
+"""Objects in MinIO or any S3. The client is synchronous, so it has threads of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from app.errors import NotFound
+from app.services.calls import backend_call
+
+BACKEND = "storage"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ObjectStorage:
+    """One bucket.
+
+    Args:
+        endpoint: ``host:port``, without a scheme.
+        public_endpoint: ``scheme://host[:port]`` that browsers reach; presigned URLs are signed for it. Empty: the
+            endpoint itself.
+        timeout_s: limit of one call; a read or write that takes longer is a failure.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        secure: bool,
+        region: str,
+        timeout_s: float,
+        public_endpoint: str = "",
+    ) -> None:
+        self.bucket = bucket
+        self._timeout_s = timeout_s
+        # No retries inside the client: a caller's time limit covers the whole call, and writes retry one level up.
+        pool = urllib3.PoolManager(
+            num_pools=4, maxsize=16, timeout=urllib3.Timeout(connect=min(timeout_s, 2.0), read=timeout_s), retries=False
+        )
+        self._client = Minio(
+            endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region=region, http_client=pool
+        )
+        self._signer = self._client
+        if public_endpoint:
+            scheme, _, host = public_endpoint.partition("://")
+            self._signer = Minio(
+                host.rstrip("/"), access_key=access_key, secret_key=secret_key, secure=scheme == "https", region=region
+            )
+        self._pool = pool
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
+
+    async def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        failures = (MinioException, urllib3.exceptions.HTTPError)
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=failures):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def ensure_bucket(self) -> None:
+        """Create the bucket unless it exists."""
+
+        def ensure() -> None:
+            if self._client.bucket_exists(self.bucket):
+                return
+            try:
+                self._client.make_bucket(self.bucket)
+            except S3Error as error:
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):  # another replica was first
+                    raise
+
+        await self._call(ensure)
+
+    async def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Write an object, replacing one of that key."""
+        await self._call(
+            self._client.put_object, self.bucket, key, io.BytesIO(data), len(data), content_type=content_type
+        )
+
+    async def get(self, key: str) -> bytes:
+        """The object's bytes.
+
+        Raises:
+            NotFound: no object has that key.
+            BackendUnavailable: the store does not answer.
+        """
+
+        def read() -> bytes | None:
+            try:
+                response = self._client.get_object(self.bucket, key)
+            except S3Error as error:
+                if error.code == "NoSuchKey":
+                    return None
+                raise
+            try:
+                return response.read()
+            finally:
+                response.close()
+                response.release_conn()
+
+        data = await self._call(read)
+        if data is None:
+            raise NotFound("No such object is stored.", code="object_not_found")
+        return data
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that does not exist is no error."""
+        await self._call(self._client.remove_object, self.bucket, key)
+
+    async def list_keys(self, prefix: str) -> list[str]:
+        """All keys that begin with ``prefix``."""
+
+        def names() -> Iterator[str]:
+            for found in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
+                if found.object_name:
+                    yield found.object_name
+
+        return await self._call(lambda: list(names()))
+
+    def presigned_url(self, key: str, *, lifetime_s: int) -> str:
+        """A GET address that works without credentials for ``lifetime_s`` (1 to 604 800). Computed, not fetched."""
+        return self._signer.presigned_get_object(self.bucket, key, expires=timedelta(seconds=lifetime_s))
+
+    def url(self, key: str) -> str:
+        """The object's address without a signature: the stable value for the spec's ``storage_url`` columns."""
+        return f"s3://{self.bucket}/{key}"
+
+    async def ping(self) -> None:
+        """Raises BackendUnavailable unless the store answers for our bucket's name."""
+        await self._call(self._client.bucket_exists, self.bucket)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.clear()

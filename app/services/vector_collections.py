@@ -1,0 +1,214 @@
+"""One Milvus collection: schema, alias, and calls that heal themselves after Milvus restarts.
+
+The spec's collection names are aliases; behind each stands a collection of one model, since vectors of two models
+must never meet. Writes are not flushed one by one: Milvus has them in its log when ``insert`` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusException
+
+from app.core.types import FloatArray
+from app.errors import ConfigurationError
+from app.services.calls import backend_call
+
+BACKEND = "vector_db"
+
+_NOT_LOADED = 101
+_NOT_FOUND = 100
+_EF_SEARCH = 128
+_INDEX = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 16, "efConstruction": 200}}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A neighbour: its output fields and the cosine to the query, -1 to 1, higher is closer."""
+
+    fields: Mapping[str, Any]  # whatever scalar fields were asked for
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """``alias`` is the spec's name, ``schema`` its fields and ours, ``model_id`` whose vectors it holds."""
+
+    alias: str
+    model_id: str
+    schema: CollectionSchema
+
+    @property
+    def collection(self) -> str:
+        """The name behind the alias: letters, digits and underscores, as Milvus wants."""
+        return f"{self.alias}__{re.sub(r'[^A-Za-z0-9]', '_', self.model_id)}"
+
+
+def quote(value: str) -> str:
+    """A string literal of Milvus' expression language; the only way a value enters an expression."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def any_of(field: str, values: Sequence[str]) -> str:
+    """The expression ``field in ["…", "…"]``."""
+    return f"{field} in [{', '.join(quote(value) for value in values)}]"
+
+
+class VectorCollection:
+    """Insert, search, delete and count in one collection.
+
+    Args:
+        client: shared by all collections of a server.
+        timeout_s: limit of one call, healing included.
+    """
+
+    def __init__(self, client: AsyncMilvusClient, spec: CollectionSpec, *, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        # No retries inside the client: it would go on past the caller's time limit.
+        self._options = {"timeout": timeout_s, "retry_times": 0}
+        self.spec = spec
+        self._ready = False
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=(MilvusException,)):
+            yield
+
+    async def open(self) -> None:
+        """Create the collection and its alias where they are missing, and load it.
+
+        Raises:
+            ConfigurationError: the alias belongs to another model's collection.
+            BackendUnavailable: Milvus does not answer.
+        """
+        async with self._opening:
+            if not self._ready:
+                async with self._call():
+                    await self._create_and_load()
+                self._ready = True
+
+    async def _create_and_load(self) -> None:
+        current = await self.current_collection()
+        if current is not None and current != self.spec.collection:
+            raise ConfigurationError(
+                f"{self.spec.alias} holds vectors of another model ({current}), the loaded one is "
+                f"{self.spec.model_id}. Migrate with: python scripts/reindex.py --collection {self.spec.alias}",
+                code="model_changed",
+            )
+        await self.create(alias=current is None)
+
+    async def create(self, *, alias: bool) -> None:
+        """Make and load this model's collection; with ``alias`` also give it the public name."""
+        name = self.spec.collection
+        if not await self._client.has_collection(name, **self._options):
+            index = self._client.prepare_index_params()
+            index.add_index("embedding", **_INDEX)
+            await self._client.create_collection(
+                name, schema=self.spec.schema, index_params=index, consistency_level="Session", **self._options
+            )
+        if alias:
+            await self._client.create_alias(name, self.spec.alias, **self._options)
+        await self._client.load_collection(name, **self._options)
+
+    async def current_collection(self) -> str | None:
+        """The collection that the public name stands for now; None before the first start."""
+        try:
+            described = await self._client.describe_alias(self.spec.alias, **self._options)
+        except MilvusException as error:
+            if "not found" in str(error).lower() or error.code == _NOT_FOUND or "exist" in str(error).lower():
+                return None
+            raise
+        return str(described["collection_name"])
+
+    @asynccontextmanager
+    async def _loaded(self) -> AsyncIterator[str]:
+        await self.open()
+        async with self._call():
+            yield self.spec.collection
+
+    async def _reload(self, error: MilvusException) -> None:
+        """Load the collection again after Milvus came back without it; any other failure is passed on."""
+        if error.code != _NOT_LOADED and "not loaded" not in str(error):
+            raise error
+        await self._client.load_collection(self.spec.collection, **self._options)
+
+    async def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows of the schema's fields. Not retried: a caller that gets an error must undo by its own ids."""
+        async with self._loaded() as name:
+            await self._client.insert(name, [dict(row) for row in rows], **self._options)
+
+    async def search(
+        self,
+        vectors: FloatArray,
+        *,
+        limit: int,
+        fields: Sequence[str],
+        expression: str = "",
+        strong: bool = False,
+        offset: int = 0,
+    ) -> list[list[Hit]]:
+        """The nearest neighbours of each query, closest first.
+
+        Args:
+            vectors: (n, d) float32 of unit norm.
+            expression: evaluated inside the search, so ``limit`` counts matching rows only.
+            strong: also see what other processes wrote a moment ago; slower on a cluster.
+        """
+        async with self._loaded() as name:
+            options: dict[str, Any] = dict(self._options)
+            if strong:
+                options["consistency_level"] = "Strong"
+            params: dict[str, Any] = {"metric_type": "COSINE", "params": {"ef": max(_EF_SEARCH, limit + offset)}}
+            if offset:
+                params["offset"] = offset
+
+            options |= {
+                "data": list(vectors),
+                "anns_field": "embedding",
+                "limit": limit,
+                "filter": expression,
+                "output_fields": list(fields),
+                "search_params": params,
+            }
+            try:
+                found = await self._client.search(name, **options)
+            except MilvusException as error:
+                await self._reload(error)
+                found = await self._client.search(name, **options)
+            return [[Hit(hit["entity"], float(hit["distance"])) for hit in hits] for hits in found]
+
+    async def query(self, expression: str, *, fields: Sequence[str], limit: int = 16_384) -> list[dict[str, Any]]:
+        """Rows for which the expression holds, in no order."""
+        async with self._loaded() as name:
+            try:
+                rows = await self._client.query(
+                    name, filter=expression, output_fields=list(fields), limit=limit, **self._options
+                )
+            except MilvusException as error:
+                await self._reload(error)
+                rows = await self._client.query(
+                    name, filter=expression, output_fields=list(fields), limit=limit, **self._options
+                )
+            return [dict(row) for row in rows]
+
+    async def delete(self, expression: str) -> None:
+        """Remove the rows for which the expression holds; none is no error."""
+        async with self._loaded() as name:
+            try:
+                await self._client.delete(name, filter=expression, **self._options)
+            except MilvusException as error:
+                await self._reload(error)
+                await self._client.delete(name, filter=expression, **self._options)
+
+    async def flush(self) -> None:
+        """Seal what was inserted into an indexed segment; for bulk jobs, never per request."""
+        async with self._loaded() as name:
+            await self._client.flush(name, **self._options)

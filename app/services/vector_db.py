@@ -1,0 +1,114 @@
+"""Milvus: the index over what PostgreSQL records. Losing it loses nothing; ``scripts/reconcile.py`` rebuilds it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pymilvus import AsyncMilvusClient, CollectionSchema, DataType, MilvusException
+
+from app.core.types import FloatArray
+from app.services.calls import backend_call
+from app.services.vector_collections import BACKEND, CollectionSpec, VectorCollection, any_of
+
+FACE_FIELDS = ("vector_id", "employee_id")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceHit:
+    """A stored template near the probe; ``similarity`` is the cosine, -1 to 1."""
+
+    vector_id: str
+    employee_id: str
+    similarity: float
+
+
+def new_vector_id() -> str:
+    """A fresh key for a vector."""
+    return f"vec_{uuid.uuid4().hex}"
+
+
+def face_collection(model_id: str, dimension: int) -> CollectionSpec:
+    """The spec's ``face_embeddings`` plus ``vector_id``, our own key, so that an insert can be undone by name."""
+    schema = CollectionSchema([], description="Employee face embeddings", enable_dynamic_field=False, auto_id=True)
+    schema.add_field("id", DataType.INT64, is_primary=True, auto_id=True)
+    schema.add_field("employee_id", DataType.VARCHAR, max_length=20)
+    schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=dimension)
+    schema.add_field("quality_score", DataType.FLOAT)
+    schema.add_field("enrolled_at", DataType.INT64)
+    schema.add_field("vector_id", DataType.VARCHAR, max_length=100)
+    schema.add_field("model_id", DataType.VARCHAR, max_length=100)
+    return CollectionSpec("face_embeddings", model_id, schema)
+
+
+class VectorDBService:
+    """The face and image collections of one Milvus.
+
+    Args:
+        uri: ``http(s)://host:port``, or a local file that ends in ``.db``.
+        faces: which face collection; see ``face_collection``.
+        timeout_s: limit of one call.
+    """
+
+    def __init__(self, uri: str, *, user: str, password: str, faces: CollectionSpec, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s)
+        self.faces = VectorCollection(self.client, faces, timeout_s=timeout_s)
+
+    async def open(self) -> None:
+        """Create what is missing and load it; see ``VectorCollection.open``."""
+        await self.faces.open()
+
+    async def insert_face_embedding(
+        self, employee_id: str, embedding: FloatArray, quality_score: float, *, vector_id: str = ""
+    ) -> str:
+        """Insert one template and return its ``vector_id``. It matches nobody until PostgreSQL knows it as active.
+
+        Args:
+            embedding: (d,) float32 of unit norm.
+            vector_id: chosen by the caller, so that it can undo an insert whose answer was lost; made here if empty.
+        """
+        vector_id = vector_id or new_vector_id()
+        row = {
+            "employee_id": employee_id,
+            "embedding": embedding,
+            "quality_score": quality_score,
+            "enrolled_at": int(time.time()),
+            "vector_id": vector_id,
+            "model_id": self.faces.spec.model_id,
+        }
+        await self.faces.insert([row])
+        return vector_id
+
+    async def search_face(self, query_embedding: FloatArray, top_k: int = 1) -> list[tuple[str, float]]:
+        """(employee_id, cosine) of the ``top_k`` nearest templates, closest first. Raw hits: not yet held against
+        PostgreSQL."""
+        hits = (await self.search_faces(query_embedding[None], top_k=top_k))[0]
+        return [(hit.employee_id, hit.similarity) for hit in hits]
+
+    async def search_faces(self, probes: FloatArray, *, top_k: int, strong: bool = False) -> list[list[FaceHit]]:
+        """The nearest templates of several probes, (n, d) float32, in one call."""
+        found = await self.faces.search(probes, limit=top_k, fields=FACE_FIELDS, strong=strong)
+        return [
+            [FaceHit(hit.fields["vector_id"], hit.fields["employee_id"], hit.similarity) for hit in hits]
+            for hits in found
+        ]
+
+    async def delete_face_embeddings(self, employee_id: str) -> None:
+        """Remove every template of a person, orphans included."""
+        await self.faces.delete(any_of("employee_id", [employee_id]))
+
+    async def delete_face_vectors(self, vector_ids: Sequence[str]) -> None:
+        """Remove templates by id."""
+        if vector_ids:
+            await self.faces.delete(any_of("vector_id", vector_ids))
+
+    async def ping(self) -> None:
+        """Raises BackendUnavailable unless Milvus answers."""
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=(MilvusException,)):
+            await self.client.list_collections(timeout=self._timeout_s, retry_times=0)
+
+    async def close(self) -> None:
+        await self.client.close()

@@ -1,0 +1,53 @@
+"""Prometheus metrics: the spec's names first, then ours. Units stand in the names; labels are bounded sets."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+# The spec's
+face_recognition_total = Counter(
+    "cv_face_recognition_total",
+    "Face recognition requests by outcome",
+    ["status"],  # success, failure, no_face, liveness_failed
+)
+face_recognition_duration = Histogram(
+    "cv_face_recognition_duration_seconds",
+    "Face recognition duration",
+    buckets=[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
+)
+face_recognition_confidence = Histogram(
+    "cv_face_recognition_confidence",
+    "Face recognition confidence score",
+    buckets=[0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0],
+)
+image_search_total = Counter("cv_image_search_total", "Image search requests", ["category"])
+image_search_duration = Histogram("cv_image_search_duration_seconds", "Image search duration")
+ocr_total = Counter("cv_ocr_total", "OCR requests", ["type"])
+ocr_requests_total = Counter("cv_ocr_requests_total", "OCR requests by document type", ["document_type"])
+gpu_memory_usage = Gauge("cv_gpu_memory_usage_bytes", "GPU memory in use")
+model_loaded = Gauge("cv_model_loaded", "Model loaded status (1=loaded, 0=not loaded)", ["model_name"])
+
+# Ours: the inference pool
+inference_queue_depth = Gauge("cv_inference_queue_depth", "Jobs waiting for an inference thread")
+inference_running = Gauge("cv_inference_running", "Jobs running on an inference thread")
+inference_wait = Histogram("cv_inference_wait_seconds", "Time from admission to a thread", buckets=_SECONDS)
+inference_duration = Histogram("cv_inference_seconds", "Time on an inference thread", ["engine"], buckets=_SECONDS)
+inference_rejected_total = Counter("cv_inference_rejected_total", "Jobs refused or given up", ["reason"])
+stage_duration = Histogram("cv_stage_seconds", "Time of one stage of a request", ["stage"], buckets=_SECONDS)
+batch_size = Histogram("cv_batch_size", "Crops in one forward pass", ["engine"], buckets=(1, 2, 4, 8, 16, 32, 64))
+
+# Ours: backends, events, HTTP
+backend_up = Gauge("cv_backend_up", "Result of the last ping (1=ok, 0=failed)", ["backend"])
+backend_duration = Histogram("cv_backend_seconds", "Backend call duration", ["backend"], buckets=_SECONDS)
+backend_errors_total = Counter("cv_backend_errors_total", "Backend calls that failed", ["backend"])
+outbox_backlog = Gauge("cv_outbox_backlog", "Events not yet published to the broker")
+outbox_oldest_age = Gauge("cv_outbox_oldest_age_seconds", "Age of the oldest unpublished event")
+events_total = Counter("cv_events_total", "Events written to the outbox", ["type"])
+events_published_total = Counter("cv_events_published_total", "Events confirmed by the broker", ["type"])
+cleanup_backlog = Gauge("cv_cleanup_backlog", "Vectors and objects waiting to be removed")
+liveness_total = Counter("cv_liveness_total", "Liveness verdicts", ["verdict"])  # live, spoof, uncertain
+enrolment_total = Counter("cv_face_enrolment_total", "Enrolments by outcome", ["status"])
+http_requests_total = Counter("cv_http_requests_total", "HTTP requests", ["method", "route", "status"])
+http_duration = Histogram("cv_http_request_seconds", "HTTP request duration", ["method", "route"], buckets=_SECONDS)
