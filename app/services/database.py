@@ -127,7 +127,14 @@ class Database:
                 self._url,
                 timeout=self._timeout_s,
                 command_timeout=self._timeout_s,
-                server_settings={"application_name": "cv-service-relay", "timezone": "UTC"},
+                server_settings={
+                    "application_name": "cv-service-listener",
+                    "timezone": "UTC",
+                    # A host that vanished must give its locks back within half a minute, not within two hours.
+                    "tcp_keepalives_idle": "10",
+                    "tcp_keepalives_interval": "5",
+                    "tcp_keepalives_count": "4",
+                },
             )
         try:
             await _prepare(connection)

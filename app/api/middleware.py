@@ -1,0 +1,135 @@
+"""What happens around every request: id, limits, the guard of an open service, metrics, headers.
+
+Plain ASGI: ``BaseHTTPMiddleware`` would buffer the event stream and cost a task a request.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import errors
+from app.api.problems import unexpected_problem, vision_problem
+from app.utils import metrics
+from app.utils.logging import logger, request_id_var
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
+_QUIET = ("/api/v1/cv/health", "/api/v1/cv/metrics")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestContext:
+    """The outermost layer: gives each request an id, times it, and answers what nothing else caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        token = request_id_var.set(request_id)
+        started_at = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001  # the last border: a bug becomes a 500 without its details
+            await unexpected_problem(error)(scope, receive, send_with_headers)
+        finally:
+            _observe(scope, status, time.perf_counter() - started_at)
+            request_id_var.reset(token)
+
+
+def _observe(scope: Scope, status: int, seconds: float) -> None:
+    # The template keeps ids out of the labels; a path that matched no route shares one label.
+    route = getattr(scope.get("route"), "path", "unmatched")
+    method = scope["method"] if route != "unmatched" else "-"
+    metrics.http_requests_total.labels(method, route, str(status)).inc()
+    metrics.http_duration.labels(method, route).observe(seconds)
+    if not route.startswith(_QUIET):
+        logger.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+
+
+class BodyLimit:
+    """Refuses bodies over a size: by their declared length at once, else as soon as they grow past it."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        too_large = errors.TooLarge(f"The body is over {self._max_bytes} bytes; send less.", code="body_too_large")
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdecimal() or int(declared) > self._max_bytes:
+            await vision_problem(too_large)(scope, receive, send)
+            return
+        received = 0
+
+        async def counting_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise too_large
+            return message
+
+        await self._app(scope, counting_receive, send)
+
+
+class LocalGuard:
+    """Protects a service that asks for no keys: pages of other sites, in a browser on this machine, must not use it.
+
+    Only known Host names are served (a foreign name that resolves to us is DNS rebinding), and no request that a
+    browser says comes from another site.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = _LOOPBACK_HOSTS | set(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refusal = self._refusal(Headers(scope=scope))
+            if refusal is not None:
+                await vision_problem(errors.Forbidden(refusal, code="origin_refused"))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> str | None:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        if host not in self._hosts:
+            return "This Host is not served without API keys; add it to ALLOWED_HOSTS or set AUTH_REQUIRED=true."
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            return "Requests from other sites are refused while AUTH_REQUIRED is false."
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return "Requests from other sites are refused while AUTH_REQUIRED is false."
+        return None

@@ -1,0 +1,119 @@
+"""Errors as RFC 9457 problem documents: the one table from our errors to HTTP statuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.utils.logging import logger, request_id_var
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Mapping[type[errors.VisionError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    extra: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem document.
+
+    Args:
+        code: stable and machine-readable.
+        detail: a sentence for a person: what is wrong, what to do.
+        extra: further members.
+    """
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id_var.get(),
+        **(extra or {}),
+    }
+    return JSONResponse(body, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def status_of(error: errors.VisionError) -> HTTPStatus:
+    """The status of the closest class in the table."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def vision_problem(error: errors.VisionError) -> JSONResponse:
+    """The answer to one of our own errors."""
+    headers = {}
+    if isinstance(error, errors.Overloaded | errors.Unavailable):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="cv-service"'
+    return problem(status_of(error), error.code, error.message, extra=error.details, headers=headers)
+
+
+def validation_problem(found: Sequence[Mapping[str, Any]]) -> JSONResponse:
+    """The answer to a body or parameter of the wrong shape. Names the places, never repeats the values."""
+    listed = [{"field": ".".join(str(part) for part in e["loc"]), "message": e["msg"]} for e in found]
+    detail = "; ".join(f"{e['field']}: {e['message']}" for e in listed[:5])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", detail, extra={"errors": listed})
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem document."""
+
+    async def vision(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, errors.VisionError):
+            raise error
+        return vision_problem(error)
+
+    async def validation(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        return validation_problem(error.errors())
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = _CODES.get(error.status_code, "http_error")
+        return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+    app.add_exception_handler(errors.VisionError, vision)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+
+
+def unexpected_problem(error: Exception) -> JSONResponse:
+    """The answer to a bug: fixed text for the caller, the traceback for us."""
+    logger.opt(exception=error).error("unexpected_error")
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something went wrong on our side; report the request_id.",
+    )

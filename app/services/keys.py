@@ -1,0 +1,82 @@
+"""API keys in PostgreSQL: only their SHA-256 is stored. Keys are 256 random bits, so a plain fast hash is enough."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.services.database import Connection, affected
+
+PREFIX = "cvk_"
+SCOPES = ("face:recognize", "face:manage", "image", "room", "ocr", "anomaly", "cameras", "events", "admin")
+"""What a key may do; ``admin`` may do everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as the database knows it; the secret itself is never stored."""
+
+    id: int
+    label: str
+    scopes: frozenset[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def new_secret() -> str:
+    """A fresh key, shown once."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> bytes:
+    """What is stored and looked up. Equality of digests, found by an index, tells nothing about the secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def add_key(connection: Connection, secret: str, *, label: str, scopes: Sequence[str]) -> int:
+    """Store a key; one that is stored already keeps its id and gets the new label and scopes."""
+    key_id = await connection.fetchval(
+        "INSERT INTO api_keys (digest, label, scopes) VALUES ($1, $2, $3) "
+        "ON CONFLICT (digest) DO UPDATE SET label = $2, scopes = $3 RETURNING id",
+        digest(secret),
+        label,
+        list(scopes),
+    )
+    return int(key_id)
+
+
+async def find_key(connection: Connection, secret: str) -> ApiKey | None:
+    """The key of that secret, unless it is unknown or revoked. Notes its use, at most once a minute."""
+    row = await connection.fetchrow(
+        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys "
+        "WHERE digest = $1 AND revoked_at IS NULL",
+        digest(secret),
+    )
+    if row is None:
+        return None
+    await connection.execute(
+        "UPDATE api_keys SET last_used_at = NOW() "
+        "WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < NOW() - INTERVAL '1 minute')",
+        row["id"],
+    )
+    return ApiKey(**{**row, "scopes": frozenset(row["scopes"])})
+
+
+async def list_keys(connection: Connection) -> list[ApiKey]:
+    """All keys, revoked ones too, oldest first."""
+    rows = await connection.fetch(
+        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys ORDER BY id"
+    )
+    return [ApiKey(**{**row, "scopes": frozenset(row["scopes"])}) for row in rows]
+
+
+async def revoke_key(connection: Connection, key_id: int) -> bool:
+    """End a key; False if there is no such key or it was revoked before."""
+    status = await connection.execute(
+        "UPDATE api_keys SET revoked_at = NOW() WHERE id = $1 AND revoked_at IS NULL", key_id
+    )
+    return affected(status) == 1

@@ -1,0 +1,75 @@
+"""The live event stream: what the outbox holds, in order, from any position on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+from app.errors import BackendUnavailable
+from app.services import outbox
+from app.services.database import Database
+from app.services.outbox import StoredEvent
+from app.utils.logging import logger
+
+_BATCH = 200
+
+
+class EventStream:
+    """One listening connection a process, any number of readers.
+
+    Args:
+        poll_s: how often a reader looks without having been woken; bounds the delay after a lost notification.
+    """
+
+    def __init__(self, database: Database, *, poll_s: float = 2.0) -> None:
+        self._database = database
+        self._poll_s = poll_s
+        self._changed = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Wake the readers whenever the relay has sequenced events, until cancelled."""
+        while True:
+            try:
+                async with self._database.dedicated_connection() as connection:
+                    wake = asyncio.Event()
+                    await connection.add_listener("cv_events", lambda *_, wake=wake: wake.set())
+                    connection.add_termination_listener(lambda *_, wake=wake: wake.set())
+                    while not connection.is_closed():
+                        await wake.wait()
+                        wake.clear()
+                        async with self._changed:
+                            self._changed.notify_all()
+            except BackendUnavailable:
+                pass  # logged where it was noticed
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                logger.warning("event_listener_lost", error=type(error).__name__)
+            await asyncio.sleep(self._poll_s)
+
+    async def last_position(self) -> int:
+        """Where the stream ends now."""
+        async with self._database.connection() as connection:
+            return await outbox.last_position(connection)
+
+    async def follow(self, after: int) -> AsyncIterator[StoredEvent]:
+        """Every event later than position ``after``, then each new one; goes on through database outages."""
+        position = after
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    events = await outbox.events_after(connection, position, limit=_BATCH)
+            except BackendUnavailable:
+                events = []
+            for event in events:
+                yield event
+                position = event.position
+            if len(events) < _BATCH:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll_s), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            return

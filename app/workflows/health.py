@@ -1,0 +1,60 @@
+"""What /health says: each backend's answer to a ping, the models, the device."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from app.errors import BackendUnavailable
+from app.utils import metrics
+
+Ping = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendState:
+    """``latency_ms`` is the ping's duration, whether it came back or failed."""
+
+    ok: bool
+    latency_ms: float
+
+
+class HealthMonitor:
+    """Pings all backends at once, at most every ``max_age_s``, so that probes cost the backends little.
+
+    Args:
+        pings: by the backend's name; each raises BackendUnavailable on failure.
+        timeout_s: a ping slower than this has failed.
+    """
+
+    def __init__(self, pings: Mapping[str, Ping], *, timeout_s: float = 1.0, max_age_s: float = 1.0) -> None:
+        self._pings = pings
+        self._timeout_s = timeout_s
+        self._max_age_s = max_age_s
+        self._checked_at = float("-inf")
+        self._states: dict[str, BackendState] = {}
+        self._lock = asyncio.Lock()
+
+    async def check(self) -> Mapping[str, BackendState]:
+        """The state of every backend, by name."""
+        async with self._lock:  # callers that come together share one round of pings
+            if time.monotonic() - self._checked_at > self._max_age_s:
+                states = await asyncio.gather(*(self._ping(ping) for ping in self._pings.values()))
+                self._states = dict(zip(self._pings, states, strict=True))
+                self._checked_at = time.monotonic()
+                for name, state in self._states.items():
+                    metrics.backend_up.labels(name).set(state.ok)
+            return self._states
+
+    async def _ping(self, ping: Ping) -> BackendState:
+        started_at = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await ping()
+        except (BackendUnavailable, TimeoutError):
+            ok = False
+        else:
+            ok = True
+        return BackendState(ok, (time.perf_counter() - started_at) * 1000)

@@ -1,0 +1,85 @@
+"""The outbox relay: gives committed events their place in the stream and carries them to RabbitMQ.
+
+One process holds a PostgreSQL lock and is the relay; the others stand by. Publishing is at least once: an event is
+marked only after the broker's confirm, so a crash in between repeats it, with the same ``event_id``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+from app.errors import BackendUnavailable
+from app.services import outbox
+from app.services.database import Database
+from app.services.message_queue import MessageQueue, Unroutable
+from app.utils import metrics
+from app.utils.logging import logger
+
+_BATCH = 100
+
+
+class OutboxRelay:
+    """Sequences and publishes.
+
+    Args:
+        queue: None where no broker is configured; events then get their place and stay.
+        poll_s: how often to look without having been notified.
+        standby_s: how often a process without the lock tries to get it.
+    """
+
+    def __init__(
+        self, database: Database, queue: MessageQueue | None, *, poll_s: float = 1.0, standby_s: float = 2.0
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._poll_s = poll_s
+        self._standby_s = standby_s
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay until cancelled, through every outage."""
+        while True:
+            try:
+                async with self._database.dedicated_connection() as connection:
+                    await self._relay(connection)
+            except BackendUnavailable:
+                pass  # logged where it was noticed
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                logger.warning("relay_connection_lost", error=type(error).__name__)
+            await asyncio.sleep(self._poll_s)
+
+    async def _relay(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        while not await outbox.become_relay(connection):  # noqa: ASYNC110  # another session's lock sends no signal
+            await asyncio.sleep(self._standby_s)
+        logger.info("relay_active")
+        await connection.add_listener("cv_outbox", lambda *_: self._wake.set())
+        while True:
+            self._wake.clear()
+            await outbox.sequence_events(connection)
+            published_all = await self._publish(connection)
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    # After a broker failure a new event is no reason to hurry.
+                    await (self._wake.wait() if published_all else asyncio.sleep(self._poll_s))
+            except TimeoutError:
+                continue
+
+    async def _publish(self, connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+        """Publish what waits, oldest first. False if the broker failed and the rest has to wait."""
+        if self._queue is None:
+            return True
+        while events := await outbox.unpublished_events(connection, limit=_BATCH):
+            for event in events:
+                try:
+                    await self._queue.publish(event.event_type, event.payload)
+                except Unroutable:
+                    await outbox.mark_unroutable(connection, event.position)
+                    logger.warning("event_unroutable", type=event.event_type)
+                except BackendUnavailable:
+                    return False
+                else:
+                    await outbox.mark_published(connection, [event.position])
+                    metrics.events_published_total.labels(event.event_type).inc()
+        return True
