@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,9 @@ def _extend_positions(graph: GraphProto, rows: int) -> None:
         raise ValueError("the graph has no position table; is it AsterNet?")
     published: NDArray[np.float32] = numpy_helper.to_array(table)  # (256, 1, d)
     known, _, depth = published.shape
-    angles = np.arange(known, rows)[:, None] * np.exp(np.arange(0, depth, 2) * (-np.log(10000.0) / depth))
+    # Decimal powers are rounded alike on every machine, so the file's sha256 is the same on all of them.
+    frequencies = [float(Decimal(10000) ** (Decimal(-pair) / depth)) for pair in range(0, depth, 2)]
+    angles = np.arange(known, rows)[:, None] * np.array(frequencies)
     added = np.empty((rows - known, 1, depth), np.float32)
     added[:, 0, 0::2] = np.sin(angles)
     added[:, 0, 1::2] = np.cos(angles)
