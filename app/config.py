@@ -79,12 +79,18 @@ class Settings(BaseSettings):
     )
     MINIO_SECURE: bool = False
     MINIO_REGION: str = "us-east-1"
+    STORAGE_PUBLIC_ENDPOINT: str = Field(
+        "", description="scheme://host[:port] under which browsers reach the object store; URLs are signed for it."
+    )
 
     # Ours: models and inference
     MODEL_PACK: str = "compact"
     MODEL_WEIGHTS_DIR: Path = Path(__file__).parent / "ml_models" / "weights"
     INFERENCE_RUNTIME: Literal["auto", "onnxruntime", "openvino"] = "auto"
     INFERENCE_PRECISION: Literal["auto", "f32"] = "auto"
+    INFERENCE_DEVICE: Literal["auto", "cpu", "cuda"] = "auto"
+    REQUIRE_GPU: bool = Field(False, description="Refuse to start without a GPU instead of warning.")
+    GPU_MEMORY_LIMIT_MB: int = Field(0, ge=0, description="Cap of one network's arena on the GPU; 0 sets none.")
     INFERENCE_QUEUE_SIZE: Count = Field(
         64, description="Requests that may wait for a thread; one more is answered 429."
     )

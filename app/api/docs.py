@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from app.api.bodies import body_model_of
+from app.models.bodies import body_model_of
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 _PROBLEM = {

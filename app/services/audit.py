@@ -27,3 +27,8 @@ async def record_deed(
         request_id_var.get(),
         dict(details or {}),
     )
+
+
+async def delete_old_deeds(connection: Connection, *, days: int) -> None:
+    """Remove audit rows older than ``days``."""
+    await connection.execute("DELETE FROM audit_log WHERE at < NOW() - $1 * INTERVAL '1 day'", days)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping
@@ -29,7 +30,13 @@ _FAILURES = (AMQPException, RuntimeError)
 
 
 async def publish_event(
-    connection: Connection, event_type: str, payload: Mapping[str, object], *, key: str, occurred_at: datetime
+    connection: Connection,
+    event_type: str,
+    payload: Mapping[str, object],
+    *,
+    key: str,
+    occurred_at: datetime,
+    event_id: str = "",
 ) -> str:
     """Write an event into the outbox, inside the transaction of ``connection``.
 
@@ -37,11 +44,12 @@ async def publish_event(
         event_type: also the routing key.
         payload: the event's own fields, JSON-serialisable.
         key: events of one key are published in the order they were written, such as an employee id.
+        event_id: a UUID, where the caller has to know it beforehand.
 
     Returns:
         The event id, by which consumers recognise a repeated delivery.
     """
-    event_id = str(uuid.uuid4())
+    event_id = event_id or str(uuid.uuid4())
     body = {
         **payload,
         "event_id": event_id,
@@ -83,10 +91,15 @@ class MessageQueue:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchange: AbstractExchange | None = None
+        self._opening = asyncio.Lock()
 
     async def _open(self) -> AbstractExchange:
-        if self._exchange is not None and self._channel is not None and not self._channel.is_closed:
+        async with self._opening:  # the relay and a health check may come at once
+            if self._exchange is None or self._channel is None or self._channel.is_closed:
+                self._exchange = await self._connect()
             return self._exchange
+
+    async def _connect(self) -> AbstractExchange:
         await self._drop()
         self._connection = await aio_pika.connect(self._url, timeout=self._timeout_s)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -94,7 +107,6 @@ class MessageQueue:
         for name in QUEUED_TYPES:
             queue = await self._channel.declare_queue(name, durable=True)
             await queue.bind(exchange, routing_key=name)
-        self._exchange = exchange
         return exchange
 
     async def publish(self, event_type: str, payload: Mapping[str, object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
@@ -60,6 +60,7 @@ class ObjectStorage:
                 host.rstrip("/"), access_key=access_key, secret_key=secret_key, secure=scheme == "https", region=region
             )
         self._pool = pool
+        self._bucket_ready = False
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
 
     async def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -83,7 +84,10 @@ class ObjectStorage:
         await self._call(ensure)
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Write an object, replacing one of that key."""
+        """Write an object, replacing one of that key; the first write also makes the bucket."""
+        if not self._bucket_ready:
+            await self.ensure_bucket()
+            self._bucket_ready = True
         await self._call(
             self._client.put_object, self.bucket, key, io.BytesIO(data), len(data), content_type=content_type
         )
@@ -117,6 +121,11 @@ class ObjectStorage:
     async def delete(self, key: str) -> None:
         """Remove an object; one that does not exist is no error."""
         await self._call(self._client.remove_object, self.bucket, key)
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove several objects."""
+        for key in keys:
+            await self.delete(key)
 
     async def list_keys(self, prefix: str) -> list[str]:
         """All keys that begin with ``prefix``."""

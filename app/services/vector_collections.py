@@ -25,6 +25,7 @@ BACKEND = "vector_db"
 _NOT_LOADED = 101
 _NOT_FOUND = 100
 _EF_SEARCH = 128
+_MAX_WINDOW = 16_384  # rows that Milvus gives in one answer
 _INDEX = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 16, "efConstruction": 200}}
 
 
@@ -185,7 +186,7 @@ class VectorCollection:
                 found = await self._client.search(name, **options)
             return [[Hit(hit["entity"], float(hit["distance"])) for hit in hits] for hits in found]
 
-    async def query(self, expression: str, *, fields: Sequence[str], limit: int = 16_384) -> list[dict[str, Any]]:
+    async def query(self, expression: str, *, fields: Sequence[str], limit: int = _MAX_WINDOW) -> list[dict[str, Any]]:
         """Rows for which the expression holds, in no order."""
         async with self._loaded() as name:
             try:
@@ -198,6 +199,10 @@ class VectorCollection:
                     name, filter=expression, output_fields=list(fields), limit=limit, **self._options
                 )
             return [dict(row) for row in rows]
+
+    async def page(self, *, after_id: int, limit: int, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """The next rows by ascending primary key, which is among their fields: a limited query keeps that order."""
+        return await self.query(f"id > {after_id}", fields=("id", *fields), limit=limit)
 
     async def delete(self, expression: str) -> None:
         """Remove the rows for which the expression holds; none is no error."""

@@ -57,9 +57,15 @@ class VectorDBService:
         self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s)
         self.faces = VectorCollection(self.client, faces, timeout_s=timeout_s)
 
+    @property
+    def collections(self) -> tuple[VectorCollection, ...]:
+        """Every collection that the service uses."""
+        return (self.faces,)
+
     async def open(self) -> None:
         """Create what is missing and load it; see ``VectorCollection.open``."""
-        await self.faces.open()
+        for collection in self.collections:
+            await collection.open()
 
     async def insert_face_embedding(
         self, employee_id: str, embedding: FloatArray, quality_score: float, *, vector_id: str = ""

@@ -40,7 +40,10 @@ class _StandardLibraryHandler(logging.Handler):
         logger.opt(exception=record.exc_info, depth=6).log(level, "{}", record.getMessage())
 
 
-_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level} | {name}:{function}:{line} | {extra[request_id]} | {message} {extra[fields]}"
+_FORMAT = (
+    "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level} | {name}:{function}:{line} | "
+    "{extra[request_id]} | {message} {extra[fields]}"
+)
 
 
 def setup_logging(

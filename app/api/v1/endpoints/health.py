@@ -1,0 +1,86 @@
+"""Health, probes, metrics and the loaded models. None of these touches the inference pool."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.api.security import require
+from app.dependencies import Everything
+from app.models.health import (
+    BackendCheck,
+    Checks,
+    GpuCheck,
+    HealthResponse,
+    ModelInfo,
+    ModelsResponse,
+    ProbeResponse,
+)
+from app.utils import clock
+from app.workflows.access import Caller
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+async def health(resources: Everything) -> HealthResponse:
+    """The state of every backend and engine. 200 also when degraded: a database outage must not restart the pods."""
+    states = await resources.health.check()
+    checks = {
+        name: BackendCheck(status="ok" if state.ok else "error", latency_ms=round(state.latency_ms, 1))
+        for name, state in states.items()
+    }
+    return HealthResponse(
+        status="healthy" if all(state.ok for state in states.values()) else "degraded",
+        timestamp=clock.now(),
+        version=resources.settings.VERSION,
+        checks=Checks.model_validate(
+            {**checks, "gpu": _gpu(resources), "models": dict.fromkeys(resources.engines, "loaded")}
+        ),
+        providers=resources.providers(),
+    )
+
+
+def _gpu(resources: Everything) -> GpuCheck:
+    device = resources.gpu()
+    if device is None:
+        return GpuCheck(status="not_used")
+    return GpuCheck(
+        status="ok",
+        name=device.name,
+        memory_used_mb=device.memory_used_bytes // 2**20,
+        memory_total_mb=device.memory_total_bytes // 2**20,
+    )
+
+
+@router.get("/health/live")
+async def live() -> ProbeResponse:
+    """Whether the process answers at all."""
+    return ProbeResponse(status="live")
+
+
+@router.get("/health/ready", responses={503: {"model": ProbeResponse}})
+async def ready(request: Request) -> Response:
+    """Whether to send requests here: not while loading and not while stopping."""
+    if request.app.state.ready:
+        return JSONResponse(ProbeResponse(status="ready").model_dump())
+    return JSONResponse(ProbeResponse(status="not_ready").model_dump(), status_code=503)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def prometheus_metrics() -> Response:
+    """Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/models")
+async def models(_: Annotated[Caller, Depends(require("admin"))], resources: Everything) -> ModelsResponse:
+    """What is loaded: licence, checksum, what runs it, and how its scores were calibrated."""
+    listed = [
+        ModelInfo(id=entry.model_id, **{name: getattr(entry, name) for name in ModelInfo.model_fields if name != "id"})
+        for entry in resources.loader.listing()
+    ]
+    return ModelsResponse(pack=resources.settings.MODEL_PACK, models=listed)

@@ -1,0 +1,10 @@
+"""All routes under /api/v1/cv."""
+
+from fastapi import APIRouter
+
+from app.api.v1.endpoints import events, face, health
+
+router = APIRouter()
+router.include_router(face.router)
+router.include_router(events.router)
+router.include_router(health.router)

@@ -1,0 +1,65 @@
+"""The application: routes, middleware, the error table, and the life of its resources."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.api import docs, problems
+from app.api.middleware import BodyLimit, LocalGuard, RequestContext
+from app.api.v1.router import router
+from app.config import Settings, load_settings
+from app.dependencies import open_resources
+from app.utils.logging import setup_logging
+
+_DESCRIPTION = """Computer vision for a hotel: face check-in, image search, room inspection, documents, safety.
+
+Pictures travel as base64 in JSON (with or without a `data:` prefix) or as files in `multipart/form-data` with the
+same field names. Errors are problem documents (RFC 9457) with a stable `code`."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service for these settings; its resources open with the lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            app.state.resources = resources
+            app.state.ready = True
+            yield
+            app.state.ready = False
+
+    app = FastAPI(
+        title=settings.APP_NAME,
+        version=settings.VERSION,
+        description=_DESCRIPTION,
+        debug=settings.DEBUG,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.ready = False
+    app.include_router(router, prefix="/api/v1/cv")
+    docs.install(app)
+    problems.install(app)
+    # Added last runs first: the context must see what the guard and the limit refuse.
+    app.add_middleware(BodyLimit, max_bytes=settings.MAX_BODY_BYTES)
+    if not settings.AUTH_REQUIRED:
+        hosts = [host.strip() for host in settings.ALLOWED_HOSTS.split(",") if host.strip()]
+        app.add_middleware(LocalGuard, hosts=hosts)
+    app.add_middleware(RequestContext)
+    return app
+
+
+def create_app_from_env() -> FastAPI:
+    """The factory for ``uvicorn --factory``: settings from the environment and ``.env``, logging set up."""
+    settings = load_settings()
+    setup_logging(
+        level=settings.LOG_LEVEL,
+        json=settings.LOG_JSON,
+        directory=settings.LOG_DIR,
+        retention_days=settings.LOG_RETENTION_DAYS,
+    )
+    return create_app(settings)

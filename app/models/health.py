@@ -1,0 +1,75 @@
+"""What the health and model endpoints answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.models.common import Moment, Response
+
+
+class BackendCheck(Response):
+    """One backend; `error` means that it did not answer a ping in time."""
+
+    status: Literal["ok", "error"]
+    latency_ms: float
+
+
+class GpuCheck(Response):
+    """The graphics card, where one is used; memory is that of the whole device."""
+
+    status: Literal["ok", "not_used", "error"]
+    name: str | None = None
+    memory_used_mb: int | None = None
+    memory_total_mb: int | None = None
+
+
+class Checks(Response):
+    """Every backend, the device and the engines."""
+
+    database: BackendCheck
+    vector_db: BackendCheck
+    redis: BackendCheck
+    storage: BackendCheck
+    message_queue: BackendCheck | None = None
+    gpu: GpuCheck
+    models: dict[str, Literal["loaded", "not_loaded"]]
+
+
+class HealthResponse(Response):
+    """`degraded`: we serve, but a backend is down. `unhealthy`: the models are not loaded (503)."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    timestamp: Moment
+    version: str
+    checks: Checks
+    providers: dict[str, str]
+
+
+class ProbeResponse(Response):
+    """For Kubernetes' probes."""
+
+    status: Literal["live", "ready", "not_ready"]
+
+
+class ModelInfo(Response):
+    """One loaded network."""
+
+    role: str
+    id: str
+    kind: str
+    file: str
+    sha256: str | None
+    verified: bool = Field(description="Held against a known checksum, not only against the first download's")
+    licence: str
+    source: str
+    provider: str | None
+    calibration: dict[str, Any]  # whatever the manifest tells
+
+
+class ModelsResponse(Response):
+    """The loaded pack."""
+
+    pack: str
+    models: list[ModelInfo]

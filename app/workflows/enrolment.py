@@ -1,0 +1,371 @@
+"""Who is known: enrol, list and erase people's faces.
+
+Write order: crop → vector → row. The row makes a template count, so whatever a crash leaves behind matches nobody,
+and ``scripts/reconcile.py`` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.core.face_quality import FaceQualityGate
+from app.core.face_recognition import FaceRecognitionEngine
+from app.core.inference import InferencePool
+from app.core.types import FloatArray
+from app.errors import BackendUnavailable, Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
+from app.services import face_store, removals
+from app.services.audit import record_deed
+from app.services.cache import Cache
+from app.services.database import Connection, Database
+from app.services.face_store import StoredTemplate, Template
+from app.services.message_queue import publish_event
+from app.services.storage import ObjectStorage
+from app.services.vector_db import VectorDBService, new_vector_id
+from app.utils import clock, metrics
+from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.logging import logger
+
+PEOPLE_KEY = "face:people"
+
+_DUPLICATE_NEIGHBOURS = 50
+# Photos of one enrolment must show one person: pairs under this match probability do not.
+_MIN_SAME_PERSON = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the caller says of the person."""
+
+    employee_id: str
+    name: str | None = None
+    department: str | None = None
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedImage:
+    """Why one picture was not enrolled; ``index`` counts from 0."""
+
+    index: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What came of it."""
+
+    employee_id: str
+    templates: tuple[Template, ...]
+    rejected: tuple[RejectedImage, ...]
+
+    @property
+    def average_quality(self) -> float:
+        return sum(t.quality_score for t in self.templates) / len(self.templates)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentRules:
+    """The settings that decide."""
+
+    max_pixels: int
+    max_templates: int
+    min_duplicate_confidence: float
+    keep_crops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    template: Template
+    crop_jpeg: bytes | None
+    index: int
+
+
+class EnrolmentWorkflow:
+    """Enrolment over the pool and the backends."""
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        engine: FaceRecognitionEngine,
+        gate: FaceQualityGate,
+        database: Database,
+        vectors: VectorDBService,
+        storage: ObjectStorage,
+        cache: Cache,
+        rules: EnrolmentRules,
+    ) -> None:
+        self._pool = pool
+        self._engine = engine
+        self._gate = gate
+        self._database = database
+        self._vectors = vectors
+        self._storage = storage
+        self._cache = cache
+        self._rules = rules
+
+    async def enroll(
+        self,
+        person: Person,
+        pictures: Sequence[bytes],
+        *,
+        replace_existing: bool,
+        allow_duplicate: bool,
+        actor: str | None,
+    ) -> Enrolment:
+        """Add templates from the good pictures; all of them become visible at once, or none.
+
+        Raises:
+            InvalidInput: no picture was good enough; ``details`` say why, picture by picture.
+            NotFound: the hotel's own ``employees`` table does not know the id.
+            Conflict: the face is somebody else's, or the person has too many templates.
+        """
+        candidates, rejected = await self._pool.submit("face", self._read_all, pictures)
+        if not candidates:
+            metrics.enrolment_total.labels("rejected").inc()
+            raise InvalidInput(
+                "No picture is good enough: " + "; ".join(f"{r.index}: {r.reason}" for r in rejected) + ".",
+                code="no_usable_image",
+                details={"rejected": [{"index": r.index, "reason": r.reason, "message": r.message} for r in rejected]},
+            )
+        templates = await self._store(
+            person, candidates, replace_existing=replace_existing, allow_duplicate=allow_duplicate, actor=actor
+        )
+        await self._cache.forget(PEOPLE_KEY)
+        metrics.enrolment_total.labels("success").inc()
+        logger.info("face_enrolled", employee_id=person.employee_id, templates=len(templates), rejected=len(rejected))
+        return Enrolment(person.employee_id, tuple(templates), tuple(rejected))
+
+    async def _store(
+        self,
+        person: Person,
+        candidates: Sequence[_Candidate],
+        *,
+        replace_existing: bool,
+        allow_duplicate: bool,
+        actor: str | None,
+    ) -> list[Template]:
+        templates = [candidate.template for candidate in candidates]
+        try:
+            async with self._database.transaction() as connection:
+                await face_store.lock_enrolments(connection)
+                await self._admit(connection, person)
+                duplicate_of = await self._refuse_duplicate(connection, person, templates, allow=allow_duplicate)
+                await self._make_room(connection, person, len(templates), replace_existing=replace_existing)
+                await self._write_outside(person, candidates)
+                await face_store.add_templates(connection, person.employee_id, templates, enrolled_by=actor)
+                await self._tell(connection, person, templates, actor=actor, duplicate_of=duplicate_of)
+        except BaseException:
+            await self._undo(templates)
+            raise
+        return templates
+
+    async def _admit(self, connection: Connection, person: Person) -> None:
+        if await face_store.owns_employees(connection):
+            await face_store.save_employee(
+                connection,
+                person.employee_id,
+                name=person.name,
+                department=person.department,
+                position=person.position,
+            )
+        elif not await face_store.employee_exists(connection, person.employee_id):
+            raise NotFound(
+                f"The hotel has no employee {person.employee_id}; add them there first.", code="employee_unknown"
+            )
+
+    async def _refuse_duplicate(
+        self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
+    ) -> str | None:
+        """The employee whose face this is already, if that was allowed; None if it is nobody's."""
+        probes = np.stack([template.vector for template in templates])
+        found = await self._vectors.search_faces(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
+        hits = [hit for hits in found for hit in hits if hit.employee_id != person.employee_id]
+        owners = await face_store.identities(connection, [hit.vector_id for hit in hits])
+        known = [hit for hit in hits if hit.vector_id in owners]
+        if not known:
+            return None
+        nearest = max(known, key=lambda hit: hit.similarity)
+        people = await face_store.count_people(connection)
+        confidence = self._engine.calibration.confidence(nearest.similarity, people=people)
+        if confidence < self._rules.min_duplicate_confidence:
+            return None
+        other = owners[nearest.vector_id].employee_id
+        if not allow:
+            metrics.enrolment_total.labels("duplicate").inc()
+            raise Conflict(
+                f"This face is already enrolled as {other}. Send allow_duplicate=true if they are two people.",
+                code="duplicate_identity",
+                details={"employee_id": other, "confidence": round(confidence, 4)},
+            )
+        return other
+
+    async def _make_room(self, connection: Connection, person: Person, count: int, *, replace_existing: bool) -> None:
+        if replace_existing:
+            vector_ids, crops = await face_store.retire_templates(connection, person.employee_id)
+            await removals.schedule_removals(connection, removals.Kind.FACE_VECTOR, vector_ids)
+            await removals.schedule_removals(connection, removals.Kind.OBJECT, crops)
+            return
+        present = len(await face_store.active_templates(connection, person.employee_id))
+        if present + count > self._rules.max_templates:
+            raise Conflict(
+                f"{person.employee_id} has {present} templates and may have {self._rules.max_templates}; "
+                "send fewer pictures or replace_existing=true.",
+                code="too_many_templates",
+            )
+
+    async def _write_outside(self, person: Person, candidates: Sequence[_Candidate]) -> None:
+        for candidate in candidates:
+            if candidate.crop_jpeg is not None and candidate.template.crop_key is not None:
+                await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg, content_type="image/jpeg")
+        for candidate in candidates:
+            template = candidate.template
+            await self._vectors.insert_face_embedding(
+                person.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
+            )
+
+    async def _tell(
+        self,
+        connection: Connection,
+        person: Person,
+        templates: Sequence[Template],
+        *,
+        actor: str | None,
+        duplicate_of: str | None,
+    ) -> None:
+        details: dict[str, object] = {"templates": len(templates)}
+        if duplicate_of is not None:
+            details["duplicate_of"] = duplicate_of
+        await record_deed(connection, "face.enroll", subject=person.employee_id, actor=actor, details=details)
+        await publish_event(
+            connection,
+            "face.enrolled",
+            {"employee_id": person.employee_id, "embeddings_created": len(templates)},
+            key=person.employee_id,
+            occurred_at=clock.now(),
+        )
+
+    async def _undo(self, templates: Sequence[Template]) -> None:
+        """Remove what was written outside PostgreSQL, unless the commit went through after all.
+
+        Best effort: what can't be removed now counts for nothing, and ``scripts/reconcile.py`` finds it.
+        """
+        ids = [template.vector_id for template in templates]
+        try:
+            async with self._database.transaction() as connection:
+                kept = await face_store.identities(connection, ids)
+                gone = [template for template in templates if template.vector_id not in kept]
+                await removals.schedule_removals(
+                    connection, removals.Kind.FACE_VECTOR, [template.vector_id for template in gone]
+                )
+                await removals.schedule_removals(
+                    connection, removals.Kind.OBJECT, [template.crop_key for template in gone if template.crop_key]
+                )
+        except BackendUnavailable:
+            logger.warning("enrolment_not_undone", vectors=len(ids))
+
+    async def templates_of(self, employee_id: str) -> list[StoredTemplate]:
+        """A person's active templates, oldest first.
+
+        Raises:
+            NotFound: there are none.
+        """
+        async with self._database.connection() as connection:
+            templates = await face_store.active_templates(connection, employee_id)
+        if not templates:
+            raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
+        return templates
+
+    async def erase(self, employee_id: str, *, actor: str | None) -> int:
+        """Remove a person's rows for good; vectors and crops follow, retried until they are gone.
+
+        Returns:
+            How many templates counted until now.
+
+        Raises:
+            NotFound: nothing is stored of that person.
+        """
+        async with self._database.transaction() as connection:
+            await face_store.lock_enrolments(connection)
+            active, vector_ids, crops = await face_store.erase_person(connection, employee_id)
+            if not vector_ids:
+                raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
+            if await face_store.owns_employees(connection):
+                await face_store.remove_employee(connection, employee_id)
+            await removals.schedule_removals(connection, removals.Kind.FACE_VECTOR, vector_ids)
+            await removals.schedule_removals(connection, removals.Kind.OBJECT, crops)
+            await record_deed(
+                connection, "face.delete", subject=employee_id, actor=actor, details={"templates": active}
+            )
+            await publish_event(
+                connection,
+                "face.deleted",
+                {"employee_id": employee_id, "embeddings_deleted": active},
+                key=employee_id,
+                occurred_at=clock.now(),
+            )
+        await self._cache.forget(PEOPLE_KEY)
+        return active
+
+    # What follows runs on an inference thread.
+
+    def _read_all(self, pictures: Sequence[bytes]) -> tuple[list[_Candidate], list[RejectedImage]]:
+        candidates: list[_Candidate] = []
+        rejected: list[RejectedImage] = []
+        for index, picture in enumerate(pictures):
+            read = self._read(index, picture)
+            if isinstance(read, RejectedImage):
+                rejected.append(read)
+            else:
+                candidates.append(read)
+        return self._same_person(candidates, rejected)
+
+    def _read(self, index: int, picture: bytes) -> _Candidate | RejectedImage:
+        try:
+            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+        except (InvalidImage, TooLarge) as error:
+            return RejectedImage(index, error.code, error.message)
+        verdict = self._gate.assess(image, self._engine.detect_faces(image))
+        if verdict.face is None or verdict.reason is not None:
+            return RejectedImage(index, verdict.reason or "no_face", verdict.message)
+        face_template = self._engine.embed(image, [verdict.face])[0]
+        quality = self._gate.grade(verdict, face_template)
+        if quality.reason is not None:
+            return RejectedImage(index, quality.reason, quality.message)
+        template = Template(
+            vector_id=new_vector_id(),
+            vector=face_template.embedding.vector,
+            model_id=face_template.embedding.model_id,
+            quality_score=round(quality.score, 4),
+            angle=verdict.angle,
+        )
+        if not self._rules.keep_crops:
+            return _Candidate(template, None, index)
+        crop = encode_jpeg(self._engine.align(image, [verdict.face])[0])
+        return _Candidate(replace(template, crop_key=f"faces/{template.vector_id}.jpg"), crop, index)
+
+    def _same_person(
+        self, candidates: list[_Candidate], rejected: list[RejectedImage]
+    ) -> tuple[list[_Candidate], list[RejectedImage]]:
+        """Keep the pictures that show the same person as the best one."""
+        if not candidates:
+            return candidates, rejected
+        best = max(candidates, key=lambda candidate: candidate.template.quality_score)
+        kept = []
+        for candidate in candidates:
+            if self._same(candidate.template.vector, best.template.vector):
+                kept.append(candidate)
+            else:
+                rejected.append(
+                    RejectedImage(
+                        candidate.index, "different_person", f"It shows somebody else than picture {best.index}."
+                    )
+                )
+        return kept, sorted(rejected, key=lambda r: r.index)
+
+    def _same(self, a: FloatArray, b: FloatArray) -> bool:
+        return self._engine.calibration.confidence(float(a @ b)) >= _MIN_SAME_PERSON

@@ -1,0 +1,394 @@
+"""Who is in front of the camera: recognise, verify, identify. Enrolment has its own module.
+
+The way of one recognition: one hop to an inference thread (decode, detect, liveness, embed), one vector search, one
+look at PostgreSQL, and, where an attendance event is due, one transaction that is committed before the reply.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+
+from app.core.face_recognition import FaceRecognitionEngine, largest_face
+from app.core.inference import InferencePool
+from app.core.liveness import Liveness, LivenessDetector
+from app.core.types import Box, Face, FloatArray
+from app.errors import NotFound
+from app.services import face_store
+from app.services.audit import record_deed
+from app.services.cache import Cache
+from app.services.database import Connection, Database
+from app.services.face_store import Identity
+from app.services.message_queue import publish_event
+from app.services.vector_db import FaceHit, VectorDBService
+from app.utils import clock, metrics
+from app.utils.image_processing import decode_image
+
+PEOPLE_KEY = "face:people"
+
+# A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
+_NEIGHBOURS = 10
+_NEIGHBOURS_RETRY = 200
+_MAX_FACES = 64
+
+
+class Outcome(StrEnum):
+    """How a recognition ended; the values are the spec's ``error`` strings."""
+
+    RECOGNISED = "recognised"
+    NO_FACE = "no_face_detected"
+    NOT_LIVE = "liveness_check_failed"
+    UNKNOWN = "face_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one face of a picture told. ``vector`` is None where liveness already failed."""
+
+    face: Face
+    liveness: Liveness | None
+    vector: FloatArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The person whose template is nearest, and how probable it is that it is really them."""
+
+    identity: Identity
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The answer to one picture at one camera."""
+
+    outcome: Outcome
+    box: Box | None = None
+    match: Match | None = None
+    confidence: float = 0.0
+    liveness: Liveness | None = None
+    event_id: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether the picture shows the person asked about."""
+
+    outcome: Outcome
+    box: Box | None = None
+    confidence: float = 0.0
+    liveness: Liveness | None = None
+    verified: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """One face of a frame; ``match`` is None for a stranger."""
+
+    face: Face
+    match: Match | None
+    confidence: float
+    liveness: Liveness | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRules:
+    """The settings that decide; scores are calibrated public ones."""
+
+    min_confidence: float
+    min_liveness: float
+    max_pixels: int
+    debounce: timedelta
+    attendance_needs_liveness: bool
+
+
+class FaceWorkflow:
+    """Recognition over the pool and the backends."""
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        engine: FaceRecognitionEngine,
+        liveness: LivenessDetector,
+        database: Database,
+        vectors: VectorDBService,
+        cache: Cache,
+        rules: FaceRules,
+    ) -> None:
+        self._pool = pool
+        self._engine = engine
+        self._liveness = liveness
+        self._database = database
+        self._vectors = vectors
+        self._cache = cache
+        self._rules = rules
+
+    async def recognize(
+        self, picture: bytes, *, camera_id: str, taken_at: datetime, check_liveness: bool, actor: str | None
+    ) -> Recognition:
+        """Recognise the largest face and write the attendance event where one is due.
+
+        Args:
+            picture: an encoded image.
+            taken_at: the client's moment, told on in the event beside ours.
+            actor: who asks, for the audit.
+
+        Raises:
+            VisionError: as the picture, the pool and the backends have it.
+        """
+        started_at = time.perf_counter()
+        probe = await self._pool.submit("face", self._read_largest, picture, check_liveness)
+        recognition = await self._judge(probe, camera_id=camera_id, taken_at=taken_at, actor=actor)
+        _count(recognition, time.perf_counter() - started_at)
+        return recognition
+
+    async def verify(
+        self, picture: bytes, *, employee_id: str, check_liveness: bool, actor: str | None
+    ) -> Verification:
+        """Compare the largest face with one person's templates (1:1).
+
+        Raises:
+            NotFound: nobody is enrolled under that id.
+        """
+        async with self._database.connection() as connection:
+            gallery = await face_store.template_vectors(connection, employee_id, model_id=self._engine.model_id)
+        if not len(gallery):
+            raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
+        probe = await self._pool.submit("face", self._read_largest, picture, check_liveness)
+        failure = _liveness_failure(probe)
+        if probe is None or probe.vector is None:
+            return Verification(
+                failure or Outcome.NO_FACE,
+                box=probe.face.box if probe else None,
+                liveness=probe.liveness if probe else None,
+                warnings=_warnings(probe),
+            )
+        confidence = self._engine.calibration.confidence(float(np.max(gallery @ probe.vector)))
+        verified = confidence >= self._rules.min_confidence
+        async with self._database.transaction() as connection:
+            await record_deed(
+                connection, "face.verify", subject=employee_id, actor=actor, details={"verified": verified}
+            )
+        return Verification(
+            Outcome.RECOGNISED if verified else Outcome.UNKNOWN,
+            box=probe.face.box,
+            confidence=confidence,
+            liveness=probe.liveness,
+            verified=verified,
+        )
+
+    async def identify(self, picture: bytes, *, check_liveness: bool, actor: str | None) -> list[IdentifiedFace]:
+        """Name every face of a frame, at most the 64 largest. Writes no attendance."""
+        probes = await self._pool.submit("face", self._read_all, picture, check_liveness)
+        matches = await self.match([probe.vector for probe in probes if probe.vector is not None])
+        found = iter(matches)
+        faces = []
+        for probe in probes:
+            match, confidence = next(found) if probe.vector is not None else (None, 0.0)
+            faces.append(IdentifiedFace(probe.face, match, confidence, probe.liveness))
+        named = sorted({face.match.identity.employee_id for face in faces if face.match})
+        if named:
+            async with self._database.transaction() as connection:
+                await record_deed(
+                    connection, "face.identify", subject="frame", actor=actor, details={"employee_ids": named}
+                )
+        return faces
+
+    async def match(self, vectors: Sequence[FloatArray]) -> list[tuple[Match | None, float]]:
+        """Search several probes in one call (1:N).
+
+        Returns:
+            For each the match, None under the threshold, and the confidence of the nearest person.
+        """
+        if not vectors:
+            return []
+        people_known = await self._cache.find(PEOPLE_KEY)
+        hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS)
+        async with self._database.connection() as connection:
+            owners = await _owners(connection, hits)
+            people = int(people_known) if people_known else await face_store.count_people(connection)
+        if people_known is None:
+            await self._cache.remember(PEOPLE_KEY, str(people), ttl_s=30)
+        # All hits of a probe may be orphans; look further before calling somebody a stranger.
+        if any(len(found) == _NEIGHBOURS and not any(h.vector_id in owners for h in found) for found in hits):
+            hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS_RETRY)
+            async with self._database.connection() as connection:
+                owners = await _owners(connection, hits)
+        return [self._best(found, owners, people) for found in hits]
+
+    def _best(self, hits: Sequence[FaceHit], owners: Mapping[str, Identity], people: int) -> tuple[Match | None, float]:
+        # Hits come closest first, so a person's first hit is their best template.
+        nearest = next((hit for hit in hits if hit.vector_id in owners), None)
+        if nearest is None:
+            return None, 0.0
+        confidence = self._engine.calibration.confidence(nearest.similarity, people=people)
+        if confidence < self._rules.min_confidence:
+            return None, confidence
+        return Match(owners[nearest.vector_id], confidence), confidence
+
+    async def _judge(
+        self, probe: Probe | None, *, camera_id: str, taken_at: datetime, actor: str | None
+    ) -> Recognition:
+        if probe is None:
+            return Recognition(Outcome.NO_FACE)
+        failure = _liveness_failure(probe)
+        if failure is not None or probe.vector is None:
+            return Recognition(
+                failure or Outcome.NOT_LIVE, box=probe.face.box, liveness=probe.liveness, warnings=_warnings(probe)
+            )
+        [(match, confidence)] = await self.match([probe.vector])
+        if match is None:
+            return Recognition(Outcome.UNKNOWN, box=probe.face.box, confidence=confidence, liveness=probe.liveness)
+        event_id, warnings = await self.record_attendance(
+            match, camera_id=camera_id, taken_at=taken_at, liveness_checked=probe.liveness is not None, actor=actor
+        )
+        return Recognition(
+            Outcome.RECOGNISED,
+            box=probe.face.box,
+            match=match,
+            confidence=confidence,
+            liveness=probe.liveness,
+            event_id=event_id,
+            warnings=warnings,
+        )
+
+    async def record_attendance(
+        self, match: Match, *, camera_id: str, taken_at: datetime, liveness_checked: bool, actor: str | None
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """Write the attendance event unless one was written a moment ago, and the audit row in any case.
+
+        Returns:
+            The event's id, or None with the reason as a warning.
+        """
+        if self._rules.attendance_needs_liveness and not liveness_checked:
+            await self._audit_sighting(match, camera_id, actor)
+            return None, ("attendance_needs_liveness",)
+        employee_id = match.identity.employee_id
+        mark_key = f"attendance:{employee_id}:{camera_id}"
+        if await self._cache.find(mark_key) is not None:
+            await self._audit_sighting(match, camera_id, actor)
+            return None, ("attendance_debounced",)
+        event_id = str(uuid.uuid4())
+        async with self._database.transaction() as connection:
+            due = await face_store.mark_attendance(
+                connection, employee_id, camera_id, window=self._rules.debounce, event_id=event_id
+            )
+            if due:
+                await self._publish_attendance(
+                    connection, match, event_id, camera_id=camera_id, taken_at=taken_at, checked=liveness_checked
+                )
+            await _audit(connection, match, camera_id, actor)
+        if not due:
+            return None, ("attendance_debounced",)
+        window_s = self._rules.debounce.total_seconds()
+        if window_s:
+            await self._cache.remember(mark_key, event_id, ttl_s=window_s)
+        return event_id, ()
+
+    async def _publish_attendance(
+        self,
+        connection: Connection,
+        match: Match,
+        event_id: str,
+        *,
+        camera_id: str,
+        taken_at: datetime,
+        checked: bool,
+    ) -> None:
+        received_at = clock.now()
+        await publish_event(
+            connection,
+            "attendance.events",
+            {
+                "employee_id": match.identity.employee_id,
+                "employee_name": match.identity.name,
+                "timestamp": clock.iso(taken_at),
+                "received_at": clock.iso(received_at),
+                "camera_id": camera_id,
+                "confidence": round(match.confidence, 4),
+                "liveness_checked": checked,
+                "action": "check_in",
+            },
+            key=match.identity.employee_id,
+            occurred_at=received_at,
+            event_id=event_id,
+        )
+
+    async def _audit_sighting(self, match: Match, camera_id: str, actor: str | None) -> None:
+        async with self._database.connection() as connection:
+            await _audit(connection, match, camera_id, actor)
+
+    # What follows runs on an inference thread.
+
+    def _read_largest(self, picture: bytes, check_liveness: bool) -> Probe | None:
+        image = decode_image(picture, max_pixels=self._rules.max_pixels)
+        face = largest_face(self._engine.detect_faces(image))
+        if face is None:
+            return None
+        liveness = self._liveness.assess(image, [face])[0] if check_liveness else None
+        if liveness is not None and not liveness.is_live:
+            return Probe(face, liveness, None)
+        return Probe(face, liveness, self._engine.embed(image, [face])[0].embedding.vector)
+
+    def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
+        image = decode_image(picture, max_pixels=self._rules.max_pixels)
+        faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
+        verdicts = self._liveness.assess(image, faces) if check_liveness else [None] * len(faces)
+        templates = self._engine.embed(image, faces)
+        return [
+            Probe(face, liveness, template.embedding.vector if liveness is None or liveness.is_live else None)
+            for face, liveness, template in zip(faces, verdicts, templates, strict=True)
+        ]
+
+
+async def _owners(connection: Connection, hits: Sequence[Sequence[FaceHit]]) -> dict[str, Identity]:
+    return await face_store.identities(connection, [hit.vector_id for found in hits for hit in found])
+
+
+async def _audit(connection: Connection, match: Match, camera_id: str, actor: str | None) -> None:
+    await record_deed(
+        connection,
+        "face.recognize",
+        subject=match.identity.employee_id,
+        actor=actor,
+        details={"camera_id": camera_id, "confidence": round(match.confidence, 4)},
+    )
+
+
+def _liveness_failure(probe: Probe | None) -> Outcome | None:
+    if probe is not None and probe.liveness is not None and not probe.liveness.is_live:
+        return Outcome.NOT_LIVE
+    return None
+
+
+def _warnings(probe: Probe | None) -> tuple[str, ...]:
+    if probe is not None and probe.liveness is not None and probe.liveness.uncertain:
+        return ("liveness_uncertain",)
+    return ()
+
+
+_STATUS = {
+    Outcome.RECOGNISED: "success",
+    Outcome.NO_FACE: "no_face",
+    Outcome.NOT_LIVE: "liveness_failed",
+    Outcome.UNKNOWN: "failure",
+}
+
+
+def _count(recognition: Recognition, seconds: float) -> None:
+    metrics.face_recognition_total.labels(_STATUS[recognition.outcome]).inc()
+    metrics.face_recognition_duration.observe(seconds)
+    if recognition.match is not None:
+        metrics.face_recognition_confidence.observe(recognition.confidence)
+    if recognition.liveness is not None:
+        verdict = "uncertain" if recognition.liveness.uncertain else "live" if recognition.liveness.is_live else "spoof"
+        metrics.liveness_total.labels(verdict).inc()

@@ -1,0 +1,26 @@
+"""Nothing is kept longer than the settings say. One job, many steps, each safe to run at any time, anywhere."""
+
+from __future__ import annotations
+
+from app.services import outbox
+from app.services.audit import delete_old_deeds
+from app.services.database import Database
+
+
+class RecordRetention:
+    """Ends old outbox and audit rows.
+
+    Args:
+        only_published: whether a broker is configured that unpublished events still wait for.
+    """
+
+    def __init__(self, database: Database, *, outbox_days: int, audit_days: int, only_published: bool) -> None:
+        self._database = database
+        self._outbox_days = outbox_days
+        self._audit_days = audit_days
+        self._only_published = only_published
+
+    async def step(self) -> None:
+        async with self._database.connection() as connection:
+            await outbox.delete_old_events(connection, days=self._outbox_days, only_published=self._only_published)
+            await delete_old_deeds(connection, days=self._audit_days)

@@ -1,0 +1,40 @@
+"""Create the Milvus collections and aliases that the settings' model pack needs. Safe to run again.
+
+python scripts/init_vector_db.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from app.config import Settings, load_settings
+from app.dependencies import open_vectors
+from app.errors import VisionError
+
+
+async def create_collections(settings: Settings) -> None:
+    """Open, and so create, every collection."""
+    vectors = open_vectors(settings)
+    try:
+        await vectors.open()
+        for collection in vectors.collections:
+            print(f"{collection.spec.alias} -> {collection.spec.collection}: ready")
+    finally:
+        await vectors.close()
+
+
+def main() -> int:
+    try:
+        asyncio.run(create_collections(load_settings()))
+    except VisionError as error:
+        print(f"init_vector_db: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Find what a crash left between PostgreSQL, Milvus and the object store, and mend it when asked to.
+
+python scripts/reconcile.py           # only look; exit status 1 if something does not fit
+python scripts/reconcile.py --mend    # remove orphans, restore missing vectors from PostgreSQL
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import fields
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from app.config import Settings, load_settings
+from app.dependencies import open_backends
+from app.errors import VisionError
+from app.workflows.reconciliation import FaceFindings, FaceReconciler
+
+
+def report(findings: FaceFindings) -> None:
+    """Print each kind of finding with its count and the first few ids."""
+    for field in fields(findings):
+        ids: tuple[str, ...] = getattr(findings, field.name)
+        sample = f": {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}" if ids else ""
+        print(f"{field.name.replace('_', ' ')}: {len(ids)}{sample}")
+
+
+async def reconcile(settings: Settings, *, mend: bool) -> bool:
+    """Whether everything fits, after mending if that was asked for."""
+    async with AsyncExitStack() as stack:
+        backends = await open_backends(stack, settings)
+        reconciler = FaceReconciler(backends.database, backends.vectors, backends.storage)
+        findings = await reconciler.find()
+        report(findings)
+        if mend and not findings.consistent:
+            await reconciler.mend(findings)
+            print("mended; looking again")
+            findings = await reconciler.find()
+            report(findings)
+        return findings.consistent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mend", action="store_true", help="remove orphans and restore missing vectors")
+    arguments = parser.parse_args()
+    try:
+        return 0 if asyncio.run(reconcile(load_settings(), mend=arguments.mend)) else 1
+    except VisionError as error:
+        print(f"reconcile: {error.message}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
