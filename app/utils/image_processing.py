@@ -17,7 +17,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from app.core.types import Box, Image
 from app.errors import InvalidImage, TooLarge
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What we decode. Of an animation the first frame counts."""
 
 _END_OF_IMAGE = b"\xff\xd9"

@@ -1,0 +1,77 @@
+"""Imports go one way. This reads them, so that the picture in docs/architecture.md stays true."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).resolve().parents[2] / "app"
+
+# Lower layers first. A module may import from its own layer's shared modules and from any layer before it.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("app.errors",),
+    ("app.config",),
+    ("app.core.types",),
+    ("app.utils",),
+    ("app.core",),
+    ("app.ml_models",),
+    ("app.services",),
+    ("app.workflows",),
+    ("app.models",),
+    ("app.dependencies",),
+    ("app.api",),
+    ("app.main",),
+)
+
+
+def layer_of(module: str) -> int:
+    """The layer of the longest matching prefix."""
+    matches = [
+        (len(prefix), index)
+        for index, prefixes in enumerate(LAYERS)
+        for prefix in prefixes
+        if module == prefix or module.startswith(prefix + ".")
+    ]
+    return max(matches)[1]
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(APP.rglob("*.py")):
+        name = ".".join(path.relative_to(APP.parent).with_suffix("").parts)
+        if not name.endswith("__init__"):
+            found.append((name, path))
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith("app.")}
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=[name for name, _ in modules()])
+def test_imports_go_to_lower_layers_only(module: str, path: Path) -> None:
+    above = {name for name in imported(path) if layer_of(name) > layer_of(module)}
+    assert not above, f"{module} imports from above: {sorted(above)}"
+
+
+@pytest.mark.parametrize("folder", ["core", "utils"])
+def test_the_core_knows_no_web_and_no_backend(folder: str) -> None:
+    forbidden = ("fastapi", "starlette", "asyncpg", "pymilvus", "redis", "minio", "aio_pika", "pydantic_settings")
+    for path in (APP / folder).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for name in forbidden:
+            assert f"import {name}" not in text, path
+            assert f"from {name}" not in text, path
+
+
+def test_handlers_name_no_backend() -> None:
+    for path in (APP / "api" / "v1").rglob("*.py"):
+        assert not {name for name in imported(path) if name.startswith("app.services")}, path

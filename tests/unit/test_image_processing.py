@@ -1,0 +1,175 @@
+"""Bytes from outside become upright pixels, or a clear refusal."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from app.core.types import Box
+from app.errors import InvalidImage, TooLarge, VisionError
+from app.utils.image_processing import crop, decode_image, encode_jpeg
+
+MAX_PIXELS = 10_000_000
+RED_LEFT = np.zeros((40, 60, 3), np.uint8)
+RED_LEFT[:, :30] = (255, 0, 0)  # RGB
+
+
+def encoded(image: PillowImage.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> np.ndarray:
+    return decode_image(data, max_pixels=MAX_PIXELS)
+
+
+def is_red_left(image: np.ndarray) -> bool:
+    """BGR: red on the left half, black on the right."""
+    left, right = image[:, :25].reshape(-1, 3).mean(0), image[:, 35:].reshape(-1, 3).mean(0)
+    return bool(left[2] > 200 and left[0] < 60 and right.max() < 60)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_common_formats_decode_to_bgr(kind: str) -> None:
+    image = decode(encoded(PillowImage.fromarray(RED_LEFT), kind))
+    assert image.dtype == np.uint8
+    assert image.shape == (40, 60, 3)
+    assert is_red_left(image)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_comes_out_upright(kind: str, orientation: int) -> None:
+    upright = PillowImage.fromarray(RED_LEFT)
+    # The stored pixels are the upright ones under the inverse of what the tag asks for.
+    inverse = {
+        2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+        3: PillowImage.Transpose.ROTATE_180,
+        4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+        5: PillowImage.Transpose.TRANSPOSE,
+        6: PillowImage.Transpose.ROTATE_90,
+        7: PillowImage.Transpose.TRANSVERSE,
+        8: PillowImage.Transpose.ROTATE_270,
+    }.get(orientation)
+    stored = upright.transpose(inverse) if inverse is not None else upright
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+
+    image = decode(encoded(stored, kind, exif=exif))
+
+    assert image.shape == (40, 60, 3)
+    assert is_red_left(image)
+
+
+def test_cmyk_jpeg_has_the_right_colours() -> None:
+    assert is_red_left(decode(encoded(PillowImage.fromarray(RED_LEFT).convert("CMYK"), "JPEG", quality=95)))
+
+
+def test_grey_jpeg_becomes_three_channels() -> None:
+    image = decode(encoded(PillowImage.fromarray(RED_LEFT).convert("L"), "JPEG"))
+    assert image.shape == (40, 60, 3)
+
+
+def test_16_bit_png_is_scaled_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 100, dtype=np.uint16)[None].repeat(10, 0)
+    image = decode(encoded(PillowImage.fromarray(ramp), "PNG"))
+    assert image[0, 0, 0] == 0
+    assert 120 <= image[0, 50, 0] <= 135
+    assert image[0, 99, 0] == 255
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = PillowImage.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert decode(encoded(clear, "PNG")).min() == 255
+
+
+def test_palette_png_decodes() -> None:
+    image = PillowImage.fromarray(RED_LEFT).convert("P", palette=PillowImage.Palette.ADAPTIVE)
+    assert is_red_left(decode(encoded(image, "PNG")))
+
+
+def test_animation_gives_its_first_frame() -> None:
+    frames = [PillowImage.fromarray(RED_LEFT), PillowImage.new("RGB", (60, 40), "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
+    assert is_red_left(decode(data))
+
+
+def test_one_pixel_decodes() -> None:
+    assert decode(encoded(PillowImage.new("RGB", (1, 1), "red"), "PNG")).shape == (1, 1, 3)
+
+
+def test_empty_input_is_refused() -> None:
+    with pytest.raises(InvalidImage) as refused:
+        decode(b"")
+    assert refused.value.code == "empty_image"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_cut_file_is_refused(kind: str, kept: float) -> None:
+    rng = np.random.default_rng(1)
+    data = encoded(PillowImage.fromarray(rng.integers(0, 255, (80, 80, 3), np.uint8)), kind)
+    with pytest.raises(InvalidImage) as refused:
+        decode(data[: int(len(data) * kept)])
+    assert refused.value.code in ("damaged_image", "unsupported_image")
+
+
+def test_a_cut_jpeg_with_an_exif_thumbnail_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    thumbnail = encoded(PillowImage.fromarray(rng.integers(0, 255, (16, 16, 3), np.uint8)), "JPEG")
+    data = encoded(PillowImage.fromarray(rng.integers(0, 255, (200, 200, 3), np.uint8)), "JPEG")
+    # An APP1 segment that holds a whole small JPEG, end marker included.
+    with_thumbnail = data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + data[2:]
+    assert decode(with_thumbnail).shape == (200, 200, 3)
+    with pytest.raises(InvalidImage):
+        decode(with_thumbnail[: len(with_thumbnail) // 2])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"hello", bytes(100), b"GIF89a", b"\xff\xd8\xff"],
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidImage):
+        decode(data)
+
+
+def test_too_many_pixels_are_refused_before_decoding() -> None:
+    # A header that promises 20 000 x 20 000 pixels, and no pixel data: only the header may be read.
+    ihdr = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + ihdr + struct.pack(">I", zlib.crc32(b"IHDR" + ihdr))
+    with pytest.raises(TooLarge) as refused:
+        decode(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    assert refused.value.code == "too_many_pixels"
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
+    for prefix in (b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP", b"GIF89a", b"II*\x00"):
+        try:
+            image = decode(prefix + data)
+        except VisionError:
+            continue
+        assert image.dtype == np.uint8
+
+
+def test_encoding_keeps_the_picture_and_drops_metadata() -> None:
+    image = cv2.cvtColor(RED_LEFT, cv2.COLOR_RGB2BGR)
+    data = encode_jpeg(image)
+    assert is_red_left(decode(data))
+    assert not PillowImage.open(io.BytesIO(data)).getexif()
+
+
+def test_crop_is_clipped_to_the_image() -> None:
+    image = np.zeros((10, 20, 3), np.uint8)
+    assert crop(image, Box(-5, -5, 8, 4)).shape == (4, 8, 3)
+    assert crop(image, Box(30, 30, 40, 40)).size == 0

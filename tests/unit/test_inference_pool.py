@@ -1,0 +1,150 @@
+"""The pool admits a bounded number of jobs, keeps deadlines, and never loses a place."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.core.inference import InferencePool, Priority
+from app.errors import DeadlineExceeded, Overloaded, Unavailable
+
+
+@pytest.fixture
+def pool() -> Iterator[InferencePool]:
+    pool = InferencePool(threads=1, queue_size=1, deadline_s=5.0)
+    yield pool
+    pool.close()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # threads change it, and they set no asyncio event
+            await asyncio.sleep(0.005)
+
+
+async def test_submit_returns_the_result(pool: InferencePool) -> None:
+    assert await pool.submit("test", lambda a, b: a + b, 2, b=3) == 5
+
+
+async def test_submit_raises_what_the_job_raised(pool: InferencePool) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await pool.submit("test", lambda: 1 / 0)
+    assert await pool.submit("test", lambda: 1) == 1
+
+
+async def test_a_full_pool_refuses_at_once_and_recovers(pool: InferencePool) -> None:
+    release = threading.Event()
+    running = asyncio.ensure_future(pool.submit("test", release.wait))
+    waiting = asyncio.ensure_future(pool.submit("test", lambda: "waited"))
+    await _until(lambda: pool.taken_places == 2)
+
+    with pytest.raises(Overloaded) as refused:
+        await pool.submit("test", lambda: None)
+
+    assert refused.value.retry_after_s > 0
+    release.set()
+    assert await waiting == "waited"
+    await running
+    await _until(lambda: pool.taken_places == 0)
+
+
+async def test_a_cancelled_waiting_job_gives_its_place_back_at_once(pool: InferencePool) -> None:
+    release = threading.Event()
+    started: list[str] = []
+    running = asyncio.ensure_future(pool.submit("test", release.wait))
+    waiting = asyncio.ensure_future(pool.submit("test", lambda: started.append("waiting")))
+    await _until(lambda: pool.taken_places == 2)
+
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert pool.taken_places == 1
+    release.set()
+    await running
+    assert started == []
+
+
+async def test_a_cancelled_running_job_keeps_its_place_until_the_thread_ends(pool: InferencePool) -> None:
+    release, started = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        release.wait(5)
+
+    running = asyncio.ensure_future(pool.submit("test", work))
+    await _until(started.is_set)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert pool.taken_places == 1
+    release.set()
+    await _until(lambda: pool.taken_places == 0)
+
+
+async def test_a_thousand_cancellations_leak_nothing() -> None:
+    pool = InferencePool(threads=2, queue_size=8, deadline_s=5.0)
+    for _ in range(1000):
+        task = asyncio.ensure_future(pool.submit("test", lambda: None))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await _until(lambda: pool.taken_places == 0)
+    assert await pool.submit("test", lambda: "alive") == "alive"
+    pool.close()
+
+
+async def test_a_missed_deadline_is_told_and_frees_the_queue() -> None:
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=0.05)
+    release = threading.Event()
+    blocked = asyncio.ensure_future(pool.submit("test", release.wait))
+    await _until(lambda: pool.taken_places == 1)
+
+    with pytest.raises(DeadlineExceeded):
+        await pool.submit("test", lambda: None)
+    with pytest.raises(DeadlineExceeded):
+        await blocked
+
+    assert pool.waiting == 0
+    assert pool.taken_places == 1
+    release.set()
+    await _until(lambda: pool.taken_places == 0)
+    pool.close()
+
+
+async def test_people_go_before_cameras() -> None:
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=5.0)
+    release = threading.Event()
+    order: list[str] = []
+    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
+    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    camera = asyncio.ensure_future(pool.submit_at(Priority.BACKGROUND, "test", order.append, "camera"))
+    await _until(lambda: pool.waiting == 1)
+    person = asyncio.ensure_future(pool.submit("test", order.append, "person"))
+    await _until(lambda: pool.waiting == 2)
+
+    release.set()
+    await asyncio.gather(blocker, camera, person)
+
+    assert order == ["person", "camera"]
+    pool.close()
+
+
+async def test_a_closed_pool_refuses_and_ends_what_waits() -> None:
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=5.0)
+    release = threading.Event()
+    running = asyncio.ensure_future(pool.submit("test", release.wait))
+    waiting = asyncio.ensure_future(pool.submit("test", lambda: None))
+    await _until(lambda: pool.waiting == 1)
+
+    closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
+    with pytest.raises(Unavailable):
+        await waiting
+    release.set()
+    await closing
+    await running
+
+    with pytest.raises(Unavailable):
+        await pool.submit("test", lambda: None)
