@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 OPSET = 13
 IR_VERSION = 8
@@ -20,6 +20,7 @@ FEATURES = 1280
 CLASSES = 1000
 
 Array = NDArray[np.generic]
+_Attribute = int | str | list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class _GraphWriter:
         self._tensors = tensors
         self.nodes: list[NodeProto] = []
         self.weights = [
-            numpy_helper.from_array(np.float32(0.0).reshape(()), "relu6_low"),
-            numpy_helper.from_array(np.float32(6.0).reshape(()), "relu6_high"),
+            numpy_helper.from_array(np.array(0.0, np.float32), "relu6_low"),
+            numpy_helper.from_array(np.array(6.0, np.float32), "relu6_high"),
         ]
 
-    def node(self, operation: str, inputs: list[str], output: str, **attributes: object) -> str:
-        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
+    def node(self, operation: str, inputs: list[str], output: str, **attributes: _Attribute) -> str:
+        node = helper.make_node(operation, inputs, [output], name=output)
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in sorted(attributes.items()))
+        self.nodes.append(node)
         return output
 
     def constant(self, name: str, values: Array) -> str:
@@ -75,7 +78,7 @@ class _GraphWriter:
             "Conv",
             inputs,
             f"{weight}.out",
-            kernel_shape=kernel.shape[2:],
+            kernel_shape=list(kernel.shape[2:]),
             strides=[stride, stride],
             group=kernel.shape[0] if depthwise else 1,
             auto_pad="SAME_UPPER",
@@ -106,7 +109,7 @@ def _fold_norm(tensors: Mapping[str, Array], *, weight: str, norm: str) -> tuple
 
 
 def _write_body(graph: _GraphWriter) -> str:
-    hidden = graph.relu6(graph.convolution("input", weight="_conv_stem", norm="_bn0", stride=2))
+    hidden = graph.relu6(graph.convolution("images", weight="_conv_stem", norm="_bn0", stride=2))
     index, channels = 0, 32
     for stage in STAGES:
         for position in range(stage.blocks):
@@ -120,7 +123,7 @@ def _write_body(graph: _GraphWriter) -> str:
 def build_graph(tensors: Mapping[str, Array]) -> ModelProto:
     """The network with three outputs.
 
-    Input ``input`` n x 3 x h x w float32, (RGB - 127) / 128. Outputs ``feature_map`` n x 1280 x h/32 x w/32,
+    Input ``images`` n x 3 x h x w float32, (RGB - 127) / 128. Outputs ``feature_map`` n x 1280 x h/32 x w/32,
     ``pooled`` n x 1280 (its mean over positions), ``logits`` n x 1000 (ImageNet, before softmax).
     """
     graph = _GraphWriter(tensors)
@@ -133,13 +136,13 @@ def build_graph(tensors: Mapping[str, Array]) -> ModelProto:
 
 
 def _typed(graph: _GraphWriter) -> GraphProto:
-    def value(name: str, *shape: int | str) -> object:
+    def value(name: str, *shape: int | str) -> ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     return helper.make_graph(
         graph.nodes,
         "efficientnet_lite0",
-        [value("input", "n", 3, "height", "width")],
+        [value("images", "n", 3, "height", "width")],
         [
             value("feature_map", "n", FEATURES, "map_height", "map_width"),
             value("pooled", "n", FEATURES),

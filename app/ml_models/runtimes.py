@@ -1,0 +1,182 @@
+"""The two runtimes that execute networks, behind ``core.types.Session``.
+
+OpenVINO is the default on CPUs, ONNX Runtime serves CUDA, and the CPU where it was measured to be faster.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime as ort
+import openvino as ov
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from app.core.types import FloatArray
+
+Precision = Literal["f32", "bf16"]
+
+_ORT_LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+class UnreadableModel(ValueError):
+    """The runtime cannot load this network."""
+
+
+class OnnxRuntimeSession:
+    """A network on ONNX Runtime.
+
+    ``run`` computes in the calling thread (with ``threads`` > 1 also in threads of its own), so concurrent callers
+    need no streams.
+
+    Args:
+        model: a path, or the file's bytes.
+        threads: cores that one forward pass may use.
+        providers: as ONNX Runtime takes them, the preferred first; the CPU when omitted.
+        precision: of the weights, for ``provider``.
+
+    Raises:
+        UnreadableModel: the file is no network, or uses what this version lacks.
+    """
+
+    def __init__(
+        self,
+        model: Path | bytes,
+        *,
+        threads: int = 1,
+        providers: Sequence[tuple[str, Mapping[str, str]]] = (),
+        precision: str = "f32",
+    ) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait would take the cores from the pool's other threads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        wanted = [name for name, _ in providers] or ["CPUExecutionProvider"]
+        try:
+            self._session = ort.InferenceSession(
+                model if isinstance(model, bytes) else os.fspath(model),
+                options,
+                providers=wanted,
+                provider_options=[dict(settings) for _, settings in providers] or None,
+            )
+        except _ORT_LOAD_ERRORS as error:
+            raise UnreadableModel(str(error)) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._provider = f"onnxruntime:{self._device(providers)}:{precision}"
+
+    @property
+    def provider(self) -> str:
+        """Runtime, the device that was really got, and precision."""
+        return self._provider
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU computes. ONNX Runtime falls back to the CPU silently when CUDA cannot be loaded."""
+        return str(self._session.get_providers()[0]) == "CUDAExecutionProvider"
+
+    def run(self, feed: Mapping[str, NDArray[np.generic]]) -> list[FloatArray]:
+        """One forward pass; outputs in the graph's order."""
+        outputs: list[FloatArray] = self._session.run(self._outputs, dict(feed))
+        return outputs
+
+    def _device(self, providers: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+        return f"cuda:{providers[0][1].get('device_id', '0')}" if self.on_gpu else "cpu"
+
+
+class OpenVinoSession:
+    """A network on OpenVINO's CPU device.
+
+    The compiled network is shared, a request for inference is not: each thread gets its own on first use. OpenVINO
+    computes in threads of its own, one for each stream.
+
+    Args:
+        model: a path, or the file's bytes.
+        streams: forward passes that may run at the same time; the number of threads that call ``run``.
+        threads: cores that one forward pass may use.
+        precision: ``bf16`` only where ``cpu_has_bf16()``.
+        shapes: input shapes to fix before compiling, by input name; -1 stays variable.
+        cache_dir: keeps compiled networks, which makes later starts faster.
+        core: shared by the sessions of a process; a new one when omitted.
+
+    Raises:
+        UnreadableModel: the file is no network, or uses what this version lacks.
+    """
+
+    def __init__(
+        self,
+        model: Path | bytes,
+        *,
+        streams: int = 1,
+        threads: int = 1,
+        precision: Precision = "f32",
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        cache_dir: Path | None = None,
+        core: ov.Core | None = None,
+    ) -> None:
+        core = core or ov.Core()
+        settings: dict[str, object] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams * threads,
+            # Pinned, the streams of several networks would all sit on the same first cores.
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": precision,
+        }
+        if cache_dir is not None:
+            settings["CACHE_DIR"] = os.fspath(cache_dir)
+        try:
+            graph = core.read_model(model if isinstance(model, bytes) else os.fspath(model))
+            if shapes:
+                graph.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
+            self._compiled = core.compile_model(graph, "CPU", settings)
+        except RuntimeError as error:
+            raise UnreadableModel(str(error)) from error
+        self._output_count = len(self._compiled.outputs)
+        self._provider = f"openvino:cpu:{_precision_in_use(self._compiled)}"
+        self._requests = threading.local()
+
+    @property
+    def provider(self) -> str:
+        """Runtime, device and the precision that OpenVINO reports."""
+        return self._provider
+
+    def run(self, feed: Mapping[str, NDArray[np.generic]]) -> list[FloatArray]:
+        """One forward pass; outputs in the graph's order, copied out of the request's memory."""
+        request = self._request()
+        request.infer(dict(feed), share_inputs=True)
+        return [request.get_output_tensor(index).data.copy() for index in range(self._output_count)]
+
+    def _request(self) -> ov.InferRequest:
+        request = getattr(self._requests, "request", None)
+        if request is None:
+            request = self._requests.request = self._compiled.create_infer_request()
+        return request
+
+
+def cpu_has_bf16(core: ov.Core) -> bool:
+    """Whether this CPU multiplies bfloat16 natively (AMX, AVX512-BF16); elsewhere it would only be emulated."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def cuda_is_offered() -> bool:
+    """Whether this build of ONNX Runtime has CUDA; whether it can be loaded shows only when a session opens."""
+    return "CUDAExecutionProvider" in ort.get_available_providers()
+
+
+def _precision_in_use(compiled: ov.CompiledModel) -> str:
+    name = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    return name if name == "bf16" else "f32"

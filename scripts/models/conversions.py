@@ -1,0 +1,82 @@
+"""From downloaded files to the files of a pack. Each conversion is named in a manifest's ``source`` table.
+
+None of these needs PyTorch; the ones that do are in ``torch_conversions.py`` and run in an environment of their own.
+Heavy imports are late, so that a run with nothing to do ends at once.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.ml_models.tables import Table
+from scripts.models.errors import PreparationError
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """``sources`` are the members in the manifest's order, ``targets`` the files to write, ``options`` the rest of
+    the ``source`` table."""
+
+    sources: tuple[Path, ...]
+    targets: tuple[Path, ...]
+    options: Table
+
+
+def _copy(job: Conversion) -> None:
+    for source, target in zip(job.sources, job.targets, strict=True):
+        shutil.copyfile(source, target)
+
+
+def _repair_onnx(job: Conversion) -> None:
+    """Free the batch dimension and drop denormal weights; see ``graphs.py``."""
+    import onnx
+
+    from scripts.models import graphs
+
+    for source, target in zip(job.sources, job.targets, strict=True):
+        model = onnx.load(source)
+        graphs.free_batch(model)
+        graphs.drop_denormals(model)
+        graphs.save(model, target)
+
+
+def _build_efficientnet_lite0(job: Conversion) -> None:
+    from scripts.models import efficientnet_lite, graphs, torch_archive
+
+    (checkpoint,), (target,) = job.sources, job.targets
+    graphs.save(efficientnet_lite.build_graph(torch_archive.read_tensors(checkpoint)), target)
+
+
+def _adapt_aster(job: Conversion) -> None:
+    from scripts.models.aster import adapt_aster
+
+    network, vocabulary = job.sources
+    adapt_aster(network, vocabulary, job.targets[0].parent)
+
+
+CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
+    "copy": _copy,
+    "repair-onnx": _repair_onnx,
+    "efficientnet-lite0": _build_efficientnet_lite0,
+    "aster": _adapt_aster,
+}
+
+
+def convert(name: str, job: Conversion) -> None:
+    """Run the conversion of that name.
+
+    Raises:
+        PreparationError: there is none of that name, or it could not make sense of its files.
+    """
+    conversion = CONVERSIONS.get(name)
+    if conversion is None:
+        raise PreparationError(f"the manifest names the conversion {name}, which there is not")
+    for target in job.targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        conversion(job)
+    except (ValueError, KeyError, OSError) as error:
+        raise PreparationError(f"the conversion {name} failed: {error}") from error

