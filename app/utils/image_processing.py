@@ -23,7 +23,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
 # Decoders report their own damage findings in these types; Pillow's documentation names no common base.
-_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, PillowImage.DecompressionBombError)
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
 
 
 def decode_image(data: bytes, *, max_pixels: int) -> Image:
@@ -63,6 +63,8 @@ def _read_header(data: bytes) -> PillowImage.Image:
         raise InvalidImage(
             "The data is not a picture in a format that we read; send JPEG, PNG or WebP.", code="unsupported_image"
         ) from error
+    except PillowImage.DecompressionBombError as error:  # Pillow's own, higher limit
+        raise TooLarge("The image has too many pixels; send a smaller one.", code="too_many_pixels") from error
     except _DECODER_ERRORS as error:
         raise _damaged() from error
 

@@ -136,7 +136,7 @@ def test_a_cut_jpeg_with_an_exif_thumbnail_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"hello", bytes(100), b"GIF89a", b"\xff\xd8\xff"],
+    [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"hello", bytes(99), b"GIF89a", b"\xff\xd8\xff"],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidImage):
