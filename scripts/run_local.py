@@ -33,6 +33,17 @@ def announce(line: str) -> None:
     print(f"[run] {line}", flush=True)
 
 
+def fetch_models(given: dict[str, str], *, stop_requested: threading.Event) -> None:
+    """Fetch and verify the model pack; what is there already is not fetched again."""
+    pack = given.get("MODEL_PACK", "compact")
+    run_step(
+        f"Fetching the models of {pack}",
+        ["scripts/download_models.py", "--pack", pack],
+        environment=given,
+        stop_requested=stop_requested,
+    )
+
+
 def serve_servers(stack: LocalStack, *, stop_requested: threading.Event) -> None:
     """Keep the servers up for somebody who develops against them."""
     announce(f"settings that point at the servers: {stack.layout.environment_file}")
@@ -75,14 +86,14 @@ def main() -> int:
     options = parser.parse_args()
     given = given_settings()
     try:
-        with (
-            stop_signals() as stop_requested,
-            open_stack(project_data_dir(given), announce=announce, stop_requested=stop_requested) as stack,
-        ):
-            if options.servers_only:
-                serve_servers(stack, stop_requested=stop_requested)
-            else:
-                serve_api(stack, given=given, stop_requested=stop_requested)
+        with stop_signals() as stop_requested:
+            if not options.servers_only:
+                fetch_models(given, stop_requested=stop_requested)
+            with open_stack(project_data_dir(given), announce=announce, stop_requested=stop_requested) as stack:
+                if options.servers_only:
+                    serve_servers(stack, stop_requested=stop_requested)
+                else:
+                    serve_api(stack, given=given, stop_requested=stop_requested)
     except StopRequested:
         pass
     except LocalStackError as error:

@@ -1,0 +1,57 @@
+# The two commands: make run, make test. Everything else is listed by make help.
+# Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
+
+.DEFAULT_GOAL := help
+.PHONY: help run servers test check format bench evaluate weights environment environment-dev
+
+ARGS ?=
+
+SERVING := requirements.txt requirements-embedded.txt
+DEVELOPMENT := $(SERVING) requirements-dev.txt
+IN_VENV := .venv/bin/python
+
+# The first Python on this machine that is new enough runs the bootstrap; PYTHON=... names another.
+define bootstrap
+@for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+    exec $$candidate scripts/bootstrap.py $(1); \
+  fi; \
+done; \
+echo 'Python 3.11 or newer is needed. Name one: make $@ PYTHON=/path/to/python3' >&2; exit 1
+endef
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+run: environment ## servers, migrations, API on 127.0.0.1:8001 (PORT, HOST, CV_DATA_DIR change it); Ctrl-C stops all
+	@exec $(IN_VENV) scripts/run_local.py
+
+servers: environment ## only the embedded servers; data/run/backends.env points at them
+	@exec $(IN_VENV) scripts/run_local.py --servers-only
+
+test: environment-dev weights ## all tests, on servers of their own; ARGS="-k face" chooses
+	@exec $(IN_VENV) -m pytest -rs $(ARGS)
+
+check: environment-dev ## format, lint, types
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m mypy
+
+format: environment-dev ## format and sort imports
+	$(IN_VENV) -m ruff format .
+	$(IN_VENV) -m ruff check --fix .
+
+bench: environment-dev weights ## measure speed; ARGS go to scripts/benchmark.py
+	@exec $(IN_VENV) scripts/benchmark.py $(ARGS)
+
+evaluate: environment-dev weights ## measure accuracy on the photos in CV_EVAL_DATA; ARGS go to scripts/evaluate.py
+	@exec $(IN_VENV) scripts/evaluate.py $(ARGS)
+
+weights: environment ## fetch and verify the model pack; nothing to do when it is there
+	@$(IN_VENV) scripts/download_models.py --pack $(or $(MODEL_PACK),compact)
+
+environment:
+	$(call bootstrap,$(SERVING))
+
+environment-dev:
+	$(call bootstrap,$(DEVELOPMENT))
