@@ -16,7 +16,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 
 from app.errors import InvalidInput
 
@@ -90,7 +90,7 @@ async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, obje
     try:
         async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=2**20) as form:
             return {name: await _form_value(form, name, model) for name in form}
-    except MultiPartException as error:
+    except HTTPException as error:  # what Starlette makes of a malformed form
         raise InvalidInput("The multipart body is damaged.", code="invalid_form") from error
 
 

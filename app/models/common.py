@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from app.core.types import Box
 from app.utils.clock import iso
 
-# Ids travel into keys, paths and expressions, so they are plain; \Z instead of $, which would allow a line break.
-_ID = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*\Z"
+# Ids travel into keys, paths and expressions, so they are plain. Pydantic's regex engine lets $ match at the very
+# end only, never before a line break.
+_ID = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"
 EmployeeId = Annotated[
     str, Field(pattern=_ID, max_length=20, description="Letters, digits, _ . - only", examples=["EMP001"])
 ]
@@ -23,7 +24,7 @@ RoomNumber = Annotated[
 ]
 ActorName = Annotated[str, Field(pattern=_ID, max_length=20, description="Who does this; else the API key's label")]
 # PostgreSQL's text holds no NUL.
-Text = Annotated[str, Field(pattern=r"^[^\x00]*\Z")]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """Written as ISO 8601 in UTC with ``Z``."""

@@ -1,0 +1,231 @@
+"""Bodies, limits, the local guard and problem documents, on an app of three routes."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated
+
+import pytest
+from fastapi import Depends, FastAPI
+from starlette.testclient import TestClient
+
+from app.api import problems
+from app.api.middleware import BodyLimit, LocalGuard, RequestContext
+from app.errors import (
+    BackendUnavailable,
+    Conflict,
+    DeadlineExceeded,
+    InvalidImage,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    Unauthorized,
+    VisionError,
+)
+from app.models.bodies import ImageData, body_of
+from app.models.common import EmployeeId, Request
+
+PICTURE = bytes(range(256))
+ENCODED = base64.b64encode(PICTURE).decode()
+MAX_BODY_BYTES = 10_000
+
+
+class Upload(Request):
+    employee_id: EmployeeId
+    image: ImageData
+    more: list[ImageData] = []  # noqa: RUF012  # pydantic copies it
+    score: float = 0.5
+    wanted: bool = True
+
+
+def make_client(*, error: Exception | None = None, guarded: bool = False) -> TestClient:
+    app = FastAPI()
+
+    @app.post("/upload/{name}")
+    async def upload(name: str, body: Annotated[Upload, Depends(body_of(Upload))]) -> dict[str, object]:
+        return {
+            "name": name,
+            "employee_id": body.employee_id,
+            "same": body.image == PICTURE,
+            "more": [len(part) for part in body.more],
+            "score": body.score,
+            "wanted": body.wanted,
+        }
+
+    @app.get("/fail")
+    async def fail() -> None:
+        if error is not None:
+            raise error
+
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    if guarded:
+        app.add_middleware(LocalGuard, hosts=["desk.hotel.lan"])
+    app.add_middleware(RequestContext)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return make_client()
+
+
+@pytest.mark.parametrize(
+    "image", [ENCODED, f"data:image/jpeg;base64,{ENCODED}", "\n".join(ENCODED[i : i + 76] for i in range(0, 400, 76))]
+)
+def test_json_takes_base64_in_its_usual_spellings(client: TestClient, image: str) -> None:
+    answer = client.post("/upload/a", json={"employee_id": "EMP001", "image": image})
+    assert answer.status_code == 200
+    assert answer.json()["same"] is True
+
+
+def test_a_form_with_files_reads_as_the_same_model(client: TestClient) -> None:
+    answer = client.post(
+        "/upload/a",
+        data={"employee_id": "EMP001", "score": "0.25", "wanted": "false"},
+        files=[("image", PICTURE), ("more", b"one"), ("more", b"three")],
+    )
+    assert answer.json() == {
+        "name": "a",
+        "employee_id": "EMP001",
+        "same": True,
+        "more": [3, 5],
+        "score": 0.25,
+        "wanted": False,
+    }
+
+
+def test_one_file_for_a_list_is_a_list_of_one(client: TestClient) -> None:
+    answer = client.post("/upload/a", data={"employee_id": "EMP001"}, files=[("image", PICTURE), ("more", b"one")])
+    assert answer.json()["more"] == [3]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"employee_id": "EMP001"}, "body.image"),
+        ({"employee_id": "EMP001", "image": "!!!"}, "body.image"),
+        ({"employee_id": "EMP001", "image": "data:image/jpeg"}, "body.image"),
+        ({"employee_id": "EMP001", "image": 7}, "body.image"),
+        ({"employee_id": "EMP001", "image": None}, "body.image"),
+        ({"employee_id": 'EMP" or ""=="', "image": ENCODED}, "body.employee_id"),
+        ({"employee_id": "EMP'; DROP", "image": ENCODED}, "body.employee_id"),
+        ({"employee_id": "Nguyễn", "image": ENCODED}, "body.employee_id"),
+        ({"employee_id": "EMP001\n", "image": ENCODED}, "body.employee_id"),
+        ({"employee_id": "", "image": ENCODED}, "body.employee_id"),
+        ({"employee_id": "E" * 21, "image": ENCODED}, "body.employee_id"),
+    ],
+)
+def test_a_wrong_field_is_named_and_not_repeated(client: TestClient, body: dict[str, object], field: str) -> None:
+    answer = client.post("/upload/a", json=body)
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["code"] == "validation_error"
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert "DROP" not in answer.text
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_not_a_number_is_refused(client: TestClient, number: str) -> None:
+    content = f'{{"employee_id": "EMP001", "image": "{ENCODED}", "score": {number}}}'
+    answer = client.post("/upload/a", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"\xff\xfe", b"null"])
+def test_what_is_no_json_object_is_refused(client: TestClient, content: bytes) -> None:
+    answer = client.post("/upload/a", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["code"] in ("invalid_json", "validation_error")
+
+
+def test_another_media_type_is_refused(client: TestClient) -> None:
+    answer = client.post("/upload/a", content=b"<x/>", headers={"content-type": "text/xml"})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "unsupported_media_type"
+
+
+def test_a_damaged_form_is_refused(client: TestClient) -> None:
+    answer = client.post("/upload/a", content=b"--x\r\nnonsense", headers={"content-type": "multipart/form-data"})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_form"
+
+
+def test_a_declared_large_body_is_refused(client: TestClient) -> None:
+    answer = client.post("/upload/a", content=b"x" * (MAX_BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "body_too_large"
+
+
+def test_a_large_body_of_undeclared_length_is_refused(client: TestClient) -> None:
+    chunks = (b"x" * 1000 for _ in range(20))
+    answer = client.post("/upload/a", content=chunks, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidImage("x"), 422),
+        (TooLarge("x"), 413),
+        (Unauthorized("x"), 401),
+        (NotFound("x"), 404),
+        (Conflict("x", code="duplicate_identity", details={"employee_id": "EMP1"}), 409),
+        (Overloaded("x"), 429),
+        (DeadlineExceeded("x"), 504),
+        (BackendUnavailable("redis"), 503),
+    ],
+)
+def test_each_error_becomes_its_problem_document(error: VisionError, status: int) -> None:
+    answer = make_client(error=error).get("/fail", headers={"x-request-id": "req-1"})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["code"] == error.code
+    assert problem["status"] == status
+    assert problem["request_id"] == answer.headers["x-request-id"] == "req-1"
+    assert ("retry-after" in answer.headers) == (status in (429, 503))
+    if error.details:
+        assert problem["employee_id"] == "EMP1"
+
+
+def test_a_bug_is_a_500_that_tells_nothing() -> None:
+    answer = make_client(error=RuntimeError("password=hunter2")).get("/fail")
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal_error"
+    assert "hunter2" not in answer.text
+
+
+def test_unknown_paths_and_methods_are_problem_documents(client: TestClient) -> None:
+    assert client.get("/nowhere").json()["code"] == "not_found"
+    assert client.get("/upload/a").json()["code"] == "method_not_allowed"
+
+
+def test_a_strange_request_id_is_replaced(client: TestClient) -> None:
+    answer = client.get("/fail", headers={"x-request-id": "a b\tc" * 50})
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("headers", "served"),
+    [
+        ({}, True),
+        ({"host": "localhost:8001"}, True),
+        ({"host": "127.0.0.1:8001"}, True),
+        ({"host": "desk.hotel.lan"}, True),
+        ({"host": "evil.example"}, False),
+        ({"host": ""}, False),
+        ({"host": "localhost:8001", "origin": "http://localhost:8001"}, True),
+        ({"host": "localhost:8001", "origin": "http://localhost:3000"}, False),
+        ({"host": "localhost:8001", "origin": "null"}, False),
+        ({"host": "localhost:8001", "origin": "https://evil.example"}, False),
+        ({"host": "localhost:8001", "sec-fetch-site": "cross-site"}, False),
+        ({"host": "localhost:8001", "sec-fetch-site": "same-site"}, False),
+        ({"host": "localhost:8001", "sec-fetch-site": "same-origin"}, True),
+        ({"host": "localhost:8001", "sec-fetch-site": "none"}, True),
+    ],
+)
+def test_without_keys_only_local_and_same_origin_requests_are_served(headers: dict[str, str], served: bool) -> None:
+    answer = make_client(guarded=True).get("/fail", headers=headers)
+    assert answer.status_code == (200 if served else 403)
