@@ -45,7 +45,7 @@ def fetch_npm(package: str, target_dir: Path) -> Path:
     """
     npm = shutil.which("npm")
     command = [npm] if npm else _npm_from_wheel(target_dir.with_name("node"))
-    options = ["--ignore-scripts", "--silent", "--pack-destination", str(target_dir)]
+    options = ["--ignore-scripts", "--loglevel=error", "--pack-destination", str(target_dir)]
     _run([*command, "pack", package, *options], package)
     return _only_file(target_dir, package)
 
@@ -67,9 +67,18 @@ def _run(command: Sequence[str], wanted: str) -> None:
     except OSError as error:
         raise PreparationError(f"{Path(command[0]).name} could not be started: {error.strerror}") from error
     if finished.returncode != 0:
-        said = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
-        errors = [line for line in said if "error" in line.lower()] or said or ["it said nothing"]
-        raise PreparationError(f"{wanted} could not be fetched: {errors[-1]}")
+        raise PreparationError(f"{wanted} could not be fetched: {_complaint(finished.stderr)}")
+
+
+def _complaint(stderr: str) -> str:
+    """The line of pip's or npm's that tells most: the first error that is a sentence and not a mere code."""
+    said = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.split(" ", 2 if line.startswith("npm ") else 1)[-1] for line in said if _is_error(line)]
+    return next((error for error in errors if ":" in error), (errors or said or ["it did not say why"])[-1])
+
+
+def _is_error(line: str) -> bool:
+    return line.startswith(("ERROR:", "npm error ", "npm ERR! "))
 
 
 def _only_file(folder: Path, wanted: str) -> Path:

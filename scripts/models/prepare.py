@@ -59,7 +59,6 @@ class PackInstaller:
         missing: list[ModelSpec] = []
         for spec in map(self._pack.spec, roles):
             self._progress.begin(spec.role)
-            self._progress.step("verifying")
             if self._is_installed(spec, lock):
                 self._progress.end(f"up to date; licence: {spec.licence}")
             else:

