@@ -1,0 +1,94 @@
+"""The application over real backends, one for the session; each test begins with empty records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.backends import RunningBackends
+from tests.integration.live import migrate, serving
+from tests.integration.records import Records
+
+# A test must not depend on what the machine's environment or a developer's .env says.
+BASE_SETTINGS = {
+    "_env_file": None,
+    "AUTH_REQUIRED": False,
+    "RABBITMQ_URL": "",
+    "LOG_DIR": None,
+    "BACKEND_TIMEOUT_S": 2.0,
+}
+
+
+@pytest.fixture(scope="session")
+def database_url(backends: RunningBackends) -> str:
+    """A migrated database of the session's own."""
+    url = backends.new_database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def settings(backends: RunningBackends, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the shared service."""
+    data_dir = tmp_path_factory.mktemp("data")
+    return Settings(**{**backends.settings, **BASE_SETTINGS, "DATABASE_URL": database_url, "CV_DATA_DIR": data_dir})
+
+
+@pytest.fixture(scope="session")
+def shared_client(settings: Settings) -> Iterator[httpx.Client]:
+    with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def shared_records(settings: Settings) -> Records:
+    return Records(settings)
+
+
+@pytest.fixture
+def records(shared_records: Records) -> Records:
+    """PostgreSQL and Milvus, emptied."""
+    shared_records.clear()
+    return shared_records
+
+
+@pytest.fixture
+def client(shared_client: httpx.Client, records: Records) -> httpx.Client:
+    """The shared service, with nobody enrolled."""
+    assert records is not None
+    return shared_client
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of one test's own, with what stands behind it."""
+
+    client: httpx.Client
+    records: Records
+    settings: Settings
+
+
+Start = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture
+def start_service(backends: RunningBackends, settings: Settings) -> Start:
+    """Start a service with other settings, on a database of its own unless DATABASE_URL says otherwise."""
+
+    @contextmanager
+    def start(**changes: object) -> Iterator[Service]:
+        if "DATABASE_URL" not in changes:
+            changes["DATABASE_URL"] = backends.new_database()
+            migrate(str(changes["DATABASE_URL"]))
+        own = Settings(**{**settings.model_dump(), "_env_file": None, **changes})
+        records = Records(own)
+        records.clear()
+        with serving(own) as client:
+            yield Service(client, records, own)
+
+    return start

@@ -1,0 +1,85 @@
+"""What really is in the backends: tests look there, not at what the API says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import asyncpg
+from pymilvus import MilvusClient
+
+from app.config import Settings
+
+R = TypeVar("R")
+
+_TABLES = (
+    "face_templates",
+    "employee_faces",
+    "employees",
+    "attendance_marks",
+    "event_outbox",
+    "audit_log",
+    "pending_removals",
+)
+
+
+class Records:
+    """Looks into PostgreSQL and Milvus past the service."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database_url = settings.DATABASE_URL.get_secret_value()
+        self._milvus = MilvusClient(uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10)
+
+    def rows(self, query: str, *args: object) -> list[dict[str, Any]]:
+        """The rows of a query."""
+
+        async def fetch() -> list[dict[str, Any]]:
+            connection = await asyncpg.connect(self._database_url)
+            try:
+                await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+                return [dict(row) for row in await connection.fetch(query, *args)]
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:  # tests may run inside an event loop of their own
+            return thread.submit(lambda: asyncio.run(fetch())).result()
+
+    def count(self, table: str, condition: str = "TRUE") -> int:
+        """How many rows of ``table`` meet the condition."""
+        return int(self.rows(f"SELECT count(*) AS n FROM {table} WHERE {condition}")[0]["n"])  # noqa: S608
+
+    def events(self, event_type: str) -> list[dict[str, Any]]:
+        """The payloads of all events of a type, oldest first."""
+        rows = self.rows("SELECT payload FROM event_outbox WHERE event_type = $1 ORDER BY id", event_type)
+        return [row["payload"] for row in rows]
+
+    def vectors(self) -> list[str]:
+        """The ids of all face vectors in Milvus."""
+        found = self._milvus.query(
+            "face_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
+        )
+        return sorted(row["vector_id"] for row in found)
+
+    def clear(self) -> None:
+        """Forget everybody and everything."""
+        self.rows(f"TRUNCATE {', '.join(_TABLES)}")
+        if self._milvus.has_collection("face_embeddings"):
+            self._milvus.delete("face_embeddings", filter="id >= 0")
+
+    @staticmethod
+    def wait_until(condition: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
+        """Wait for something that happens beside the requests."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.05)
+
+    @staticmethod
+    def at_once(count: int, call: Callable[[], R]) -> list[R]:
+        """The results of ``count`` calls that run at the same time."""
+        with ThreadPoolExecutor(count) as threads:
+            return [future.result() for future in [threads.submit(call) for _ in range(count)]]
