@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scripts.local.errors import LocalStackError
 
 _OWN_ACCOUNT = "cv-postgres"
 _FALLBACK_ACCOUNTS = ("postgres", "nobody")
+_AS_ACCOUNT = Path(__file__).with_name("as_account.py")
 _OPEN_STATE_DIR = Path("/var/lib/cv-service")
 
 
@@ -28,6 +30,10 @@ class Account:
     name: str
     uid: int
     gid: int
+
+    def prefix(self) -> list[str]:
+        """What to put before a program's arguments, to run it under this account; we have to be root."""
+        return [sys.executable, "-I", "-S", str(_AS_ACCOUNT), str(self.uid), str(self.gid)]
 
     @classmethod
     def named(cls, name: str) -> Account | None:
@@ -80,9 +86,7 @@ def unprivileged_account() -> Account:
 
 def can_reach(account: Account, path: Path) -> bool:
     """Whether ``account`` may pass through or execute ``path``: asked by trying, so that ACLs count too."""
-    answer = subprocess.run(
-        ["/usr/bin/test", "-x", str(path)], user=account.uid, group=account.gid, extra_groups=[], cwd="/", check=False
-    )
+    answer = subprocess.run([*account.prefix(), "/usr/bin/test", "-x", str(path)], cwd="/", check=False)
     return answer.returncode == 0
 
 

@@ -67,6 +67,9 @@ class PostgresServer:
         finally:
             password_file.unlink()
 
+    def _as_account(self) -> list[str]:
+        return [] if self.files.account is None else self.files.account.prefix()
+
     def _give_to_account(self, path: Path) -> None:
         if self.files.account is not None:
             os.chown(path, self.files.account.uid, self.files.account.gid)
@@ -81,7 +84,7 @@ class PostgresServer:
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
-        argv = [str(self.files.bin_dir / "postgres"), "-D", str(self.files.cluster_dir)]
+        argv = [*self._as_account(), str(self.files.bin_dir / "postgres"), "-D", str(self.files.cluster_dir)]
         for key, value in settings.items():
             argv += ["-c", f"{key}={value}"]
         return Command(
@@ -91,7 +94,6 @@ class PostgresServer:
             log_path=self.layout.log_file(self.name),
             stop_signal=signal.SIGINT,  # "fast": open transactions are rolled back; SIGTERM would wait for every client
             stop_timeout_s=30.0,
-            account=self.files.account,
         )
 
     def is_ready(self) -> bool:
@@ -111,25 +113,43 @@ class PostgresServer:
             LocalStackError: psql failed.
         """
         password = self.credentials.postgres_password
-        statements = f"""
+        self._administer(
+            f"""
             SELECT 'CREATE ROLE {ROLE} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}')\\gexec
             ALTER ROLE {ROLE} PASSWORD '{password}';
-            SELECT 'CREATE DATABASE {DATABASE} OWNER {ROLE}'
-             WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')\\gexec
-        """  # noqa: S608  # constants, and a password of hexadecimal digits
-        options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", LOOPBACK, "-p", str(self.port), "-U", _ADMIN, "postgres"]
-        self._run_tool("psql", options, stdin=statements, timeout_s=_PSQL_TIMEOUT_S)
+            """  # noqa: S608  # constants, and a password of hexadecimal digits
+        )
+        self.create_database(DATABASE)
+
+    def create_database(self, name: str) -> str:
+        """Make a database that the service's role owns, unless it exists. Returns its address.
+
+        Raises:
+            LocalStackError: psql failed.
+        """
+        self._administer(
+            f"""
+            SELECT 'CREATE DATABASE {name} OWNER {ROLE}'
+             WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec
+            """  # noqa: S608  # names come from code
+        )
+        return self._address(name)
 
     def settings(self) -> dict[str, str]:
         """DATABASE_URL."""
-        secret = self.credentials.postgres_password
-        return {"DATABASE_URL": f"postgresql://{ROLE}:{secret}@{LOOPBACK}:{self.port}/{DATABASE}"}
+        return {"DATABASE_URL": self._address(DATABASE)}
+
+    def _address(self, database: str) -> str:
+        return f"postgresql://{ROLE}:{self.credentials.postgres_password}@{LOOPBACK}:{self.port}/{database}"
+
+    def _administer(self, statements: str) -> None:
+        options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", LOOPBACK, "-p", str(self.port), "-U", _ADMIN, "postgres"]
+        self._run_tool("psql", options, stdin=statements, timeout_s=_PSQL_TIMEOUT_S)
 
     def _run_tool(self, tool: str, options: list[str], *, stdin: str, timeout_s: float) -> None:
-        account = self.files.account
         try:
             outcome = subprocess.run(
-                [str(self.files.bin_dir / tool), *options],
+                [*self._as_account(), str(self.files.bin_dir / tool), *options],
                 input=stdin,
                 env=server_environment(PGPASSWORD=self.credentials.postgres_admin_password),
                 cwd="/",
@@ -137,12 +157,9 @@ class PostgresServer:
                 capture_output=True,
                 timeout=timeout_s,
                 check=False,
-                user=None if account is None else account.uid,
-                group=None if account is None else account.gid,
-                extra_groups=None if account is None else [],
             )
         except subprocess.TimeoutExpired as error:
             raise LocalStackError(f"{tool} did not end within {timeout_s:.0f} s.") from error
         if outcome.returncode != 0:
             last_lines = " / ".join(outcome.stderr.strip().splitlines()[-3:])
-            raise LocalStackError(f"{tool} failed: {last_lines}")
+            raise LocalStackError(f"{tool} failed with code {outcome.returncode}: {last_lines}")

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import psutil
 
-from scripts.local.accounts import Account
 from scripts.local.layout import write_private
 
 # psutil adds the boot time, which clock corrections move a little. No pid comes round in so short a time.
@@ -34,8 +33,6 @@ class Command:
     """None lets it write to our own output."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 15.0
-    account: Account | None = None
-    """None runs it as ourselves."""
 
 
 class Child:
@@ -69,7 +66,6 @@ class Child:
         """Start ``command`` in a session of its own: a Ctrl-C at the terminal reaches only the supervisor, which then
         stops its children in order.
         """
-        account = command.account
         log = None if command.log_path is None else command.log_path.open("ab")
         try:
             self._process = psutil.Popen(
@@ -80,9 +76,6 @@ class Child:
                 stdout=log,
                 stderr=None if log is None else subprocess.STDOUT,
                 start_new_session=True,
-                user=None if account is None else account.uid,
-                group=None if account is None else account.gid,
-                extra_groups=None if account is None else [],
             )
         finally:
             if log is not None:

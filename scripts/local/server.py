@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from typing import Protocol
 
-from scripts.local.ports import LOOPBACK
 from scripts.local.processes import Command
 
 # Only what a server needs of our environment: it has no business with the secrets of whoever called us.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
-_PROBE_TIMEOUT_S = 2.0
 
 
 class Server(Protocol):
@@ -45,12 +42,3 @@ class Server(Protocol):
 def server_environment(**own: str) -> dict[str, str]:
     """The environment of a server: a few inherited names, and its own."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | own
-
-
-def accepts_connections(port: int, *, host: str = LOOPBACK) -> bool:
-    """Whether something listens on ``port``."""
-    try:
-        with socket.create_connection((host, port), timeout=_PROBE_TIMEOUT_S):
-            return True
-    except OSError:
-        return False

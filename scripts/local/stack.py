@@ -39,9 +39,9 @@ class LocalStack:
         self._postgres_files = PostgresFiles.locate(layout)
         credentials = Credentials.load_or_generate(layout.secrets_file)
         self._stop_leftovers(credentials)
-        ports = assign_ports(layout.ports_file, _SERVER_NAMES)
+        self.ports = assign_ports(layout.ports_file, _SERVER_NAMES)
         self.services: dict[str, Service] = {
-            server.name: self._service(server) for server in self._servers(credentials, ports)
+            server.name: self._service(server) for server in self._servers(credentials, self.ports)
         }
 
     def start(self) -> None:

@@ -1,0 +1,111 @@
+"""Real backends for tests: the servers of ``make run``, in a temporary directory, on ports of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from scripts.local.postgres import PostgresServer
+from scripts.local.stack import LocalStack, open_stack
+
+BackendName = Literal["postgres", "milvus", "valkey", "objects"]
+
+DEFAULT_RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672/"
+_AMQP_PORT = 5672
+_AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
+_PROBE_TIMEOUT_S = 2.0
+
+
+class RunningBackends:
+    """The embedded servers of one test session. A test that stops one starts it again.
+
+    Args:
+        stack: started.
+    """
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._stack = stack
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The service's settings that point at the servers, as the environment would give them."""
+        return self._stack.settings()
+
+    def port(self, name: BackendName) -> int:
+        """Where a server listens on loopback."""
+        return self._stack.ports[name]
+
+    def new_database(self) -> str:
+        """The address of a new, empty database in the running PostgreSQL."""
+        server = self._stack.services["postgres"].server
+        assert isinstance(server, PostgresServer)
+        return server.create_database(f"test_{uuid.uuid4().hex}")
+
+    def stop(self, name: BackendName) -> None:
+        """Stop a server in good order; it stays down."""
+        self._stack.services[name].stop()
+
+    def kill(self, name: BackendName) -> None:
+        """End a server as ``kill -9`` does; it stays down."""
+        self._stack.services[name].kill()
+
+    def start(self, name: BackendName) -> None:
+        """Start a stopped or killed server on the same port, and wait until it is ready."""
+        self._stack.services[name].start()
+
+    @contextmanager
+    def without(self, name: BackendName) -> Iterator[None]:
+        """A time in which a server is down."""
+        self.stop(name)
+        try:
+            yield
+        finally:
+            self.start(name)
+
+
+@contextmanager
+def running_backends() -> Iterator[RunningBackends]:
+    """Start the servers over a temporary directory, and leave nothing behind."""
+    folder = Path(tempfile.mkdtemp(prefix="cv-service-tests-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
+    kept: list[LocalStack] = []
+    try:
+        with open_stack(folder, announce=lambda _line: None, stop_requested=threading.Event()) as stack:
+            kept.append(stack)
+            yield RunningBackends(stack)
+    finally:
+        for stack in kept:
+            stack.remove_data()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def rabbitmq_url() -> str:
+    """CV_TEST_RABBITMQ_URL, by default a broker on this machine."""
+    return os.environ.get("CV_TEST_RABBITMQ_URL", DEFAULT_RABBITMQ_URL)
+
+
+def rabbitmq_is_required() -> bool:
+    """Whether its absence is a failure rather than a skip: CV_REQUIRE_RABBITMQ."""
+    return os.environ.get("CV_REQUIRE_RABBITMQ", "") not in {"", "0"}
+
+
+def rabbitmq_answers(url: str) -> bool:
+    """Whether something at ``url`` greets like an AMQP broker."""
+    parts = urlsplit(url)
+    try:
+        address = (parts.hostname or "127.0.0.1", parts.port or _AMQP_PORT)
+        with socket.create_connection(address, timeout=_PROBE_TIMEOUT_S) as connection:
+            connection.settimeout(_PROBE_TIMEOUT_S)
+            connection.sendall(_AMQP_GREETING)
+            return bool(connection.recv(1))
+    except OSError:
+        return False

@@ -1,0 +1,52 @@
+"""Fixtures for all tests: real backends, a broker where there is one, and folders that the environment names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backends import RunningBackends, rabbitmq_answers, rabbitmq_is_required, rabbitmq_url, running_backends
+
+
+@pytest.fixture(scope="session")
+def backends() -> Iterator[RunningBackends]:
+    """PostgreSQL, Milvus Lite, Valkey and S3, started once for the session."""
+    with running_backends() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> str:
+    """A RabbitMQ that answers; without one the test is skipped, or fails where CV_REQUIRE_RABBITMQ is set."""
+    url = rabbitmq_url()
+    if not rabbitmq_answers(url):
+        problem = "no RabbitMQ at 127.0.0.1:5672; start one or set CV_TEST_RABBITMQ_URL"
+        if rabbitmq_is_required():
+            pytest.fail(problem)
+        pytest.skip(problem)
+    return url
+
+
+def _folder_named_by(variable: str, *, what: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} names no folder of {what}")
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f"{variable} is {folder}, which is no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def eval_data() -> Path:
+    """The folder of photos for evaluation: CV_EVAL_DATA."""
+    return _folder_named_by("CV_EVAL_DATA", what="photos")
+
+
+@pytest.fixture(scope="session")
+def third_party_models() -> Path:
+    """The folder of third-party weights for tests: CV_TEST_MODELS."""
+    return _folder_named_by("CV_TEST_MODELS", what="test weights")
