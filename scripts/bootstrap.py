@@ -19,6 +19,7 @@ from pathlib import Path
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 OLDEST_PYTHON = (3, 11)
+_PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 
 
 class BootstrapError(Exception):
@@ -59,31 +60,34 @@ class Environment:
             return False
 
     def create(self) -> None:
-        """Make it with the Python that runs this. Where the system ships no ensurepip, our own pip serves it."""
+        """Make it with the Python that runs this, and with pip, which fetching the models needs as well."""
         say(f"making {self.folder} with Python {sys.version.split()[0]}")
-        self._stamp.unlink(missing_ok=True)
-        options = ["--clear"] if importlib.util.find_spec("ensurepip") else ["--clear", "--without-pip"]
+        has_ensurepip = importlib.util.find_spec("ensurepip") is not None
+        options = ["--clear"] if has_ensurepip else ["--clear", "--without-pip"]
         require(
             [sys.executable, "-m", "venv", *options, str(self.folder)],
             failure="Could not make the virtual environment; on Debian and Ubuntu: apt install python3-venv",
         )
+        if not has_ensurepip:
+            self._install_pip()
 
     def install(self, files: list[Path]) -> None:
         """Install all of ``files`` and remember them, once all went well."""
         say(f"installing {', '.join(file.name for file in files)} (the first time, a minute or more)")
         require(
-            [*self._pip(), "install", "--no-deps", *(part for file in files for part in ("-r", str(file)))],
+            [str(self.python), *_PIP, "install", "--no-deps", *(part for file in files for part in ("-r", str(file)))],
             failure="Could not install the requirements; the lines above say why. Run the same command again to go on",
         )
         self._stamp.write_text(json.dumps(self.installed() | hashes_of(files), indent=2) + "\n", encoding="utf-8")
 
-    def _pip(self) -> list[str]:
-        quiet = ["--disable-pip-version-check", "--no-input"]
-        if any(self.folder.glob("lib/python*/site-packages/pip")):
-            return [str(self.python), "-m", "pip", *quiet]
+    def _install_pip(self) -> None:
+        """By our own pip: Debian's Python has no ensurepip until python3-venv is installed."""
         if importlib.util.find_spec("pip") is None:
-            raise BootstrapError("No pip here. On Debian and Ubuntu: apt install python3-venv python3-pip")
-        return [sys.executable, "-m", "pip", *quiet, "--python", str(self.python)]
+            raise BootstrapError("This Python has no pip; on Debian and Ubuntu: apt install python3-venv")
+        require(
+            [sys.executable, *_PIP, "--python", str(self.python), "install", "pip"],
+            failure="Could not install pip; the lines above say why",
+        )
 
 
 def say(line: str) -> None:
