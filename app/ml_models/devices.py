@@ -28,7 +28,6 @@ class RuntimeOptions:
         gpu_device_id: which GPU.
         gpu_memory_limit_bytes: cap on the arena of each network; None leaves it open.
         require_gpu: refuse to run on the CPU.
-        cache_dir: where OpenVINO keeps compiled networks between starts; None keeps none.
     """
 
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
@@ -39,7 +38,6 @@ class RuntimeOptions:
     gpu_device_id: int = 0
     gpu_memory_limit_bytes: int | None = None
     require_gpu: bool = False
-    cache_dir: Path | None = None
 
 
 class SessionOpener:
@@ -116,7 +114,6 @@ class SessionOpener:
             threads=options.threads,
             precision="bf16" if bf16 else "f32",
             shapes=spec.shapes,
-            cache_dir=options.cache_dir,
             core=self._core,
         )
 

@@ -97,6 +97,14 @@ class ModelSpec:
         return self.files[0].sha256
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether the manifest knows the sha256 of every file, or of every source that the files are made of."""
+        sources = self.source.tables("members")
+        return all(file.sha256 for file in self.files) or (
+            bool(sources) and all("sha256" in source for source in sources)
+        )
+
+    @property
     def input(self) -> InputSpec:
         """Raises ``ConfigurationError`` for a model that takes no pictures."""
         if self.image_input is None:
@@ -131,8 +139,8 @@ def load_pack(name: str, packs_dir: Path = PACKS_DIR) -> Pack:
     try:
         root = Table(tomllib.loads(path.read_text(encoding="utf-8")), place=f"Model pack {name}")
     except FileNotFoundError:
-        known = ", ".join(sorted(path.stem for path in packs_dir.glob("*.toml")))
-        raise ConfigurationError(f"There is no model pack {name}; there are {known or 'none'}.") from None
+        known = ", ".join(pack_names(packs_dir)) or "none"
+        raise ConfigurationError(f"There is no model pack {name}; there are: {known}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"Model pack {name}: {path.name} is not valid TOML: {error}.") from error
     models = [*_included(root, name=name, packs_dir=packs_dir), *(_read_model(table) for table in root.tables("model"))]
@@ -140,6 +148,12 @@ def load_pack(name: str, packs_dir: Path = PACKS_DIR) -> Pack:
     if len(by_role) != len(models):
         raise ConfigurationError(f"Model pack {name}: a role stands twice.")
     return Pack(name=name, description=root.text("description"), models=by_role)
+
+
+def pack_names(packs_dir: Path) -> list[str]:
+    """The packs in a folder, in which other data files may stand too."""
+    paths = sorted(packs_dir.glob("*.toml"))
+    return [path.stem for path in paths if "[[model]]" in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _included(root: Table, *, name: str, packs_dir: Path) -> list[ModelSpec]:
@@ -153,6 +167,7 @@ def _included(root: Table, *, name: str, packs_dir: Path) -> list[ModelSpec]:
 
 
 def _read_model(table: Table) -> ModelSpec:
+    table = Table(table, place=f"{table.place.rpartition('.')[0]}, role {table.text('role')}")
     files = tuple(_read_file(file) for file in table.tables("files"))
     if not files:
         raise ConfigurationError(f"{table.place}: files must name at least one.")

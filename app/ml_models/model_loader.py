@@ -25,8 +25,8 @@ class ModelListing:
 
     Attributes:
         sha256: of the network's file; None where nothing is installed and the manifest knows none.
-        verified: whether the file is held against the manifest's sha256; else only against the one that was recorded
-            at its first installation.
+        verified: whether the manifest pins the file or the sources that it was made of; else it is only held against
+            what came at its first installation.
         provider: what runs it; None until it is loaded.
     """
 
@@ -157,7 +157,7 @@ class ModelLoader:
             kind=spec.kind,
             file=str(spec.file),
             sha256=self._expected_sha256(spec.files[0]),
-            verified=spec.sha256 is not None,
+            verified=spec.is_pinned,
             licence=spec.licence,
             source=spec.source.text("package"),
             provider=self._providers.get(spec.role),

@@ -109,7 +109,6 @@ class OpenVinoSession:
         threads: cores that one forward pass may use.
         precision: ``bf16`` only where ``cpu_has_bf16()``.
         shapes: input shapes to fix before compiling, by input name; -1 stays variable.
-        cache_dir: keeps compiled networks, which makes later starts faster.
         core: shared by the sessions of a process; a new one when omitted.
 
     Raises:
@@ -124,7 +123,6 @@ class OpenVinoSession:
         threads: int = 1,
         precision: Precision = "f32",
         shapes: Mapping[str, Sequence[int]] | None = None,
-        cache_dir: Path | None = None,
         core: ov.Core | None = None,
     ) -> None:
         core = core or ov.Core()
@@ -136,8 +134,6 @@ class OpenVinoSession:
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": precision,
         }
-        if cache_dir is not None:
-            settings["CACHE_DIR"] = os.fspath(cache_dir)
         try:
             graph = core.read_model(model if isinstance(model, bytes) else os.fspath(model))
             if shapes:
