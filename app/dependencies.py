@@ -143,7 +143,6 @@ def open_loader(settings: Settings, *, streams: int = 1) -> ModelLoader:
             gpu_device_id=settings.GPU_DEVICE_ID,
             gpu_memory_limit_bytes=limit_mb * 2**20 or None,
             require_gpu=settings.REQUIRE_GPU,
-            cache_dir=settings.CV_DATA_DIR / "model-cache",
         ),
     )
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.api import docs, problems
-from app.api.middleware import BodyLimit, LocalGuard, RequestContext
+from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext
 from app.api.v1.router import router
 from app.config import Settings, load_settings
 from app.dependencies import open_resources
@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.ready = False
-    app.include_router(router, prefix="/api/v1/cv")
+    app.include_router(router, prefix=API_PREFIX)
     docs.install(app)
     problems.install(app)
     # Added last runs first: the context must see what the guard and the limit refuse.

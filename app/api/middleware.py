@@ -21,7 +21,8 @@ from app.utils.logging import logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
-_QUIET = ("/api/v1/cv/health", "/api/v1/cv/metrics")
+API_PREFIX = "/api/v1/cv"
+_QUIET = (f"{API_PREFIX}/health", f"{API_PREFIX}/metrics")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -65,9 +66,17 @@ class RequestContext:
             request_id_var.reset(token)
 
 
+def _template(scope: Scope) -> str:
+    """The route's path with its parameters' names: keeps ids out of the labels. Whatever matched none shares one."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "unmatched"
+    # An included router's routes know their own part of the path only.
+    return API_PREFIX + path if scope["path"].startswith(API_PREFIX) and not path.startswith(API_PREFIX) else path
+
+
 def _observe(scope: Scope, status: int, seconds: float) -> None:
-    # The template keeps ids out of the labels; a path that matched no route shares one label.
-    route = getattr(scope.get("route"), "path", "unmatched")
+    route = _template(scope)
     method = scope["method"] if route != "unmatched" else "-"
     metrics.http_requests_total.labels(method, route, str(status)).inc()
     metrics.http_duration.labels(method, route).observe(seconds)

@@ -69,6 +69,19 @@ class Cache:
         async with self._call():
             await self.client.delete(*(self.PREFIX + key for key in keys))
 
+    async def get_member(self, key: str, member: str) -> str | None:
+        """One member of a hash, or None."""
+        async with self._call():
+            value = await self.client.hget(self.PREFIX + key, member)
+            return str(value) if value is not None else None
+
+    async def set_member(self, key: str, member: str, value: str, *, ttl_s: float) -> None:
+        """Set one member of a hash; the whole hash then lives for ``ttl_s``."""
+        async with self._call(), self.client.pipeline(transaction=False) as pipeline:
+            pipeline.hset(self.PREFIX + key, member, value)
+            pipeline.pexpire(self.PREFIX + key, max(1, round(ttl_s * 1000)))
+            await pipeline.execute()
+
     # The three calls below are for callers to whom an absent cache is no news.
 
     async def find(self, key: str) -> str | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusException
+from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusClient, MilvusException
 
 from app.core.types import FloatArray
 from app.errors import ConfigurationError
@@ -66,11 +66,20 @@ class VectorCollection:
 
     Args:
         client: shared by all collections of a server.
+        blocking_client: opens a synchronous one, for what the asynchronous cannot do.
         timeout_s: limit of one call, healing included.
     """
 
-    def __init__(self, client: AsyncMilvusClient, spec: CollectionSpec, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: AsyncMilvusClient,
+        spec: CollectionSpec,
+        *,
+        blocking_client: Callable[[], MilvusClient],
+        timeout_s: float,
+    ) -> None:
         self._client = client
+        self._blocking_client = blocking_client
         self._timeout_s = timeout_s
         # No retries inside the client: it would go on past the caller's time limit.
         self._options = {"timeout": timeout_s, "retry_times": 0}
@@ -110,14 +119,26 @@ class VectorCollection:
         """Make and load this model's collection; with ``alias`` also give it the public name."""
         name = self.spec.collection
         if not await self._client.has_collection(name, **self._options):
-            index = self._client.prepare_index_params()
-            index.add_index("embedding", **_INDEX)
-            await self._client.create_collection(
-                name, schema=self.spec.schema, index_params=index, consistency_level="Session", **self._options
-            )
+            await asyncio.to_thread(self._create_blocking)
         if alias:
             await self._client.create_alias(name, self.spec.alias, **self._options)
         await self._client.load_collection(name, **self._options)
+
+    def _create_blocking(self) -> None:
+        # The asynchronous client asks for timestamps while it builds the index, which Milvus Lite does not give.
+        client = self._blocking_client()
+        try:
+            index = client.prepare_index_params()
+            index.add_index("embedding", **_INDEX)
+            client.create_collection(
+                self.spec.collection,
+                schema=self.spec.schema,
+                index_params=index,
+                consistency_level="Session",
+                timeout=self._timeout_s,
+            )
+        finally:
+            client.close()
 
     async def current_collection(self) -> str | None:
         """The collection that the public name stands for now; None before the first start."""

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pymilvus import AsyncMilvusClient, CollectionSchema, DataType, MilvusException
+from pymilvus import AsyncMilvusClient, DataType, MilvusClient, MilvusException
 
 from app.core.types import FloatArray
 from app.services.calls import backend_call
@@ -32,7 +32,9 @@ def new_vector_id() -> str:
 
 def face_collection(model_id: str, dimension: int) -> CollectionSpec:
     """The spec's ``face_embeddings`` plus ``vector_id``, our own key, so that an insert can be undone by name."""
-    schema = CollectionSchema([], description="Employee face embeddings", enable_dynamic_field=False, auto_id=True)
+    schema = AsyncMilvusClient.create_schema(
+        auto_id=True, enable_dynamic_field=False, description="Employee face embeddings"
+    )
     schema.add_field("id", DataType.INT64, is_primary=True, auto_id=True)
     schema.add_field("employee_id", DataType.VARCHAR, max_length=20)
     schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=dimension)
@@ -55,7 +57,12 @@ class VectorDBService:
     def __init__(self, uri: str, *, user: str, password: str, faces: CollectionSpec, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s)
-        self.faces = VectorCollection(self.client, faces, timeout_s=timeout_s)
+        self.faces = VectorCollection(
+            self.client,
+            faces,
+            blocking_client=lambda: MilvusClient(uri, user=user, password=password, timeout=timeout_s),
+            timeout_s=timeout_s,
+        )
 
     @property
     def collections(self) -> tuple[VectorCollection, ...]:

@@ -19,6 +19,7 @@ from app.errors import BackendUnavailable, Conflict, InvalidImage, InvalidInput,
 from app.services import face_store, removals
 from app.services.audit import record_deed
 from app.services.cache import Cache
+from app.services.cache_keys import PEOPLE_KEY, attendance_key
 from app.services.database import Connection, Database
 from app.services.face_store import StoredTemplate, Template
 from app.services.message_queue import publish_event
@@ -27,8 +28,6 @@ from app.services.vector_db import VectorDBService, new_vector_id
 from app.utils import clock, metrics
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
-
-PEOPLE_KEY = "face:people"
 
 _DUPLICATE_NEIGHBOURS = 50
 # Photos of one enrolment must show one person: pairs under this match probability do not.
@@ -308,7 +307,7 @@ class EnrolmentWorkflow:
                 key=employee_id,
                 occurred_at=clock.now(),
             )
-        await self._cache.forget(PEOPLE_KEY)
+        await self._cache.forget(PEOPLE_KEY, attendance_key(employee_id))
         return active
 
     # What follows runs on an inference thread.

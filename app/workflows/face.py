@@ -19,10 +19,11 @@ from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector
 from app.core.types import Box, Face, FloatArray
-from app.errors import NotFound
+from app.errors import BackendUnavailable, NotFound
 from app.services import face_store
 from app.services.audit import record_deed
 from app.services.cache import Cache
+from app.services.cache_keys import PEOPLE_KEY, attendance_key
 from app.services.database import Connection, Database
 from app.services.face_store import Identity
 from app.services.message_queue import publish_event
@@ -30,7 +31,6 @@ from app.services.vector_db import FaceHit, VectorDBService
 from app.utils import clock, metrics
 from app.utils.image_processing import decode_image
 
-PEOPLE_KEY = "face:people"
 
 # A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
 _NEIGHBOURS = 10
@@ -273,8 +273,7 @@ class FaceWorkflow:
             await self._audit_sighting(match, camera_id, actor)
             return None, ("attendance_needs_liveness",)
         employee_id = match.identity.employee_id
-        mark_key = f"attendance:{employee_id}:{camera_id}"
-        if await self._cache.find(mark_key) is not None:
+        if await self._seen_lately(employee_id, camera_id):
             await self._audit_sighting(match, camera_id, actor)
             return None, ("attendance_debounced",)
         event_id = str(uuid.uuid4())
@@ -289,10 +288,27 @@ class FaceWorkflow:
             await _audit(connection, match, camera_id, actor)
         if not due:
             return None, ("attendance_debounced",)
-        window_s = self._rules.debounce.total_seconds()
-        if window_s:
-            await self._cache.remember(mark_key, event_id, ttl_s=window_s)
+        await self._remember_seen(employee_id, camera_id)
         return event_id, ()
+
+    async def _seen_lately(self, employee_id: str, camera_id: str) -> bool:
+        """Whether Redis is sure that an event of this window exists; only ever saves the look at PostgreSQL."""
+        try:
+            until_s = await self._cache.get_member(attendance_key(employee_id), camera_id)
+        except BackendUnavailable:
+            return False
+        return until_s is not None and time.time() < float(until_s)
+
+    async def _remember_seen(self, employee_id: str, camera_id: str) -> None:
+        window_s = self._rules.debounce.total_seconds()
+        if window_s <= 0:
+            return
+        try:
+            await self._cache.set_member(
+                attendance_key(employee_id), camera_id, f"{time.time() + window_s:.3f}", ttl_s=window_s
+            )
+        except BackendUnavailable:
+            return
 
     async def _publish_attendance(
         self,

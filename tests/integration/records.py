@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from pymilvus import MilvusClient
+from redis import Redis
 
 from app.config import Settings
 
@@ -32,6 +33,7 @@ class Records:
 
     def __init__(self, settings: Settings) -> None:
         self._database_url = settings.DATABASE_URL.get_secret_value()
+        self._redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
         self._milvus = MilvusClient(uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10)
 
     def rows(self, query: str, *args: object) -> list[dict[str, Any]]:
@@ -67,6 +69,7 @@ class Records:
     def clear(self) -> None:
         """Forget everybody and everything."""
         self.rows(f"TRUNCATE {', '.join(_TABLES)}")
+        self._redis.flushdb()
         if self._milvus.has_collection("face_embeddings"):
             self._milvus.delete("face_embeddings", filter="id >= 0")
 
