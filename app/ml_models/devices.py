@@ -113,7 +113,7 @@ class SessionOpener:
             streams=options.streams,
             threads=options.threads,
             precision="bf16" if bf16 else "f32",
-            shapes=spec.shapes,
+            row_by_row=spec.row_by_row,
             core=self._core,
         )
 

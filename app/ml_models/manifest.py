@@ -51,13 +51,13 @@ class RuntimeSpec:
         cpu: the faster runtime on a CPU in f32.
         bf16: whether bfloat16 showed the same error rates as f32.
         fp16_file: the half-precision twin for CUDA, relative to the pack's folder.
-        shapes: input shapes to fix before compiling, by input name; -1 stays variable.
+        row_by_row: whether OpenVINO runs it faster compiled for a batch of one.
     """
 
     cpu: CpuRuntime
     bf16: bool
     fp16_file: PurePosixPath | None
-    shapes: Mapping[str, tuple[int, ...]]
+    row_by_row: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +211,11 @@ def _read_runtime(table: Table) -> RuntimeSpec:
     cpu = table.text("cpu") if "cpu" in table else "openvino"
     if cpu not in ("onnxruntime", "openvino"):
         raise ConfigurationError(f"{table.place}: cpu must be onnxruntime or openvino, and is {cpu!r}.")
-    shapes = table.table("shapes")
     return RuntimeSpec(
         cpu=cast(CpuRuntime, cpu),
         bf16=table.flag("bf16", default=False),
         fp16_file=_relative(table, "fp16_file") if "fp16_file" in table else None,
-        shapes={name: tuple(int(size) for size in shapes.numbers(name)) for name in shapes},
+        row_by_row=table.flag("row_by_row", default=False),
     )
 
 

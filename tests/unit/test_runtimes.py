@@ -30,8 +30,8 @@ RUNTIMES = pytest.mark.parametrize(
     [OnnxRuntimeSession, lambda model: OpenVinoSession(model, streams=2)],
     ids=["onnxruntime", "openvino"],
 )
-ON_ORT = RuntimeSpec(cpu="onnxruntime", bf16=False, fp16_file=None, shapes={})
-ON_OPENVINO = RuntimeSpec(cpu="openvino", bf16=True, fp16_file=None, shapes={})
+ON_ORT = RuntimeSpec(cpu="onnxruntime", bf16=False, fp16_file=None, row_by_row=False)
+ON_OPENVINO = RuntimeSpec(cpu="openvino", bf16=True, fp16_file=None, row_by_row=False)
 
 needs_no_cuda = pytest.mark.skipif(
     cuda_is_offered(), reason="this onnxruntime has CUDA, and the test is of one without"
@@ -102,14 +102,6 @@ def test_bytes_that_are_no_network_are_refused(open_session: Opener) -> None:
 def test_a_session_opens_from_a_path(session_class: type[OnnxRuntimeSession | OpenVinoSession], tmp_path: Path) -> None:
     x = rows(3)
     np.testing.assert_allclose(session_class(write(tmp_path, tiny_network())).run({"x": x})[0], 2 * x, rtol=1e-6)
-
-
-def test_openvino_fixes_the_shapes_it_is_given() -> None:
-    session = OpenVinoSession(tiny_network(), shapes={"x": (3, FEATURES)})
-    x = rows(3)
-    np.testing.assert_allclose(session.run({"x": x})[0], 2 * x, rtol=1e-6)
-    with pytest.raises(RuntimeError, match="shape"):
-        session.run({"x": rows(2)})
 
 
 def test_the_manifest_chooses_the_runtime_in_f32(tmp_path: Path) -> None:
