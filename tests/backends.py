@@ -73,19 +73,27 @@ class RunningBackends:
 
 
 @contextmanager
-def running_backends() -> Iterator[RunningBackends]:
-    """Start the servers over a temporary directory, and leave nothing behind."""
+def folder_for_servers() -> Iterator[Path]:
+    """A temporary data directory, emptied at the end with all that stands in for it elsewhere."""
     folder = Path(tempfile.mkdtemp(prefix="cv-service-tests-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
-    kept: list[LocalStack] = []
     try:
-        with open_stack(folder, announce=lambda _line: None, stop_requested=threading.Event()) as stack:
-            kept.append(stack)
-            yield RunningBackends(stack)
+        yield folder
     finally:
-        for stack in kept:
-            stack.remove_data()
-        shutil.rmtree(folder, ignore_errors=True)
+        stand_in = folder / "postgres.location"
+        if stand_in.is_file():  # the temporary directory itself lies below a closed folder
+            shutil.rmtree(Path(stand_in.read_text(encoding="utf-8").strip()).parent)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def running_backends() -> Iterator[RunningBackends]:
+    """Start the servers over a temporary directory, and leave nothing behind."""
+    with (
+        folder_for_servers() as folder,
+        open_stack(folder, announce=lambda _line: None, stop_requested=threading.Event()) as stack,
+    ):
+        yield RunningBackends(stack)
 
 
 def rabbitmq_url() -> str:

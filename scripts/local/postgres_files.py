@@ -45,10 +45,6 @@ class PostgresFiles:
         bin_dir = package_bin if can_reach(account, package_bin / "postgres") else _copy_programs()
         return cls(bin_dir, wanted, account)
 
-    def remove(self) -> None:
-        """Delete the data for good; for tests, whose data directory may have a stand-in elsewhere."""
-        shutil.rmtree(self.cluster_dir, ignore_errors=True)
-
 
 def _package_dir() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)

@@ -68,10 +68,6 @@ class LocalStack:
         """The service's settings that point at these servers."""
         return {name: value for service in self.services.values() for name, value in service.server.settings().items()}
 
-    def remove_data(self) -> None:
-        """Delete what the stopped servers kept outside the data directory; for tests."""
-        self._postgres_files.remove()
-
     def _servers(self, credentials: Credentials, ports: dict[str, int]) -> list[Server]:
         layout = self.layout
         return [
