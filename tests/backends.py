@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+import psutil
+
 from scripts.local.postgres import PostgresServer
 from scripts.local.stack import LocalStack, open_stack
 
@@ -70,6 +72,22 @@ class RunningBackends:
             yield
         finally:
             self.start(name)
+
+    @contextmanager
+    def frozen(self, name: BackendName) -> Iterator[None]:
+        """A time in which a server takes connections and answers nothing."""
+        pid = self._stack.services[name].child.pid
+        assert pid is not None, f"{name} does not run"
+        server = psutil.Process(pid)
+        server.suspend()  # first, so that it starts no more of these
+        helpers = server.children(recursive=True)
+        for helper in helpers:
+            helper.suspend()
+        try:
+            yield
+        finally:
+            for process in [*helpers, server]:
+                process.resume()
 
 
 @contextmanager

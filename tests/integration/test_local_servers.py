@@ -67,6 +67,20 @@ async def test_postgres_wants_the_password(backends: RunningBackends) -> None:
         await asyncpg.connect(backends.settings["DATABASE_URL"].replace("cv_service:", "cv_service:not"))
 
 
+async def test_frozen_postgres_takes_connections_and_answers_nothing(backends: RunningBackends) -> None:
+    address = backends.settings["DATABASE_URL"]
+    connection = await asyncpg.connect(address)
+    with backends.frozen("postgres"):
+        with pytest.raises(TimeoutError):
+            await connection.fetchval("SELECT 1", timeout=0.2)
+        with pytest.raises(TimeoutError):
+            await asyncpg.connect(address, timeout=0.2)
+    connection.terminate()
+    connection = await asyncpg.connect(address)
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()
+
+
 def milvus_client(backends: RunningBackends) -> MilvusClient:
     return MilvusClient(uri=f"http://{LOOPBACK}:{backends.port('milvus')}", timeout=10)
 
