@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import ConfigurationError
@@ -18,6 +18,15 @@ from app.errors import ConfigurationError
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+_MIN_ADMIN_KEY_LENGTH = 32
+
+
+def _strong_or_absent(key: SecretStr) -> SecretStr:
+    if 0 < len(key.get_secret_value()) < _MIN_ADMIN_KEY_LENGTH:
+        raise ValueError(f"give at least {_MIN_ADMIN_KEY_LENGTH} random characters, for example: openssl rand -hex 32")
+    return key
 
 
 def _known_zone(name: str) -> str:
@@ -107,6 +116,15 @@ class Settings(BaseSettings):
         "", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are."
     )
 
+    ADMIN_API_KEY: Annotated[SecretStr, AfterValidator(_strong_or_absent)] = Field(
+        SecretStr(""), description="First key, with every scope; only its hash is stored, at the start."
+    )
+    RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
+    METRICS_PUBLIC: bool = Field(True, description="False: /metrics asks for an API key, of any scope.")
+    CORS_ORIGINS: str = Field(
+        "", description="Comma-separated origins whose pages may call the API; read while AUTH_REQUIRED is true."
+    )
+
     # Ours: faces and attendance
     FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)
     FACE_KEEP_CROPS: bool = False
@@ -124,8 +142,14 @@ class Settings(BaseSettings):
     # Ours: logs
     LOG_LEVEL: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     LOG_JSON: bool = False
-    LOG_DIR: Path | None = Path("logs")
+    LOG_DIR: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        Path("logs"), description="Empty: log to the console only."
+    )
     LOG_RETENTION_DAYS: Count = 30
+
+    # Ours: tracing, under OpenTelemetry's own names
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = Field("", description="Base address of an OTLP/HTTP collector; empty: no traces.")
+    OTEL_SERVICE_NAME: str = "cv-service"
 
 
 def load_settings(**overrides: object) -> Settings:
