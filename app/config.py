@@ -132,6 +132,17 @@ class Settings(BaseSettings):
     ATTENDANCE_REQUIRE_LIVENESS: bool = False
     EVENTS_EXCHANGE: str = "hotel.cv"
 
+    # Ours: cameras and incidents
+    CAMERA_ALLOWED_CIDRS: str = Field("", description="Comma-separated networks in which cameras may be; else none.")
+    CAMERA_ALLOW_FILES: bool = Field(False, description="Accept file: cameras, for tests and demonstrations.")
+    CAMERA_SECRET_KEY: SecretStr = Field(
+        SecretStr(""), description="32 bytes in base64, the same on all replicas; empty: a key file in CV_DATA_DIR."
+    )
+    CAMERAS_PER_REPLICA: int = Field(16, ge=0, description="Cameras that one process reads at most; 0 reads none.")
+    CAMERA_LEASE_S: float = Field(6.0, ge=1.0, description="A dead replica's cameras move after this time.")
+    CAMERA_READ_TIMEOUT_S: Seconds = 10.0
+    INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)
+
     # Ours: retention, days
     RETENTION_IDENTITY_DAYS: Count = 30
     RETENTION_FRAMES_DAYS: Count = 30
