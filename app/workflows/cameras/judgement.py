@@ -1,0 +1,83 @@
+"""From verdicts on single frames to incidents: k of n frames begin one, quiet ends it, a cooldown bounds alerts."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How sure the camera worker has to be.
+
+    Args:
+        needed: frames that must show the anomaly …
+        window: … among so many of the latest judged ones.
+        window_s: frames older than this do not count, however few there are.
+        quiet_s: an incident without a positive frame for this long is over.
+    """
+
+    needed: int
+    window: int
+    window_s: float = 30.0
+    quiet_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.needed <= self.window:
+            raise ValueError("needed must lie between 1 and window")
+
+
+class Turn(StrEnum):
+    """What one more frame means for the incident."""
+
+    NONE = "none"
+    BEGINS = "begins"
+    GOES_ON = "goes_on"
+    ENDS = "ends"
+
+
+class Judge:
+    """Judges one kind of anomaly at one camera. Times are seconds of a monotonic clock.
+
+    Args:
+        rule: how sure to be.
+    """
+
+    def __init__(self, rule: Confirmation) -> None:
+        self._rule = rule
+        self._verdicts: deque[tuple[float, bool]] = deque(maxlen=rule.window)
+        self._last_positive_s: float | None = None
+        self._in_incident = False
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the next frame matters even if nothing moves: an incident goes on, or one may be beginning."""
+        return self._in_incident or any(positive for _, positive in self._verdicts)
+
+    def see(self, positive: bool, now_s: float) -> Turn:
+        """Take in the verdict on one frame."""
+        self._verdicts.append((now_s, positive))
+        if positive:
+            self._last_positive_s = now_s
+        while self._verdicts and now_s - self._verdicts[0][0] > self._rule.window_s:
+            self._verdicts.popleft()
+        if self._in_incident:
+            return self._go_on(positive, now_s)
+        if positive and sum(p for _, p in self._verdicts) >= self._rule.needed:
+            self._in_incident = True
+            return Turn.BEGINS
+        return Turn.NONE
+
+    def pass_time(self, now_s: float) -> Turn:
+        """Without a new frame: end an incident whose time is over."""
+        return self._go_on(False, now_s) if self._in_incident else Turn.NONE
+
+    def _go_on(self, positive: bool, now_s: float) -> Turn:
+        if positive:
+            return Turn.GOES_ON
+        if self._last_positive_s is None or now_s - self._last_positive_s <= self._rule.quiet_s:
+            return Turn.NONE
+        self._in_incident = False
+        self._verdicts.clear()
+        return Turn.ENDS
