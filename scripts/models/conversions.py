@@ -43,6 +43,17 @@ def _repair_onnx(job: Conversion) -> None:
         graphs.save(model, target)
 
 
+def _free_ultraface(job: Conversion) -> None:
+    import onnx
+
+    from scripts.models import graphs, ultraface
+
+    (source,), (target,) = job.sources, job.targets
+    model = ultraface.free_size(onnx.load(source))
+    graphs.drop_denormals(model)
+    graphs.save(model, target)
+
+
 def _build_efficientnet_lite0(job: Conversion) -> None:
     from scripts.models import efficientnet_lite, graphs, torch_archive
 
@@ -57,11 +68,20 @@ def _adapt_aster(job: Conversion) -> None:
     adapt_aster(network, vocabulary, job.targets[0].parent)
 
 
+def _build_concept_vectors(job: Conversion) -> None:
+    from scripts.models.concept_vectors import build_concept_vectors
+
+    (network,), (target,) = job.sources, job.targets
+    build_concept_vectors(network, target)
+
+
 CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "copy": _copy,
     "repair-onnx": _repair_onnx,
+    "ultraface": _free_ultraface,
     "efficientnet-lite0": _build_efficientnet_lite0,
     "aster": _adapt_aster,
+    "concept-vectors": _build_concept_vectors,
 }
 
 
