@@ -6,7 +6,6 @@ such as /root, is put below /var/lib instead.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import shutil
@@ -90,10 +89,9 @@ def can_reach(account: Account, path: Path) -> bool:
     return answer.returncode == 0
 
 
-def open_state_dir(*, for_path: Path) -> Path:
-    """A folder below /var/lib that stands in for ``for_path`` where an account cannot reach that."""
-    digest = hashlib.sha256(str(for_path).encode()).hexdigest()[:12]
-    folder = _OPEN_STATE_DIR / digest
+def open_state_dir(name: str) -> Path:
+    """A folder below /var/lib that every account can pass through."""
+    folder = _OPEN_STATE_DIR / name
     folder.mkdir(parents=True, exist_ok=True)
     for passed_through in (_OPEN_STATE_DIR, folder):  # ours alone; the umask may have closed them
         passed_through.chmod(0o711)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import secrets
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,11 @@ class PostgresFiles:
     cluster_dir: Path
     account: Account | None
 
+    @property
+    def account_name(self) -> str:
+        """For people."""
+        return "" if self.account is None else self.account.name
+
     @classmethod
     def locate(cls, layout: Layout) -> PostgresFiles:
         """As an ordinary user: the package's programs, the data below the data directory. As root: the same where
@@ -40,7 +47,8 @@ class PostgresFiles:
         if account.uid == 0:
             raise LocalStackError(f"{wanted} belongs to root, as whom PostgreSQL does not run. Move it away.")
         if not can_reach(account, layout.data_dir) and not stand_in.is_file():
-            wanted = open_state_dir(for_path=layout.data_dir) / "postgres"
+            # A new name each time: where somebody deleted the data directory, a cluster of old passwords may be left.
+            wanted = open_state_dir(f"data-{secrets.token_hex(6)}") / "postgres"
             stand_in.write_text(f"{wanted}\n", encoding="utf-8")
         bin_dir = package_bin if can_reach(account, package_bin / "postgres") else _copy_programs()
         return cls(bin_dir, wanted, account)
@@ -56,18 +64,20 @@ def _package_dir() -> Path:
 def _copy_programs() -> Path:
     """A copy of the programs outside the closed folder that we are installed in, made once for each version."""
     package = _package_dir()
-    target = open_state_dir(for_path=Path(f"{package}-{_fingerprint(package)}"))
+    target = open_state_dir(f"programs-{_fingerprint(package)}")
     programs = target / _PACKAGE / _INSTALLATION
-    if not programs.is_dir():
-        # The programs look for their libraries three folders up, so both keep their names. The programs come last:
-        # when they are there, the copy is complete.
-        shutil.copytree(package.with_name(f"{_PACKAGE}.libs"), target / f"{_PACKAGE}.libs", dirs_exist_ok=True)
-        partial = target / f"{_PACKAGE}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        partial.chmod(0o711)
-        shutil.copytree(package / _INSTALLATION, partial / _INSTALLATION, symlinks=True)
+    if programs.is_dir():
+        return programs / "bin"
+    # The programs look for their libraries three folders up, so both keep their names. The programs come last and
+    # whole: when they are there, the copy is complete.
+    shutil.copytree(package.with_name(f"{_PACKAGE}.libs"), target / f"{_PACKAGE}.libs", dirs_exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=target))
+    partial.chmod(0o711)
+    shutil.copytree(package / _INSTALLATION, partial / _INSTALLATION, symlinks=True)
+    try:
         partial.rename(target / _PACKAGE)
+    except OSError:  # another run was faster
+        shutil.rmtree(partial)
     return programs / "bin"
 
 

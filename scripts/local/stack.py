@@ -37,6 +37,11 @@ class LocalStack:
         self._announce = announce
         self._stop_requested = stop_requested
         self._postgres_files = PostgresFiles.locate(layout)
+        if not self._postgres_files.cluster_dir.is_relative_to(layout.data_dir):
+            announce(
+                f"PostgreSQL's data lie in {self._postgres_files.cluster_dir}: "
+                f"its account {self._postgres_files.account_name} cannot reach {layout.data_dir}"
+            )
         credentials = Credentials.load_or_generate(layout.secrets_file)
         self._stop_leftovers(credentials)
         self.ports = assign_ports(layout.ports_file, _SERVER_NAMES)
