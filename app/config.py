@@ -159,7 +159,9 @@ class Settings(BaseSettings):
     LOG_RETENTION_DAYS: Count = 30
 
     # Ours: tracing, under OpenTelemetry's own names
-    OTEL_EXPORTER_OTLP_ENDPOINT: str = Field("", description="Base address of an OTLP/HTTP collector; empty: no traces.")
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = Field(
+        "", description="Base address of an OTLP/HTTP collector; empty: no traces."
+    )
     OTEL_SERVICE_NAME: str = "cv-service"
 
 

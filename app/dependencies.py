@@ -35,12 +35,13 @@ from app.services.storage import ObjectStorage
 from app.services.vector_db import VectorDBService, face_collection
 from app.utils import metrics
 from app.utils.logging import logger
-from app.workflows.access import KeyRing
-from app.workflows.background import repeat, running
+from app.workflows.access import KeyRing, store_first_key
+from app.workflows.background import repeat, running, until_done
 from app.workflows.enrolment import EnrolmentRules, EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceRules, FaceWorkflow
 from app.workflows.health import HealthMonitor, Ping
+from app.workflows.rate_limit import RateLimiter
 from app.workflows.relay import OutboxRelay
 from app.workflows.removal import RemovalWorker
 from app.workflows.retention import RecordRetention
@@ -88,6 +89,7 @@ class Resources:
     events: EventStream
     health: HealthMonitor
     keys: KeyRing | None
+    limiter: RateLimiter | None
     zone: ZoneInfo
     engines: tuple[str, ...] = ("face_recognition",)
 
@@ -167,16 +169,22 @@ def open_vectors(settings: Settings) -> VectorDBService:
     )
 
 
-async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
-    """Adapters of all backends, closed by ``stack``. None has to be up."""
-    timeout_s = settings.BACKEND_TIMEOUT_S
+async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
+    """PostgreSQL, closed by ``stack``; connects at the first call."""
     database = Database(
         settings.DATABASE_URL.get_secret_value(),
         max_size=settings.POSTGRES_POOL_SIZE + settings.POSTGRES_MAX_OVERFLOW,
-        timeout_s=timeout_s,
+        timeout_s=settings.BACKEND_TIMEOUT_S,
     )
     await database.open()
     stack.push_async_callback(database.close)
+    return database
+
+
+async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
+    """Adapters of all backends, closed by ``stack``. None has to be up."""
+    timeout_s = settings.BACKEND_TIMEOUT_S
+    database = await open_database(stack, settings)
     vectors = open_vectors(settings)
     stack.push_async_callback(vectors.close)
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
@@ -243,8 +251,14 @@ def _compose(
         events=EventStream(backends.database),
         health=HealthMonitor(backends.pings()),
         keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
+        limiter=_limiter(settings, backends),
         zone=ZoneInfo(settings.HOTEL_TIMEZONE),
     )
+
+
+def _limiter(settings: Settings, backends: Backends) -> RateLimiter | None:
+    per_minute = settings.RATE_LIMIT_PER_MINUTE
+    return RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None
 
 
 def _loops(settings: Settings, backends: Backends, events: EventStream) -> list[Ping]:
@@ -266,9 +280,14 @@ def _loops(settings: Settings, backends: Backends, events: EventStream) -> list[
         metrics.outbox_backlog.set(count)
         metrics.outbox_oldest_age.set(age_s)
 
+    async def first_key() -> None:
+        if secret := settings.ADMIN_API_KEY.get_secret_value():
+            await store_first_key(backends.database, secret)
+
     return [
         relay.run,
         events.run,
+        lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),

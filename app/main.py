@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from app.api import docs, problems
 from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext
 from app.api.v1.router import router
 from app.config import Settings, load_settings
 from app.dependencies import open_resources
+from app.utils import tracing
 from app.utils.logging import setup_logging
 
 _DESCRIPTION = """Computer vision for a hotel: face check-in, image search, room inspection, documents, safety.
@@ -25,11 +27,17 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings) as resources:
-            app.state.resources = resources
-            app.state.ready = True
-            yield
-            app.state.ready = False
+        traces = tracing.exporting(
+            endpoint=settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+            service_name=settings.OTEL_SERVICE_NAME,
+            version=settings.VERSION,
+        )
+        with traces:
+            async with open_resources(settings) as resources:
+                app.state.resources = resources
+                app.state.ready = True
+                yield
+                app.state.ready = False
 
     app = FastAPI(
         title=settings.APP_NAME,
@@ -47,10 +55,21 @@ def create_app(settings: Settings) -> FastAPI:
     # Added last runs first: the context must see what the guard and the limit refuse.
     app.add_middleware(BodyLimit, max_bytes=settings.MAX_BODY_BYTES)
     if not settings.AUTH_REQUIRED:
-        hosts = [host.strip() for host in settings.ALLOWED_HOSTS.split(",") if host.strip()]
-        app.add_middleware(LocalGuard, hosts=hosts)
+        app.add_middleware(LocalGuard, hosts=_listed(settings.ALLOWED_HOSTS))
+    elif origins := _listed(settings.CORS_ORIGINS):
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
     app.add_middleware(RequestContext)
     return app
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def create_app_from_env() -> FastAPI:

@@ -16,6 +16,11 @@ from fastapi.staticfiles import StaticFiles
 from app.models.bodies import body_model_of
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
+# Their scripts, styles and icons come from us; both pages start themselves by an inline script.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
+}
 _PROBLEM = {
     "description": "A problem document (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -56,23 +61,27 @@ def install(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     def swagger_ui() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title=f"{app.title} API",
             swagger_js_url="/assets/swagger-ui-bundle.js",
             swagger_css_url="/assets/swagger-ui.css",
             swagger_favicon_url="/assets/favicon.png",
         )
+        page.headers.update(_PAGE_HEADERS)
+        return page
 
     @app.get("/redoc", include_in_schema=False)
     def redoc() -> HTMLResponse:
-        return get_redoc_html(
+        page = get_redoc_html(
             openapi_url="/openapi.json",
             title=f"{app.title} API",
             redoc_js_url="/assets/redoc.standalone.js",
             redoc_favicon_url="/assets/favicon.png",
             with_google_fonts=False,
         )
+        page.headers.update(_PAGE_HEADERS)
+        return page
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -89,7 +98,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
     """Add what FastAPI can't see: our error documents, and bodies read by ``body_of``."""
-    for status in ("422", "429", "503"):
+    statuses = ("401", "403", "422", "429", "503") if "security" in operation else ("422", "429", "503")
+    for status in statuses:
         operation["responses"][status] = _PROBLEM
     for dependency in route.dependant.dependencies:
         model = body_model_of(dependency.call)

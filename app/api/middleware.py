@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
 from app.api.problems import unexpected_problem, vision_problem
-from app.utils import metrics
+from app.utils import metrics, tracing
 from app.utils.logging import logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -28,6 +28,9 @@ _SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    # Of JSON nothing is to be loaded or framed; the pages of the documentation say for themselves what they need.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
@@ -41,6 +44,10 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with tracing.request_span(scope["method"], headers=Headers(scope=scope)):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         token = request_id_var.set(request_id)
@@ -78,6 +85,7 @@ def _template(scope: Scope) -> str:
 def _observe(scope: Scope, status: int, seconds: float) -> None:
     route = _template(scope)
     method = scope["method"] if route != "unmatched" else "-"
+    tracing.name_request(method=method, route=route, status=status)
     metrics.http_requests_total.labels(method, route, str(status)).inc()
     metrics.http_duration.labels(method, route).observe(seconds)
     if not route.startswith(_QUIET):

@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from app.dependencies import Everything
 from app.errors import Forbidden, Unauthorized
-from app.workflows.access import LOCAL, Caller, KeyRing
+from app.workflows.access import LOCAL, Caller
+
+_KEY_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", description="An API key", auto_error=False)
+_BEARER = HTTPBearer(scheme_name="Bearer", description="The same API key", auto_error=False)
 
 
-def _presented(request: Request) -> str | None:
-    header = request.headers.get("x-api-key")
+def _presented(
+    header: Annotated[str | None, Security(_KEY_HEADER)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+) -> str | None:
     if header:
         return header
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return bearer.credentials.strip() or None if bearer else None
 
 
-def require(scope: str) -> Callable[[Request], Awaitable[Caller]]:
+Presented = Annotated[str | None, Depends(_presented)]
+
+
+async def identify(secret: Presented, resources: Everything) -> Caller:
+    """The owner of the key, whatever it may do.
+
+    Raises:
+        Unauthorized: no key, or an unknown one.
+        Overloaded: the key was used too often.
+    """
+    if resources.keys is None:
+        return LOCAL
+    if secret is None:
+        raise Unauthorized("Send an API key in X-API-Key or as a Bearer token.", code="key_missing")
+    caller = await resources.keys.caller(secret)
+    if caller is None:
+        raise Unauthorized("This API key is unknown or revoked.", code="key_unknown")
+    if resources.limiter is not None and caller.key_id is not None:
+        await resources.limiter.admit(caller.key_id)
+    return caller
+
+
+Identified = Annotated[Caller, Depends(identify)]
+
+
+def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     """A dependency that yields the caller if it has ``scope``.
 
     Raises:
         Unauthorized: no key, or an unknown one.
         Forbidden: the key has another scope.
+        Overloaded: the key was used too often.
     """
 
-    async def authorize(request: Request) -> Caller:
-        ring: KeyRing | None = request.app.state.resources.keys
-        if ring is None:
-            return LOCAL
-        secret = _presented(request)
-        if secret is None:
-            raise Unauthorized("Send an API key in X-API-Key or as a Bearer token.", code="key_missing")
-        caller = await ring.caller(secret)
-        if caller is None:
-            raise Unauthorized("This API key is unknown or revoked.", code="key_unknown")
+    async def authorize(caller: Identified) -> Caller:
         if scope not in caller.scopes and "admin" not in caller.scopes:
             raise Forbidden(f"This API key lacks the scope {scope}.", code="scope_missing")
         return caller
 
     return authorize
+
+
+async def may_read_metrics(secret: Presented, resources: Everything) -> None:
+    """Everybody where METRICS_PUBLIC is set, else whoever has a key: numbers need no scope.
+
+    Raises:
+        Unauthorized: no key, or an unknown one.
+        Overloaded: the key was used too often.
+    """
+    if not resources.settings.METRICS_PUBLIC:
+        await identify(secret, resources)

@@ -18,7 +18,7 @@ from enum import IntEnum
 from typing import ParamSpec, TypeVar
 
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
-from app.utils import metrics
+from app.utils import metrics, tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,7 +104,12 @@ class InferencePool:
     ) -> R:
         """``submit`` in another class than ``INTERACTIVE``."""
         context = contextvars.copy_context()
-        job = _Job(lambda: context.run(function, *args, **kwargs), engine, priority)
+
+        def call() -> R:
+            with tracing.span(f"inference {engine}"):
+                return function(*args, **kwargs)
+
+        job = _Job(lambda: context.run(call), engine, priority)
         self._admit(job)
         try:
             async with asyncio.timeout(self._deadline_s):

@@ -18,6 +18,23 @@ from app.services.calls import backend_call
 
 BACKEND = "redis"
 
+# One key a bucket, holding the moment at which everything taken so far is paid back, by Redis' own clock: replicas need
+# no common time. As text, because Redis cuts a script's numbers to whole ones.
+_TAKE = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local paid_back_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local wait = paid_back_at + interval - burst * interval - now
+if wait > 0 then
+  return tostring(wait)
+end
+paid_back_at = paid_back_at + interval
+local lifetime_ms = math.ceil((paid_back_at - now) * 1000)
+redis.call('SET', KEYS[1], string.format('%.6f', paid_back_at), 'PX', lifetime_ms)
+return '0'
+"""
+
 
 class Cache:
     """String values under prefixed keys.
@@ -39,6 +56,7 @@ class Cache:
         self.client: Redis = Redis.from_url(
             url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
+        self._take = self.client.register_script(_TAKE)
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
@@ -81,6 +99,15 @@ class Cache:
             pipeline.hset(self.PREFIX + key, member, value)
             pipeline.pexpire(self.PREFIX + key, max(1, round(ttl_s * 1000)))
             await pipeline.execute()
+
+    async def take(self, key: str, *, interval_s: float, burst: int) -> float:
+        """Take one token from a bucket that holds ``burst`` and gets one back every ``interval_s``.
+
+        Returns:
+            0 when there was one, else the seconds until there is.
+        """
+        async with self._call():
+            return float(await self._take(keys=[self.PREFIX + key], args=[interval_s, burst]))
 
     # The three calls below are for callers to whom an absent cache is no news.
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.errors import BackendUnavailable
-from app.utils import metrics
+from app.utils import metrics, tracing
 from app.utils.logging import logger
 
 
@@ -27,8 +27,9 @@ async def backend_call(backend: str, *, timeout_s: float, failures: tuple[type[E
     started_at = time.perf_counter()
     expected: tuple[type[Exception], ...] = (*failures, TimeoutError, OSError)
     try:
-        async with asyncio.timeout(timeout_s):
-            yield
+        with tracing.span(backend, kind="client"):
+            async with asyncio.timeout(timeout_s):
+                yield
     except expected as error:
         metrics.backend_errors_total.labels(backend).inc()
         # The type alone: client messages carry addresses and, some, credentials.

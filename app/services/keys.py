@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.services.database import Connection, affected
+from app.services.database import Connection, Row, affected
 
 PREFIX = "cvk_"
 SCOPES = ("face:recognize", "face:manage", "image", "room", "ocr", "anomaly", "cameras", "events", "admin")
@@ -33,7 +34,7 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """What is stored and looked up. Equality of digests, found by an index, tells nothing about the secret."""
+    """What is stored and looked up; how long a look-up takes tells at most something about a digest."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -51,19 +52,31 @@ async def add_key(connection: Connection, secret: str, *, label: str, scopes: Se
 
 async def find_key(connection: Connection, secret: str) -> ApiKey | None:
     """The key of that secret, unless it is unknown or revoked. Notes its use, at most once a minute."""
+    presented = digest(secret)
     row = await connection.fetchrow(
-        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys "
+        "SELECT id, label, scopes, created_at, last_used_at, revoked_at, digest FROM api_keys "
         "WHERE digest = $1 AND revoked_at IS NULL",
-        digest(secret),
+        presented,
     )
-    if row is None:
+    if row is None or not hmac.compare_digest(row["digest"], presented):
         return None
     await connection.execute(
         "UPDATE api_keys SET last_used_at = NOW() "
         "WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < NOW() - INTERVAL '1 minute')",
         row["id"],
     )
-    return ApiKey(**{**row, "scopes": frozenset(row["scopes"])})
+    return _api_key(row)
+
+
+def _api_key(row: Row) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        label=row["label"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        last_used_at=row["last_used_at"],
+        revoked_at=row["revoked_at"],
+    )
 
 
 async def list_keys(connection: Connection) -> list[ApiKey]:
@@ -71,7 +84,7 @@ async def list_keys(connection: Connection) -> list[ApiKey]:
     rows = await connection.fetch(
         "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys ORDER BY id"
     )
-    return [ApiKey(**{**row, "scopes": frozenset(row["scopes"])}) for row in rows]
+    return [_api_key(row) for row in rows]
 
 
 async def revoke_key(connection: Connection, key_id: int) -> bool:

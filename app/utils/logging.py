@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from loguru import Record
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
+trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
 
 _RESERVED = frozenset({"request_id", "fields"})
 
 
 def _add_context(record: Record) -> None:
     record["extra"]["request_id"] = request_id_var.get()
+    if trace_id := trace_id_var.get():
+        record["extra"]["trace_id"] = trace_id
     fields = {k: v for k, v in record["extra"].items() if k not in _RESERVED}
     record["extra"]["fields"] = " ".join(f"{k}={v}" for k, v in fields.items())
 
@@ -82,4 +85,4 @@ def setup_logging(
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-__all__ = ["logger", "request_id_var", "setup_logging"]
+__all__ = ["logger", "request_id_var", "setup_logging", "trace_id_var"]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.errors import InvalidInput, NotFound
 from app.services import keys
+from app.services.audit import record_deed
 from app.services.database import Database
+from app.services.keys import ApiKey
 
 _LOCAL_LABEL = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks; ``label`` stands in the audit where the request names nobody."""
+    """Who asks; ``label`` stands in the audit where the request names nobody. ``key_id`` is None without a key."""
 
     label: str
     scopes: frozenset[str]
+    key_id: int | None = None
 
 
 LOCAL = Caller(_LOCAL_LABEL, frozenset(keys.SCOPES))
@@ -45,8 +50,64 @@ class KeyRing:
             return caller
         async with self._database.connection() as connection:
             key = await keys.find_key(connection, secret)
-        caller = Caller(key.label, key.scopes) if key else None
+        caller = Caller(key.label, key.scopes, key.id) if key else None
         if len(self._known) >= self._MAX_REMEMBERED:
             self._known.clear()
         self._known[digest] = (time.monotonic() + self._max_age_s, caller)
         return caller
+
+
+async def store_first_key(database: Database, secret: str) -> None:
+    """Make the key that the operator chose an admin's; a revoked one stays revoked.
+
+    Raises:
+        BackendUnavailable: PostgreSQL does not answer.
+    """
+    async with database.transaction() as connection:
+        await keys.add_key(connection, secret, label="admin", scopes=("admin",))
+
+
+async def create_key(database: Database, *, label: str, scopes: Sequence[str], actor: str) -> tuple[int, str]:
+    """A new key: its id, and the secret that is never seen again.
+
+    Args:
+        label: whose it is; the audit names it.
+        scopes: of ``keys.SCOPES``; none at all still opens ``/metrics``.
+        actor: who makes it.
+
+    Raises:
+        InvalidInput: no such scope.
+        BackendUnavailable: PostgreSQL does not answer.
+    """
+    if unknown := sorted(set(scopes) - set(keys.SCOPES)):
+        raise InvalidInput(f"No such scope: {', '.join(unknown)}. There are: {', '.join(keys.SCOPES)}.")
+    secret = keys.new_secret()
+    async with database.transaction() as connection:
+        key_id = await keys.add_key(connection, secret, label=label, scopes=scopes)
+        await record_deed(
+            connection, "key.create", subject=str(key_id), actor=actor, details={"label": label, "scopes": list(scopes)}
+        )
+    return key_id, secret
+
+
+async def revoke_key(database: Database, key_id: int, *, actor: str) -> None:
+    """End a key; every replica forgets it within ``KeyRing``'s ``max_age_s``.
+
+    Raises:
+        NotFound: no such key, or it was revoked before.
+        BackendUnavailable: PostgreSQL does not answer.
+    """
+    async with database.transaction() as connection:
+        if not await keys.revoke_key(connection, key_id):
+            raise NotFound(f"There is no key {key_id} in use.", code="key_not_found")
+        await record_deed(connection, "key.revoke", subject=str(key_id), actor=actor)
+
+
+async def list_keys(database: Database) -> list[ApiKey]:
+    """All keys, revoked ones too, oldest first; never their secrets.
+
+    Raises:
+        BackendUnavailable: PostgreSQL does not answer.
+    """
+    async with database.connection() as connection:
+        return await keys.list_keys(connection)

@@ -27,13 +27,24 @@ async def repeat(
 ) -> None:
     """Call ``step`` for ever. A failure is logged and followed by a longer pause; it never ends the loop."""
     while True:
-        try:
-            await step()
-        except VisionError as error:
-            logger.warning("background_step_failed", loop=name, code=error.code)
-            await asyncio.sleep(pause_after_failure_s)
-        except Exception as error:  # noqa: BLE001  # the border of a loop that must not end
-            logger.opt(exception=error).error("background_step_crashed", loop=name)
-            await asyncio.sleep(pause_after_failure_s)
-        else:
-            await asyncio.sleep(pause_s)
+        succeeded = await _attempt(name, step)
+        await asyncio.sleep(pause_s if succeeded else pause_after_failure_s)
+
+
+async def until_done(name: str, step: Callable[[], Awaitable[None]], *, pause_after_failure_s: float) -> None:
+    """Call ``step`` until it succeeds once: work of the start that an outage may put off."""
+    while not await _attempt(name, step):  # noqa: ASYNC110  # nothing signals the end of an outage
+        await asyncio.sleep(pause_after_failure_s)
+
+
+async def _attempt(name: str, step: Callable[[], Awaitable[None]]) -> bool:
+    """Whether the step succeeded; why it did not stands in the log."""
+    try:
+        await step()
+    except VisionError as error:
+        logger.warning("background_step_failed", loop=name, code=error.code)
+        return False
+    except Exception as error:  # noqa: BLE001  # the border of a loop that must not end
+        logger.opt(exception=error).error("background_step_crashed", loop=name)
+        return False
+    return True

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.api.security import require
+from app.api.security import may_read_metrics, require
 from app.dependencies import Everything
 from app.models.health import (
     BackendCheck,
@@ -70,7 +70,12 @@ async def ready(request: Request) -> Response:
     return JSONResponse(ProbeResponse(status="not_ready").model_dump(), status_code=503)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+    dependencies=[Depends(may_read_metrics)],
+)
 async def prometheus_metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

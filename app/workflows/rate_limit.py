@@ -1,0 +1,65 @@
+"""How often a key may ask. Replicas share one count in Redis; without Redis each counts for itself."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+
+from app.errors import BackendUnavailable, Overloaded
+from app.services.cache import Cache
+
+
+class LocalBuckets:
+    """The same arithmetic as ``Cache.take``, in this process alone.
+
+    For each key it keeps the moment at which everything taken so far is paid back.
+    """
+
+    _MAX_REMEMBERED = 10_000
+
+    def __init__(self) -> None:
+        self._paid_back_at_s: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, key: str, *, interval_s: float, burst: int) -> float:
+        """Take one request's worth; 0 when there was one, else the seconds until there is."""
+        now_s = time.monotonic()
+        paid_back_at_s = max(self._paid_back_at_s.pop(key, now_s), now_s)
+        wait_s = paid_back_at_s + interval_s - burst * interval_s - now_s
+        if wait_s <= 0:
+            paid_back_at_s += interval_s
+        self._paid_back_at_s[key] = paid_back_at_s
+        if len(self._paid_back_at_s) > self._MAX_REMEMBERED:
+            self._paid_back_at_s.popitem(last=False)
+        return max(wait_s, 0.0)
+
+
+class RateLimiter:
+    """Lets a key spend a minute's requests at once, and after that as many as come back.
+
+    Args:
+        cache: where replicas count together.
+        per_minute: requests a minute, at least 1.
+    """
+
+    def __init__(self, cache: Cache, *, per_minute: int) -> None:
+        self._cache = cache
+        self._per_minute = per_minute
+        self._local = LocalBuckets()
+
+    async def admit(self, key_id: int) -> None:
+        """Count one request of that key.
+
+        Raises:
+            Overloaded: the key has spent its requests; ``retry_after_s`` says when the next one comes back.
+        """
+        key, interval_s = f"rate:{key_id}", 60 / self._per_minute
+        try:
+            wait_s = await self._cache.take(key, interval_s=interval_s, burst=self._per_minute)
+        except BackendUnavailable:
+            wait_s = self._local.take(key, interval_s=interval_s, burst=self._per_minute)
+        if wait_s > 0:
+            raise Overloaded(
+                f"This API key may make {self._per_minute} requests a minute; slow down.",
+                retry_after_s=wait_s,
+                code="rate_limited",
+            )
