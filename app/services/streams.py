@@ -1,0 +1,137 @@
+"""Opens camera streams of every kind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from app.core.types import Image
+from app.errors import InvalidInput, Unavailable
+from app.services.http_client import HttpClient
+from app.services.http_streams import MjpegStream, SnapshotStream
+from app.services.rtsp_stream import DEFAULT_PORT, CaptureStream, RtspStream
+from app.services.stream_types import (
+    Fault,
+    FrameStream,
+    StreamFailed,
+    StreamKind,
+    StreamSource,
+)
+from app.utils.network_guard import NetworkGuard
+
+_SCHEMES = {
+    StreamKind.RTSP: ("rtsp",),
+    StreamKind.MJPEG: ("http", "https"),
+    StreamKind.SNAPSHOT: ("http", "https"),
+    StreamKind.FILE: ("file",),
+}
+_PORTS = {"rtsp": DEFAULT_PORT, "http": 80, "https": 443}
+_FALLBACK_FPS = 25.0
+
+
+class FileStream:
+    """A video file, played at its own speed; at its end the stream ends, and opening it again begins anew."""
+
+    def __init__(self, path: Path, *, timeout_s: float, max_pixels: int) -> None:
+        if not path.is_file():
+            raise StreamFailed(Fault.NOT_FOUND, "The file does not exist.")
+        self._capture = CaptureStream(str(path), timeout_s=timeout_s, max_pixels=max_pixels)
+        fps = self._capture.frames_per_second
+        self._interval_s = 1 / (fps if 0.1 <= fps <= 240 else _FALLBACK_FPS)
+        self._due_s = time.monotonic()
+
+    def grab(self) -> None:
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
+        self._due_s = max(self._due_s + self._interval_s, time.monotonic() - 1)
+        self._capture.grab()
+
+    def decode(self) -> Image:
+        return self._capture.decode()
+
+    def close(self) -> None:
+        """Nothing to wake: no read of a file waits long. The capture frees itself with its last reference."""
+
+
+class StreamOpener:
+    """Checks sources and opens them.
+
+    Args:
+        guard: where connections may go.
+        timeout_s: limit of connecting and of waiting for one picture.
+        max_pixels: larger pictures are refused.
+        allow_files: whether ``file:`` sources exist at all.
+    """
+
+    def __init__(self, guard: NetworkGuard, *, timeout_s: float, max_pixels: int, allow_files: bool) -> None:
+        self._guard = guard
+        self._timeout_s = timeout_s
+        self._max_pixels = max_pixels
+        self._allow_files = allow_files
+        self._http = HttpClient(guard, timeout_s=timeout_s)
+
+    def check(self, source: StreamSource) -> None:
+        """Refuse what would never be opened. Blocks while it resolves a name; one that has no address passes.
+
+        Raises:
+            InvalidInput: a scheme that does not fit the kind, or an address that is not allowed.
+        """
+        host, port = _place(source)
+        if source.kind is StreamKind.FILE:
+            self._check_files_allowed()
+            return
+        try:
+            self._guard.addresses(host, port)
+        except Unavailable:
+            return  # a camera may be registered before its name exists; every connection checks again
+
+    def open(self, source: StreamSource, *, interval_s: float) -> FrameStream:
+        """Connect. Blocks; belongs on the camera's own thread.
+
+        Args:
+            interval_s: how often a picture will be wanted, for cameras that have to be asked.
+
+        Raises:
+            StreamFailed: with the reason.
+        """
+        url, login, timeout_s, max_pixels = source.url, source.credentials, self._timeout_s, self._max_pixels
+        match source.kind:
+            case StreamKind.RTSP:
+                return RtspStream(self._guard, url, login, timeout_s=timeout_s, max_pixels=max_pixels)
+            case StreamKind.MJPEG:
+                return MjpegStream(self._http, url, login, timeout_s=timeout_s, max_pixels=max_pixels)
+            case StreamKind.SNAPSHOT:
+                return SnapshotStream(
+                    self._http, url, login, timeout_s=timeout_s, max_pixels=max_pixels, interval_s=interval_s
+                )
+            case StreamKind.FILE:
+                self._check_files_allowed()
+                return FileStream(Path(url2pathname(urlsplit(url).path)), timeout_s=timeout_s, max_pixels=max_pixels)
+
+    def _check_files_allowed(self) -> None:
+        if not self._allow_files:
+            raise InvalidInput("File cameras are switched off (CAMERA_ALLOW_FILES).", code="camera_kind_refused")
+
+
+def _place(source: StreamSource) -> tuple[str, int]:
+    """Host and port of a source whose URL fits its kind.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    try:
+        parts = urlsplit(source.url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidInput("The camera's url can't be read.", code="invalid_camera_url") from error
+    if parts.scheme not in _SCHEMES[source.kind]:
+        raise InvalidInput(
+            f"A camera of kind {source.kind.value} takes a {' or '.join(_SCHEMES[source.kind])} url.",
+            code="invalid_camera_url",
+        )
+    if source.kind is StreamKind.FILE:
+        return "", 0
+    if not parts.hostname or parts.fragment or any(c in source.url for c in " \r\n\t"):
+        raise InvalidInput("The camera's url needs a host, and neither spaces nor a #.", code="invalid_camera_url")
+    return parts.hostname, port or _PORTS[parts.scheme]
