@@ -25,7 +25,6 @@ DEFAULT_PORT = 554
 _CHUNK_BYTES = 65536
 _STATUS_LINE = re.compile(rb"RTSP/\d\.\d (\d{3})")
 _STATUS_BYTES = 12
-_LOG_ERRORS_ONLY = 2
 _FAULTS = {401: Fault.UNAUTHORIZED, 403: Fault.UNAUTHORIZED, 404: Fault.NOT_FOUND, 454: Fault.NOT_FOUND}
 
 # OpenCV reads these from the environment alone. Interleaved TCP, because the relay carries nothing else and a lost
@@ -40,7 +39,7 @@ def prepare_ffmpeg() -> None:
     """Set the options with which OpenCV opens streams in this process."""
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _CAPTURE_OPTIONS
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages may hold addresses and logins
-    cv2.setLogLevel(_LOG_ERRORS_ONLY)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class RtspRelay:
