@@ -347,22 +347,22 @@ class FaceWorkflow:
 
     def _read_largest(self, picture: bytes, check_liveness: bool) -> Probe | None:
         image = decode_image(picture, max_pixels=self._rules.max_pixels)
-        face = largest_face(self._engine.detect_faces(image))
+        face = largest_face(self._engine.detect_dominant_faces(image))
         if face is None:
             return None
         liveness = self._liveness.assess(image, [face])[0] if check_liveness else None
         if liveness is not None and not liveness.is_live:
             return Probe(face, liveness, None)
-        return Probe(face, liveness, self._engine.embed(image, [face])[0].embedding.vector)
+        return Probe(face, liveness, self._engine.embed_probes(image, [face])[0].vector)
 
     def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
         image = decode_image(picture, max_pixels=self._rules.max_pixels)
         faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
         verdicts = self._liveness.assess(image, faces) if check_liveness else [None] * len(faces)
-        templates = self._engine.embed(image, faces)
+        embeddings = self._engine.embed_probes(image, faces)
         return [
-            Probe(face, liveness, template.embedding.vector if liveness is None or liveness.is_live else None)
-            for face, liveness, template in zip(faces, verdicts, templates, strict=True)
+            Probe(face, liveness, embedding.vector if liveness is None or liveness.is_live else None)
+            for face, liveness, embedding in zip(faces, verdicts, embeddings, strict=True)
         ]
 
 

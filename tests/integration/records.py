@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import httpx
+from pydantic import SecretStr
 from pymilvus import MilvusClient
 from redis import Redis
 
 from app.config import Settings
 
 R = TypeVar("R")
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 _TABLES = (
     "face_templates",
@@ -32,6 +42,7 @@ class Records:
     """Looks into PostgreSQL and Milvus past the service."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._database_url = settings.DATABASE_URL.get_secret_value()
         self._redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
         self._milvus = MilvusClient(uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10)
@@ -73,6 +84,55 @@ class Records:
         if self._milvus.has_collection("face_embeddings"):
             self._milvus.delete("face_embeddings", filter="id >= 0")
 
+    def insert_vector(self, vector_id: str, employee_id: str) -> None:
+        """Put a vector into Milvus that no row knows."""
+        row = {
+            "vector_id": vector_id,
+            "employee_id": employee_id,
+            "embedding": [1.0] + [0.0] * 511,
+            "quality_score": 0.5,
+            "enrolled_at": 0,
+            "model_id": "test",
+        }
+        self._milvus.insert("face_embeddings", [row])
+
+    def delete_vector(self, vector_id: str) -> None:
+        """Take a vector out of Milvus behind the service's back."""
+        self._milvus.delete("face_embeddings", filter=f'vector_id == "{vector_id}"')
+
+    def _environment(self) -> dict[str, str]:
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self._settings.model_dump().items()
+        }
+        return {**os.environ, **{name: "" if value is None else str(value) for name, value in plain.items()}}
+
+    def reconcile(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts/reconcile.py on these backends."""
+        return subprocess.run(
+            [sys.executable, "scripts/reconcile.py", *arguments],
+            cwd=PROJECT_DIR,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    @contextmanager
+    def separate_process(self) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+        """The service over these backends in a process of its own, which a test may kill."""
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=PROJECT_DIR, env=self._environment(), stdout=subprocess.DEVNULL)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                self.wait_until(lambda: _answers(client), timeout_s=60)
+                yield process, client
+        finally:
+            process.kill()
+            process.wait()
+
     @staticmethod
     def wait_until(condition: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
         """Wait for something that happens beside the requests."""
@@ -86,3 +146,18 @@ class Records:
         """The results of ``count`` calls that run at the same time."""
         with ThreadPoolExecutor(count) as threads:
             return [future.result() for future in [threads.submit(call) for _ in range(count)]]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/api/v1/cv/health/ready").status_code == 200
+    except httpx.HTTPError:
+        return False

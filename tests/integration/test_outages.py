@@ -1,0 +1,187 @@
+"""Backends die while the service runs: what needs them answers 503, what does not goes on, and all recovers."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.backends import BackendName, RunningBackends
+from tests.integration.conftest import Service, Start
+from tests.integration.live import serving
+from tests.integration.records import Records
+from tests.integration.test_api_face import enroll, recognize
+from tests.photos import astronaut, base64_jpeg, portrait, varied
+
+TIMEOUT_S = 1.0
+# A call may run into the limit of one backend and, before that, wait for another's.
+PATIENCE_S = 3 * TIMEOUT_S + 1.5
+
+
+@pytest.fixture
+def service(start_service: Start) -> Iterator[Service]:
+    with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S) as service:
+        enroll(service.client, "EMP001", base64_jpeg(astronaut()))
+        yield service
+
+
+def ask(client: httpx.Client, *, camera_id: str = "door") -> httpx.Response:
+    return recognize(client, base64_jpeg(varied(astronaut())), camera_id=camera_id)
+
+
+def health(client: httpx.Client) -> dict[str, object]:
+    return client.get("/api/v1/cv/health").json()
+
+
+def assert_unavailable(answer: httpx.Response) -> None:
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["retry-after"].isdecimal()
+    assert answer.json()["code"] == "backend_unavailable"
+    assert answer.elapsed.total_seconds() < PATIENCE_S
+
+
+@pytest.mark.parametrize(("name", "check"), [("postgres", "database"), ("milvus", "vector_db")])
+def test_recognition_needs_the_record_and_the_index(
+    service: Service, backends: RunningBackends, name: BackendName, check: str
+) -> None:
+    assert ask(service.client).json()["success"] is True
+    with backends.without(name):
+        assert_unavailable(ask(service.client))
+        assert_unavailable(enroll(service.client, "EMP002", base64_jpeg(portrait(0))))
+        told = health(service.client)
+        assert told["status"] == "degraded"
+        assert told["checks"][check]["status"] == "error"  # type: ignore[index]
+        assert service.client.get("/api/v1/cv/health/ready").status_code == 200
+        assert service.client.get("/api/v1/cv/health/live").status_code == 200
+    Records.wait_until(lambda: ask(service.client).status_code == 200)
+    assert ask(service.client).json()["employee_id"] == "EMP001"
+    assert enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200
+    Records.wait_until(lambda: health(service.client)["status"] == "healthy")
+
+
+def test_without_redis_everything_is_still_right(service: Service, backends: RunningBackends) -> None:
+    with backends.without("valkey"):
+        first = ask(service.client, camera_id="yard").json()
+        again = ask(service.client, camera_id="yard").json()
+        assert first["success"] is True
+        assert "event_id" in first
+        assert again["warnings"] == ["attendance_debounced"]
+        assert enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200
+        assert health(service.client)["status"] == "degraded"
+    Records.wait_until(lambda: health(service.client)["status"] == "healthy")
+    assert len(service.records.events("attendance.events")) == 1
+
+
+def test_without_the_object_store_faces_go_on(service: Service, backends: RunningBackends) -> None:
+    with backends.without("objects"):
+        assert ask(service.client).json()["success"] is True
+        assert enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200
+    Records.wait_until(lambda: health(service.client)["status"] == "healthy")
+
+
+def test_crops_need_the_object_store_and_leave_nothing_half(start_service: Start, backends: RunningBackends) -> None:
+    with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, FACE_KEEP_CROPS=True) as service:
+        with backends.without("objects"):
+            assert_unavailable(enroll(service.client, "EMP001", base64_jpeg(astronaut())))
+            assert service.records.count("employee_faces") == 0
+        answer = enroll(service.client, "EMP001", base64_jpeg(astronaut()))
+        assert answer.status_code == 200
+        [row] = service.records.rows("SELECT crop_key FROM face_templates")
+        assert row["crop_key"] == f"faces/{answer.json()['vector_ids'][0]}.jpg"
+        Records.wait_until(lambda: service.records.count("pending_removals") == 0)
+
+
+def test_an_enrolment_that_milvus_refuses_leaves_nobody_behind(service: Service, backends: RunningBackends) -> None:
+    with backends.without("milvus"):
+        assert_unavailable(enroll(service.client, "EMP002", base64_jpeg(portrait(1))))
+        assert service.records.count("employee_faces", "employee_id = 'EMP002'") == 0
+        assert service.records.count("employees", "id = 'EMP002'") == 0
+
+
+def test_erasing_without_milvus_counts_at_once_and_is_finished_later(
+    service: Service, backends: RunningBackends
+) -> None:
+    with backends.without("milvus"):
+        assert service.client.delete("/api/v1/cv/face/EMP001").status_code == 200
+        assert service.records.count("employee_faces") == 0
+        assert service.records.count("pending_removals") == 1
+    Records.wait_until(lambda: service.records.vectors() == [], timeout_s=40)
+    Records.wait_until(lambda: service.records.count("pending_removals") == 0)
+    assert ask(service.client).json()["error"] == "face_not_found"
+
+
+@pytest.mark.parametrize("name", ["postgres", "milvus", "valkey", "objects"])
+def test_kill_9_loses_nothing_that_was_acknowledged(
+    service: Service, backends: RunningBackends, name: BackendName
+) -> None:
+    event_id = ask(service.client).json()["event_id"]
+    backends.kill(name)
+    backends.start(name)
+    Records.wait_until(lambda: ask(service.client).status_code == 200)
+    assert ask(service.client).json()["employee_id"] == "EMP001"
+    assert [event["event_id"] for event in service.records.events("attendance.events")] == [event_id]
+
+
+def test_the_service_starts_while_its_backends_are_down_and_recovers(
+    settings: Settings, backends: RunningBackends, records: Records
+) -> None:
+    with ExitStack() as up_again:
+        for name in ("milvus", "valkey", "objects"):
+            up_again.enter_context(backends.without(name))
+        with serving(settings) as client:
+            assert health(client)["status"] == "degraded"
+            assert client.get("/api/v1/cv/health/ready").status_code == 200
+            up_again.close()
+            Records.wait_until(lambda: health(client)["status"] == "healthy")
+            assert enroll(client, "EMP777", base64_jpeg(portrait(3))).status_code == 200
+            assert records.count("employee_faces") == 1
+
+
+def test_a_half_done_enrolment_is_found_and_mended(service: Service) -> None:
+    records = service.records
+    [vector_id] = records.vectors()
+    # What a crash between Milvus and PostgreSQL leaves, and what a lost index looks like.
+    records.insert_vector("vec_orphan", "EMP009")
+    records.delete_vector(vector_id)
+    records.rows("UPDATE face_templates SET created_at = NOW() - INTERVAL '1 hour'")
+
+    looked = records.reconcile()
+    assert looked.returncode == 1
+    assert "orphan vectors: 1: vec_orphan" in looked.stdout
+    assert f"missing vectors: 1: {vector_id}" in looked.stdout
+    assert "half enrolled: 0" in looked.stdout
+    assert records.vectors() == ["vec_orphan"]
+
+    assert records.reconcile("--mend").returncode == 0
+    assert records.vectors() == [vector_id]
+    assert ask(service.client).json()["employee_id"] == "EMP001"
+
+
+def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
+    start_service: Start,
+) -> None:
+    with start_service() as service:
+        records = service.records
+        with records.separate_process() as (process, client):
+            photos = [base64_jpeg(portrait(person)) for person in range(6)]
+            deadline = time.monotonic() + 0.8
+            acknowledged: list[str] = []
+            killer = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.7; kill -9 {process.pid}"])
+            while time.monotonic() < deadline + 5:
+                person = len(acknowledged)
+                try:
+                    answer = enroll(client, f"E{person}", photos[person % 6], allow_duplicate=True)
+                except httpx.HTTPError:
+                    break
+                assert answer.status_code == 200
+                acknowledged.append(f"E{person}")
+            killer.wait()
+        stored = {row["employee_id"] for row in records.rows("SELECT employee_id FROM employee_faces")}
+        assert stored >= set(acknowledged)
+        assert records.count("employee_faces") == records.count("face_templates")
+        assert records.reconcile("--mend").returncode == 0
