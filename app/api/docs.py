@@ -18,8 +18,8 @@ from app.models.bodies import body_model_of
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 # Their scripts, styles and icons come from us; both pages start themselves by an inline script.
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
 }
 _PROBLEM = {
     "description": "A problem document (RFC 9457)",
