@@ -16,7 +16,7 @@ from pathlib import Path
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT_DIR))  # so that it runs by its path, from any folder
 
-from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir  # noqa: E402
+from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir, requires_keys  # noqa: E402
 from scripts.local.errors import LocalStackError, StopRequested  # noqa: E402
 from scripts.local.processes import Child  # noqa: E402
 from scripts.local.service import Service  # noqa: E402
@@ -64,6 +64,8 @@ def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threa
     )
     service.stop_leftover()
     address.require_free()
+    if not address.is_loopback and not requires_keys(environment):
+        announce(f"listening on {address.host} without API keys; of other Host names only ALLOWED_HOSTS are served")
     for label, arguments in {
         "Migrating the database": ["-m", "alembic", "upgrade", "head"],
         "Making the vector collections": ["scripts/init_vector_db.py"],

@@ -82,6 +82,11 @@ def api_environment(given: Mapping[str, str], *, servers: Mapping[str, str], lay
     return defaults | dict(given) | dict(servers) | {"CV_DATA_DIR": str(layout.data_dir)}
 
 
+def requires_keys(environment: Mapping[str, str]) -> bool:
+    """Whether callers need an API key; a word that the service would refuse counts as yes."""
+    return environment["AUTH_REQUIRED"].strip().lower() not in {"false", "0", "no", "off", "n", "f"}
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServer:
     """One uvicorn process."""
