@@ -332,7 +332,7 @@ class EnrolmentWorkflow:
         if verdict.face is None or verdict.reason is not None:
             return RejectedImage(index, verdict.reason or "no_face", verdict.message)
         face_template = self._engine.embed(image, [verdict.face])[0]
-        quality = self._gate.grade(verdict, face_template)
+        quality = self._gate.grade(face_template)
         if quality.reason is not None:
             return RejectedImage(index, quality.reason, quality.message)
         template = Template(

@@ -31,7 +31,6 @@ from app.services.vector_db import FaceHit, VectorDBService
 from app.utils import clock, metrics
 from app.utils.image_processing import decode_image
 
-
 # A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
 _NEIGHBOURS = 10
 _NEIGHBOURS_RETRY = 200
@@ -104,7 +103,6 @@ class FaceRules:
     """The settings that decide; scores are calibrated public ones."""
 
     min_confidence: float
-    min_liveness: float
     max_pixels: int
     debounce: timedelta
     attendance_needs_liveness: bool

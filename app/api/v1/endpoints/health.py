@@ -85,7 +85,7 @@ async def prometheus_metrics() -> Response:
 async def models(_: Annotated[Caller, Depends(require("admin"))], resources: Everything) -> ModelsResponse:
     """What is loaded: licence, checksum, what runs it, and how its scores were calibrated."""
     listed = [
-        ModelInfo(id=entry.model_id, **{name: getattr(entry, name) for name in ModelInfo.model_fields if name != "id"})
+        ModelInfo(**{name: getattr(entry, name) for name in ModelInfo.model_fields})
         for entry in resources.loader.listing()
     ]
     return ModelsResponse(pack=resources.settings.MODEL_PACK, models=listed)
