@@ -1,0 +1,145 @@
+"""The SQL of cameras. Every function runs on the caller's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from app.services.database import Connection, Row, affected
+
+_COLUMNS = (
+    "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, revision, lease_epoch, "
+    "created_at, updated_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraColumns:
+    """What may change about a camera. ``secret`` is sealed; ``rules`` is what ``workflows.cameras.rules`` writes."""
+
+    name: str | None
+    kind: str
+    url: str
+    secret: bytes | None
+    tasks: tuple[str, ...]
+    frames_per_second: float
+    rules: Mapping[str, Any]  # JSON
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRecord:
+    """A camera as stored."""
+
+    id: str
+    columns: CameraColumns
+    revision: int
+    lease_epoch: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def _record(row: Row) -> CameraRecord:
+    columns = {column.name: row[column.name] for column in fields(CameraColumns)}
+    return CameraRecord(
+        id=row["id"],
+        columns=CameraColumns(**{**columns, "tasks": tuple(row["tasks"])}),
+        revision=row["revision"],
+        lease_epoch=row["lease_epoch"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _values(columns: CameraColumns) -> list[object]:
+    return [
+        columns.name,
+        columns.kind,
+        columns.url,
+        columns.secret,
+        list(columns.tasks),
+        columns.frames_per_second,
+        dict(columns.rules),
+        columns.enabled,
+    ]
+
+
+async def insert_camera(connection: Connection, camera_id: str, columns: CameraColumns) -> CameraRecord | None:
+    """Add a camera; None if the id is taken."""
+    row = await connection.fetchrow(
+        "INSERT INTO cameras (id, name, kind, url, secret, tasks, frames_per_second, rules, enabled) "  # noqa: S608
+        f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}",
+        camera_id,
+        *_values(columns),
+    )
+    return _record(row) if row else None
+
+
+async def update_camera(connection: Connection, camera_id: str, columns: CameraColumns) -> CameraRecord | None:
+    """Replace everything but the id; the new revision makes the worker begin anew. None if there is no such camera."""
+    row = await connection.fetchrow(
+        "UPDATE cameras SET name = $2, kind = $3, url = $4, secret = $5, tasks = $6, "  # noqa: S608
+        "frames_per_second = $7, rules = $8, enabled = $9, revision = revision + 1, updated_at = NOW() "
+        f"WHERE id = $1 RETURNING {_COLUMNS}",
+        camera_id,
+        *_values(columns),
+    )
+    return _record(row) if row else None
+
+
+async def find_camera(connection: Connection, camera_id: str) -> CameraRecord | None:
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM cameras WHERE id = $1", camera_id)  # noqa: S608
+    return _record(row) if row else None
+
+
+async def lock_camera(connection: Connection, camera_id: str) -> CameraRecord | None:
+    """``find_camera``, against other writers until the transaction ends."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM cameras WHERE id = $1 FOR UPDATE",  # noqa: S608
+        camera_id,
+    )
+    return _record(row) if row else None
+
+
+async def delete_camera(connection: Connection, camera_id: str) -> bool:
+    return affected(await connection.execute("DELETE FROM cameras WHERE id = $1", camera_id)) == 1
+
+
+async def list_cameras(connection: Connection, *, after: str, limit: int) -> list[CameraRecord]:
+    """Cameras in the order of their ids, from the first one behind ``after`` on."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM cameras WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608
+        after,
+        limit,
+    )
+    return [_record(row) for row in rows]
+
+
+async def count_cameras(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM cameras"))
+
+
+async def enabled_revisions(connection: Connection) -> dict[str, int]:
+    """The revision of every enabled camera, by id in order."""
+    rows = await connection.fetch("SELECT id, revision FROM cameras WHERE enabled ORDER BY id")
+    return {row["id"]: row["revision"] for row in rows}
+
+
+async def begin_epoch(connection: Connection, camera_id: str) -> CameraRecord | None:
+    """Note that another holder took the camera: whatever an earlier one still writes is refused from now on."""
+    row = await connection.fetchrow(
+        "UPDATE cameras SET lease_epoch = lease_epoch + 1 "  # noqa: S608
+        f"WHERE id = $1 AND enabled RETURNING {_COLUMNS}",
+        camera_id,
+    )
+    return _record(row) if row else None
+
+
+async def holds_epoch(connection: Connection, camera_id: str, epoch: int) -> bool:
+    """Whether ``epoch`` is the latest; if so it stays so until the transaction ends."""
+    found = await connection.fetchval(
+        "SELECT 1 FROM cameras WHERE id = $1 AND lease_epoch = $2 AND enabled FOR SHARE", camera_id, epoch
+    )
+    return found is not None

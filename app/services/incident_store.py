@@ -1,0 +1,234 @@
+"""The SQL of detections and incidents. Every function runs on the caller's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.services.database import Connection, Row, affected
+
+_COLUMNS = (
+    "i.id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, i.started_at, "
+    "i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, i.resolved_by"
+)
+_SELECT = (
+    f"SELECT {_COLUMNS}, "  # noqa: S608
+    "(SELECT count(*) FROM incident_detections d WHERE d.incident_id = i.id) AS detections, "
+    "(SELECT d.frame_key FROM incident_detections d WHERE d.incident_id = i.id AND d.frame_key IS NOT NULL "
+    "ORDER BY d.detection_id DESC LIMIT 1) AS frame_key FROM anomaly_incidents i "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went on at a camera. ``frame_key`` is the newest stored frame's object."""
+
+    id: int
+    camera_id: str
+    anomaly_type: str
+    zone: str | None
+    origin: str
+    severity: str
+    confidence: float
+    description: str
+    started_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    alerted_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    detections: int
+    frame_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents are listed; None stands for any."""
+
+    camera_id: str | None = None
+    anomaly_type: str | None = None
+    resolved: bool | None = None
+
+
+def _incident(row: Row) -> Incident:
+    return Incident(**row)
+
+
+async def lock_incidents(connection: Connection, camera_id: str) -> None:
+    """Wait until no other transaction begins or joins incidents of this camera; held until this one ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('incidents:' || $1, 0))", camera_id)
+
+
+async def find_current(
+    connection: Connection, camera_id: str, anomaly_type: str, *, zone: str | None, seen_at: datetime, within: timedelta
+) -> int | None:
+    """The incident that a detection belongs to: still going on, or over or resolved no longer than ``within``."""
+    found = await connection.fetchval(
+        "SELECT id FROM anomaly_incidents WHERE camera_id = $1 AND anomaly_type = $2 AND zone IS NOT DISTINCT FROM $3 "
+        "AND last_seen_at >= $4 AND (resolved_at IS NULL OR resolved_at >= $4) ORDER BY id DESC LIMIT 1",
+        camera_id,
+        anomaly_type,
+        zone,
+        seen_at - within,
+    )
+    return None if found is None else int(found)
+
+
+async def insert_incident(
+    connection: Connection,
+    camera_id: str,
+    anomaly_type: str,
+    *,
+    zone: str | None,
+    origin: str,
+    severity: str,
+    confidence: float,
+    description: str,
+    seen_at: datetime,
+) -> int:
+    """Begin an incident, whose alert goes out in the same transaction."""
+    found = await connection.fetchval(
+        "INSERT INTO anomaly_incidents (camera_id, anomaly_type, zone, origin, severity, confidence, description, "
+        "started_at, last_seen_at, alerted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8) RETURNING id",
+        camera_id,
+        anomaly_type,
+        zone,
+        origin,
+        severity,
+        confidence,
+        description,
+        seen_at,
+    )
+    return int(found)
+
+
+async def join_incident(connection: Connection, incident_id: int, *, confidence: float, seen_at: datetime) -> None:
+    """Note that it was seen again, and take back that it had ended."""
+    await connection.execute(
+        "UPDATE anomaly_incidents SET last_seen_at = GREATEST(last_seen_at, $2), "
+        "confidence = GREATEST(confidence, $3), ended_at = NULL WHERE id = $1",
+        incident_id,
+        seen_at,
+        confidence,
+    )
+
+
+async def end_incident(connection: Connection, incident_id: int) -> None:
+    """Note that it has not been seen for a while: it ended when it was seen last."""
+    await connection.execute(
+        "UPDATE anomaly_incidents SET ended_at = last_seen_at WHERE id = $1 AND ended_at IS NULL", incident_id
+    )
+
+
+async def insert_detection(
+    connection: Connection,
+    camera_id: str,
+    anomaly_type: str,
+    *,
+    confidence: float,
+    severity: str,
+    location: Mapping[str, int] | None,
+    image_url: str | None,
+    frame_key: str | None,
+    incident_id: int | None,
+    alert_sent: bool,
+    seen_at: datetime,
+) -> int:
+    """Write a detection into the spec's table, and beside it what it belongs to."""
+    detection_id = int(
+        await connection.fetchval(
+            "INSERT INTO anomaly_detections (camera_id, anomaly_type, confidence, severity, location, image_url, "
+            "detected_at, alert_sent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+            camera_id,
+            anomaly_type,
+            confidence,
+            severity,
+            dict(location) if location else None,
+            image_url,
+            seen_at,
+            alert_sent,
+        )
+    )
+    await connection.execute(
+        "INSERT INTO incident_detections (detection_id, incident_id, frame_key, seen_at) VALUES ($1, $2, $3, $4)",
+        detection_id,
+        incident_id,
+        frame_key,
+        seen_at,
+    )
+    return detection_id
+
+
+async def attach_frame(connection: Connection, detection_id: int, *, image_url: str, frame_key: str) -> None:
+    """Give a detection the frame that was stored after it."""
+    await connection.execute("UPDATE anomaly_detections SET image_url = $2 WHERE id = $1", detection_id, image_url)
+    await connection.execute(
+        "UPDATE incident_detections SET frame_key = $2 WHERE detection_id = $1", detection_id, frame_key
+    )
+
+
+async def find_incident(connection: Connection, incident_id: int) -> Incident | None:
+    row = await connection.fetchrow(_SELECT + "WHERE i.id = $1", incident_id)
+    return _incident(row) if row else None
+
+
+async def list_incidents(connection: Connection, wanted: IncidentFilter, *, before: int, limit: int) -> list[Incident]:
+    """Incidents with smaller ids than ``before``, newest first."""
+    rows = await connection.fetch(
+        _SELECT + "WHERE i.id < $1 AND ($2::text IS NULL OR i.camera_id = $2) "
+        "AND ($3::text IS NULL OR i.anomaly_type = $3) "
+        "AND ($4::boolean IS NULL OR (i.resolved_at IS NOT NULL) = $4) ORDER BY i.id DESC LIMIT $5",
+        before,
+        wanted.camera_id,
+        wanted.anomaly_type,
+        wanted.resolved,
+        limit,
+    )
+    return [_incident(row) for row in rows]
+
+
+async def acknowledge_incident(connection: Connection, incident_id: int, *, actor: str) -> bool:
+    """Note who saw it; False if somebody did before, or there is none."""
+    return affected(
+        await connection.execute(
+            "UPDATE anomaly_incidents SET acknowledged_at = NOW(), acknowledged_by = $2 "
+            "WHERE id = $1 AND acknowledged_at IS NULL",
+            incident_id,
+            actor,
+        )
+    ) == 1
+
+
+async def resolve_incident(connection: Connection, incident_id: int, *, actor: str) -> bool:
+    """Close it and all its detections; False if that was done before, or there is none."""
+    status = await connection.execute(
+        "UPDATE anomaly_incidents SET resolved_at = NOW(), resolved_by = $2, "
+        "acknowledged_at = COALESCE(acknowledged_at, NOW()), acknowledged_by = COALESCE(acknowledged_by, $2) "
+        "WHERE id = $1 AND resolved_at IS NULL",
+        incident_id,
+        actor,
+    )
+    await connection.execute(
+        "UPDATE anomaly_detections SET resolved_at = NOW(), resolved_by = $2 WHERE resolved_at IS NULL "
+        "AND id IN (SELECT detection_id FROM incident_detections WHERE incident_id = $1)",
+        incident_id,
+        actor,
+    )
+    return affected(status) == 1
+
+
+async def drop_old_frames(connection: Connection, *, days: int, limit: int) -> list[str]:
+    """Take frames older than ``days`` out of the records; their objects are the caller's to remove."""
+    rows = await connection.fetch(
+        "WITH old AS (SELECT detection_id, frame_key FROM incident_detections WHERE frame_key IS NOT NULL "
+        "AND seen_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED), "
+        "bare AS (UPDATE anomaly_detections SET image_url = NULL WHERE id IN (SELECT detection_id FROM old)) "
+        "UPDATE incident_detections d SET frame_key = NULL FROM old WHERE d.detection_id = old.detection_id "
+        "RETURNING old.frame_key",
+        days,
+        limit,
+    )
+    return sorted({row["frame_key"] for row in rows})

@@ -1,0 +1,316 @@
+"""Writes detections down, joins them to incidents and raises alerts; lists, acknowledges and resolves incidents.
+
+One alert an incident: the event stands in the outbox exactly when the incident's row exists. An alert never waits
+long for the object store: a frame that takes too long is stored behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from app.core.types import Box
+from app.errors import BackendUnavailable, Conflict, NotFound
+from app.services import camera_store, incident_store
+from app.services.audit import record_deed
+from app.services.database import Connection, Database
+from app.services.incident_store import Incident, IncidentFilter
+from app.services.message_queue import publish_event
+from app.services.removals import Kind, schedule_removals
+from app.services.storage import ObjectStorage
+from app.utils import camera_metrics, clock
+from app.utils.logging import logger
+
+_FRAME_WAIT_S = 0.3
+_FRAME_BATCH = 500
+
+
+class Severity(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Origin(StrEnum):
+    """How a frame came."""
+
+    REQUEST = "request"
+    CAMERA = "camera"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One anomaly in one frame. ``alert``: whether it is reason enough for an incident."""
+
+    anomaly_type: str
+    confidence: float
+    box: Box | None
+    severity: Severity
+    description: str
+    alert: bool
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The frame that findings come from.
+
+    Attributes:
+        jpeg: the encoded frame.
+        taken_at: the client's moment, or when the camera's frame was read.
+        epoch: of the camera worker's lease; None for frames that came by request.
+    """
+
+    camera_id: str
+    jpeg: bytes
+    taken_at: datetime
+    origin: Origin
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a finding. ``alerted``: it began an incident, and its alert is on the way."""
+
+    detection_id: int
+    incident_id: int | None
+    alerted: bool
+
+
+class LeaseLost(Conflict):
+    """Another replica has taken the camera; nothing was written."""
+
+    code = "camera_lease_lost"
+
+
+class IncidentBook:
+    """The record of detections and incidents.
+
+    Args:
+        cooldown: an incident seen again within this time after its end is the same one, and raises no second alert.
+        frame_days: how long frames are kept.
+    """
+
+    def __init__(self, *, database: Database, storage: ObjectStorage, cooldown: timedelta, frame_days: int) -> None:
+        self._database = database
+        self._storage = storage
+        self._cooldown = cooldown
+        self._frame_days = frame_days
+        self._late_frames: set[asyncio.Task[None]] = set()
+
+    async def record(self, evidence: Evidence, findings: Sequence[Finding]) -> list[Recorded]:
+        """Write the findings of one frame, with their frame, and alert where an incident begins.
+
+        Returns:
+            In the order of the findings.
+
+        Raises:
+            LeaseLost: the camera's worker is no longer its holder.
+        """
+        if not findings:
+            return []
+        seen_at = clock.now()
+        key = f"frames/{evidence.camera_id}/{seen_at:%Y/%m/%d}/{uuid.uuid4()}.jpg"
+        upload = asyncio.create_task(self._storage.put(key, evidence.jpeg, content_type="image/jpeg"))
+        stored = await self._is_stored(upload)
+        try:
+            async with self._database.transaction() as connection:
+                await _fence(connection, evidence)
+                await incident_store.lock_incidents(connection, evidence.camera_id)
+                recorded = [
+                    await self._write(connection, evidence, finding, seen_at, key if stored else None)
+                    for finding in findings
+                ]
+        except BaseException:
+            upload.cancel()
+            self._keep(self._discard(key))
+            raise
+        if not stored:
+            self._follow(upload, key, [one.detection_id for one in recorded])
+        for finding, one in zip(findings, recorded, strict=True):
+            camera_metrics.detections_total.labels(finding.anomaly_type, str(one.alerted).lower()).inc()
+        return recorded
+
+    async def _is_stored(self, upload: asyncio.Task[None]) -> bool:
+        """Whether the upload ended well within the time that an alert may wait for it."""
+        await asyncio.wait({upload}, timeout=_FRAME_WAIT_S)
+        return upload.done() and upload.exception() is None
+
+    def _follow(self, upload: asyncio.Task[None], key: str, detection_ids: Sequence[int]) -> None:
+        self._keep(self._attach(upload, key, detection_ids))
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        """Run ``work`` behind the answer; the set keeps it from being collected before its end."""
+        task = asyncio.create_task(work)
+        self._late_frames.add(task)
+        task.add_done_callback(self._late_frames.discard)
+
+    async def _discard(self, key: str) -> None:
+        with contextlib.suppress(BackendUnavailable):
+            await self._storage.delete(key)
+
+    async def _attach(self, upload: asyncio.Task[None], key: str, detection_ids: Sequence[int]) -> None:
+        try:
+            await upload
+            async with self._database.transaction() as connection:
+                for detection_id in detection_ids:
+                    await incident_store.attach_frame(
+                        connection, detection_id, image_url=self._storage.url(key), frame_key=key
+                    )
+        except BackendUnavailable as error:
+            camera_metrics.frames_lost_total.inc()
+            logger.warning("frame_not_stored", backend=error.backend)
+
+    async def _write(
+        self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime, key: str | None
+    ) -> Recorded:
+        incident_id, alerted = None, False
+        if finding.alert:
+            incident_id, alerted = await self._join_or_begin(connection, evidence, finding, seen_at)
+        detection_id = await incident_store.insert_detection(
+            connection,
+            evidence.camera_id,
+            finding.anomaly_type,
+            confidence=finding.confidence,
+            severity=finding.severity.value,
+            location=location_of(finding.box),
+            image_url=self._storage.url(key) if key else None,
+            frame_key=key,
+            incident_id=incident_id,
+            alert_sent=alerted,
+            seen_at=seen_at,
+        )
+        if alerted and incident_id is not None:
+            await self._alert(connection, evidence, finding, seen_at, key, incident_id, detection_id)
+        return Recorded(detection_id, incident_id, alerted)
+
+    async def _join_or_begin(
+        self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime
+    ) -> tuple[int, bool]:
+        current = await incident_store.find_current(
+            connection,
+            evidence.camera_id,
+            finding.anomaly_type,
+            zone=finding.zone,
+            seen_at=seen_at,
+            within=self._cooldown,
+        )
+        if current is not None:
+            await incident_store.join_incident(connection, current, confidence=finding.confidence, seen_at=seen_at)
+            return current, False
+        new = await incident_store.insert_incident(
+            connection,
+            evidence.camera_id,
+            finding.anomaly_type,
+            zone=finding.zone,
+            origin=evidence.origin.value,
+            severity=finding.severity.value,
+            confidence=finding.confidence,
+            description=finding.description,
+            seen_at=seen_at,
+        )
+        return new, True
+
+    async def _alert(
+        self,
+        connection: Connection,
+        evidence: Evidence,
+        finding: Finding,
+        seen_at: datetime,
+        key: str | None,
+        incident_id: int,
+        detection_id: int,
+    ) -> None:
+        await publish_event(
+            connection,
+            "anomaly.alerts",
+            {
+                "incident_id": incident_id,
+                "detection_id": detection_id,
+                "camera_id": evidence.camera_id,
+                "anomaly_type": finding.anomaly_type,
+                "confidence": round(finding.confidence, 4),
+                "severity": finding.severity.value,
+                "description": finding.description,
+                "location": location_of(finding.box),
+                "zone": finding.zone,
+                "image_url": self._storage.url(key) if key else None,
+                "timestamp": clock.iso(evidence.taken_at),
+                "detected_at": clock.iso(seen_at),
+                "origin": evidence.origin.value,
+            },
+            key=evidence.camera_id,
+            occurred_at=seen_at,
+        )
+
+    async def end(self, incident_id: int) -> None:
+        """Note that an incident is over."""
+        async with self._database.connection() as connection:
+            await incident_store.end_incident(connection, incident_id)
+
+    async def list_incidents(self, wanted: IncidentFilter, *, before: int, limit: int) -> list[Incident]:
+        """Incidents with smaller ids than ``before``, newest first."""
+        async with self._database.connection() as connection:
+            return await incident_store.list_incidents(connection, wanted, before=before, limit=limit)
+
+    async def acknowledge(self, incident_id: int, *, actor: str) -> Incident:
+        """Note that somebody has seen it; once is enough.
+
+        Raises:
+            NotFound: there is no such incident.
+        """
+        async with self._database.transaction() as connection:
+            changed = await incident_store.acknowledge_incident(connection, incident_id, actor=actor)
+            return await _after_deed(connection, incident_id, "incident.acknowledge", actor, changed)
+
+    async def resolve(self, incident_id: int, *, actor: str) -> Incident:
+        """Close it; doing so again changes nothing.
+
+        Raises:
+            NotFound: there is no such incident.
+        """
+        async with self._database.transaction() as connection:
+            changed = await incident_store.resolve_incident(connection, incident_id, actor=actor)
+            return await _after_deed(connection, incident_id, "incident.resolve", actor, changed)
+
+    def frame_url(self, key: str, *, lifetime_s: int) -> str:
+        """A link to a stored frame that works for a while."""
+        return self._storage.presigned_url(key, lifetime_s=lifetime_s)
+
+    async def drop_old_frames(self) -> None:
+        """Remove frames that are kept no longer."""
+        while True:
+            async with self._database.transaction() as connection:
+                keys = await incident_store.drop_old_frames(connection, days=self._frame_days, limit=_FRAME_BATCH)
+                await schedule_removals(connection, Kind.OBJECT, keys)
+            if not keys:
+                return
+
+
+def location_of(box: Box | None) -> dict[str, int] | None:
+    """The public form of a box, in whole pixels."""
+    if box is None:
+        return None
+    x, y = round(box.x1), round(box.y1)
+    return {"x": x, "y": y, "width": round(box.x2) - x, "height": round(box.y2) - y}
+
+
+async def _fence(connection: Connection, evidence: Evidence) -> None:
+    if evidence.epoch is not None and not await camera_store.holds_epoch(
+        connection, evidence.camera_id, evidence.epoch
+    ):
+        raise LeaseLost(f"Camera {evidence.camera_id} is another replica's now.")
+
+
+async def _after_deed(connection: Connection, incident_id: int, action: str, actor: str, changed: bool) -> Incident:
+    incident = await incident_store.find_incident(connection, incident_id)
+    if incident is None:
+        raise NotFound(f"There is no incident {incident_id}.", code="incident_not_found")
+    if changed:
+        await record_deed(connection, action, subject=str(incident_id), actor=actor)
+    return incident
