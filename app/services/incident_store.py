@@ -192,14 +192,17 @@ async def list_incidents(connection: Connection, wanted: IncidentFilter, *, befo
 
 async def acknowledge_incident(connection: Connection, incident_id: int, *, actor: str) -> bool:
     """Note who saw it; False if somebody did before, or there is none."""
-    return affected(
-        await connection.execute(
-            "UPDATE anomaly_incidents SET acknowledged_at = NOW(), acknowledged_by = $2 "
-            "WHERE id = $1 AND acknowledged_at IS NULL",
-            incident_id,
-            actor,
+    return (
+        affected(
+            await connection.execute(
+                "UPDATE anomaly_incidents SET acknowledged_at = NOW(), acknowledged_by = $2 "
+                "WHERE id = $1 AND acknowledged_at IS NULL",
+                incident_id,
+                actor,
+            )
         )
-    ) == 1
+        == 1
+    )
 
 
 async def resolve_incident(connection: Connection, incident_id: int, *, actor: str) -> bool:

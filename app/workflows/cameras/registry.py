@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from app.errors import Conflict
+from app.errors import Conflict, InvalidInput, NotFound
 from app.services import camera_store
 from app.services.audit import record_deed
+from app.services.camera_store import CameraColumns, CameraRecord
 from app.services.database import Database
 from app.services.secret_box import SecretBox, SecretLost
-from app.services.stream_types import Credentials, StreamKind
+from app.services.stream_types import Credentials, StreamKind, StreamSource
 from app.services.streams import StreamOpener
-from app.workflows.cameras.rules import CameraRules
+from app.workflows.cameras.rules import CameraRules, rules_from_json, rules_to_json
 
 
 class Task(StrEnum):
