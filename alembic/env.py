@@ -10,6 +10,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic import context
+from app.config import SECRETS_DIR
 from app.errors import ConfigurationError
 
 VERSION_TABLE = "cv_alembic_version"
@@ -18,8 +19,11 @@ MIGRATION_LOCK = 0x6376_6D69
 
 
 def database_url() -> str:
-    """``-x url=…`` or DATABASE_URL, for SQLAlchemy's asyncpg dialect."""
+    """``-x url=…`` or DATABASE_URL, from the environment or a secret file, for SQLAlchemy's asyncpg dialect."""
     url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("DATABASE_URL", "")
+    secret_file = SECRETS_DIR / "DATABASE_URL"
+    if not url and secret_file.is_file():
+        url = secret_file.read_text(encoding="utf-8").strip()
     if not url:
         raise ConfigurationError("DATABASE_URL is not set; see .env.example.")
     return url.replace("postgresql://", "postgresql+asyncpg://", 1)

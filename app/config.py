@@ -1,6 +1,7 @@
 """Every setting of the service: the spec's names, then ours.
 
-Read from the environment, then from ``.env``. There is no module-level instance: ``create_app(settings)`` gets
+Read from the environment, then from ``.env``, then from files named after them in ``/run/secrets``, where containers
+are handed what nobody should see in their environment. There is no module-level instance: ``create_app(settings)`` gets
 one, and handlers get it through ``app.dependencies.get_settings``.
 """
 
@@ -20,6 +21,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
+SECRETS_DIR = Path("/run/secrets")
 _MIN_ADMIN_KEY_LENGTH = 32
 
 
@@ -166,12 +168,14 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment and ``.env``.
+    """Settings from the environment, ``.env`` and secret files.
 
     Raises:
         ConfigurationError: one line that names each wrong or missing setting.
     """
     try:
+        # pydantic-settings warns of a folder that is not there
+        overrides.setdefault("_secrets_dir", SECRETS_DIR if SECRETS_DIR.is_dir() else None)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates; the environment fills the rest
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))

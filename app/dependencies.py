@@ -127,7 +127,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         except BackendUnavailable:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
         resources = _compose(settings, loader, pool, backends, face_engines)
-        await stack.enter_async_context(running(*_loops(settings, backends, resources.events)))
+        await stack.enter_async_context(running(*_loops(resources)))
         yield resources
 
 
@@ -150,7 +150,9 @@ def open_loader(settings: Settings, *, streams: int = 1) -> ModelLoader:
 
 
 def _load_faces(loader: ModelLoader, settings: Settings) -> FaceEngines:
-    engines = build_face_engines(loader, min_detection_score=settings.FACE_DETECTION_THRESHOLD)
+    engines = build_face_engines(
+        loader, min_detection_score=settings.FACE_DETECTION_THRESHOLD, min_liveness=settings.LIVENESS_THRESHOLD
+    )
     engines.warm_up()
     metrics.model_loaded.labels("face_recognition").set(1)
     return engines
@@ -219,7 +221,6 @@ def _compose(
         cache=backends.cache,
         rules=FaceRules(
             min_confidence=settings.FACE_RECOGNITION_THRESHOLD,
-            min_liveness=settings.LIVENESS_THRESHOLD,
             max_pixels=settings.MAX_IMAGE_PIXELS,
             debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
             attendance_needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
@@ -261,7 +262,8 @@ def _limiter(settings: Settings, backends: Backends) -> RateLimiter | None:
     return RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None
 
 
-def _loops(settings: Settings, backends: Backends, events: EventStream) -> list[Ping]:
+def _loops(resources: Resources) -> list[Ping]:
+    settings, backends = resources.settings, resources.backends
     relay = OutboxRelay(backends.database, backends.queue)
     removal = RemovalWorker(
         backends.database,
@@ -280,15 +282,20 @@ def _loops(settings: Settings, backends: Backends, events: EventStream) -> list[
         metrics.outbox_backlog.set(count)
         metrics.outbox_oldest_age.set(age_s)
 
+    async def look_at_backends() -> None:
+        await resources.health.check()
+
     async def first_key() -> None:
         if secret := settings.ADMIN_API_KEY.get_secret_value():
             await store_first_key(backends.database, secret)
 
     return [
         relay.run,
-        events.run,
+        resources.events.run,
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),
+        # Alerts read cv_backend_up, whether or not anybody asks for /health.
+        lambda: repeat("health", look_at_backends, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
     ]
