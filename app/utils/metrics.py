@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -51,3 +55,13 @@ liveness_total = Counter("cv_liveness_total", "Liveness verdicts", ["verdict"]) 
 enrolment_total = Counter("cv_face_enrolment_total", "Enrolments by outcome", ["status"])
 http_requests_total = Counter("cv_http_requests_total", "HTTP requests", ["method", "route", "status"])
 http_duration = Histogram("cv_http_request_seconds", "HTTP request duration", ["method", "route"], buckets=_SECONDS)
+
+
+@contextmanager
+def timed_stage(stage: str) -> Iterator[None]:
+    """Observe one stage of a request under ``cv_stage_seconds``, such as ``face.detect``."""
+    started_at = time.perf_counter()
+    try:
+        yield
+    finally:
+        stage_duration.labels(stage).observe(time.perf_counter() - started_at)

@@ -210,7 +210,8 @@ class FaceWorkflow:
         if not vectors:
             return []
         people_known = await self._cache.find(PEOPLE_KEY)
-        hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS)
+        with metrics.timed_stage("face.search"):
+            hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS)
         async with self._database.connection() as connection:
             owners = await _owners(connection, hits)
             people = int(people_known) if people_known else await face_store.count_people(connection)
@@ -246,9 +247,10 @@ class FaceWorkflow:
         [(match, confidence)] = await self.match([probe.vector])
         if match is None:
             return Recognition(Outcome.UNKNOWN, box=probe.face.box, confidence=confidence, liveness=probe.liveness)
-        event_id, warnings = await self.record_attendance(
-            match, camera_id=camera_id, taken_at=taken_at, liveness_checked=probe.liveness is not None, actor=actor
-        )
+        with metrics.timed_stage("face.record"):
+            event_id, warnings = await self.record_attendance(
+                match, camera_id=camera_id, taken_at=taken_at, liveness_checked=probe.liveness is not None, actor=actor
+            )
         return Recognition(
             Outcome.RECOGNISED,
             box=probe.face.box,
@@ -344,14 +346,21 @@ class FaceWorkflow:
     # What follows runs on an inference thread.
 
     def _read_largest(self, picture: bytes, check_liveness: bool) -> Probe | None:
-        image = decode_image(picture, max_pixels=self._rules.max_pixels)
-        face = largest_face(self._engine.detect_dominant_faces(image))
+        with metrics.timed_stage("face.decode"):
+            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+        with metrics.timed_stage("face.detect"):
+            face = largest_face(self._engine.detect_dominant_faces(image))
         if face is None:
             return None
-        liveness = self._liveness.assess(image, [face])[0] if check_liveness else None
-        if liveness is not None and not liveness.is_live:
-            return Probe(face, liveness, None)
-        return Probe(face, liveness, self._engine.embed_probes(image, [face])[0].vector)
+        liveness = None
+        if check_liveness:
+            with metrics.timed_stage("face.liveness"):
+                [liveness] = self._liveness.assess(image, [face])
+            if not liveness.is_live:
+                return Probe(face, liveness, None)
+        with metrics.timed_stage("face.embed"):
+            [embedding] = self._engine.embed_probes(image, [face])
+        return Probe(face, liveness, embedding.vector)
 
     def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
         image = decode_image(picture, max_pixels=self._rules.max_pixels)

@@ -1,0 +1,95 @@
+"""Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
+
+    python scripts/benchmark.py [face] [--seconds 20] [--clients 8]
+
+Photos: the astronaut of scikit-image is who checks in; the gallery is filled from CV_EVAL_DATA/faces_lfw where that
+is set. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from app.config import Settings
+from app.core.types import Image
+from scripts.benchmarks import face
+from scripts.benchmarks.harness import open_bench
+
+_GALLERY = 300
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {date.today().isoformat()}"  # noqa: DTZ011
+
+
+def astronaut() -> Image:
+    """The photo that scikit-image ships."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise SystemExit("scikit-image is not installed; use the development environment.")
+    image = cv2.imread(str(Path(spec.origin).parent / "data" / "astronaut.png"))
+    return np.asarray(image, np.uint8)
+
+
+def gallery_photos() -> list[Path]:
+    """One photo a person of the evaluation set, or none."""
+    root = os.environ.get("CV_EVAL_DATA")
+    folders = sorted(path for path in (Path(root) / "faces_lfw").iterdir() if path.is_dir()) if root else []
+    return [sorted(folder.glob("*.jpg"))[0] for folder in folders[:_GALLERY]]
+
+
+def measure_face(options: argparse.Namespace) -> str:
+    """Recognition over HTTP."""
+    picture = face.frame(astronaut())
+    body = face.request_body(picture)
+    with open_bench({}) as bench:
+        people = face.fill_gallery(bench, astronaut(), gallery_photos())
+        single_ms = face.single_requests_ms(bench, body, times=100)
+        face.load(bench, body, clients=options.clients, seconds=3)  # warm
+        loaded = face.load(bench, body, clients=options.clients, seconds=options.seconds)
+        resident_mb = bench.resident_mb("api")
+        settings = Settings(**{**bench.environment, "_env_file": None})  # type: ignore[arg-type]  # pydantic parses text
+    floor = face.floor_per_second(settings, picture, seconds=options.seconds)
+    return face.report(
+        people=people, single_ms=single_ms, one=loaded, floor=floor, resident_mb=resident_mb, picture=picture
+    )
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {"face": measure_face}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help="by default all")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
+    parser.add_argument("--clients", type=int, default=8)
+    options = parser.parse_args()
+    for name in options.what or MEASUREMENTS:
+        section = MEASUREMENTS[name](options)
+        print(f"\n## Speed: {name}\n\n{machine()}\n\n{section}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

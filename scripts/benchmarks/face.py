@@ -1,0 +1,186 @@
+"""How fast staff check in: single requests, eight clients, where the time goes, and the floor under it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.config import Settings
+from app.core.face_recognition import largest_face
+from app.core.types import Image
+from app.dependencies import open_loader
+from app.ml_models.factories.face import FaceEngines, build_face_engines
+from app.utils.image_processing import decode_image
+from scripts.benchmarks.harness import Bench, percentile, timed_ms
+from scripts.local.layout import PROJECT_DIR
+
+RECOGNIZE = "/api/v1/cv/face/recognize"
+_STAGES = ("face.decode", "face.detect", "face.liveness", "face.embed", "face.search", "face.record")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What N clients got; latencies in milliseconds."""
+
+    clients: int
+    seconds: float
+    latencies_ms: Sequence[float]
+    failures: int
+    cpu_ms: dict[str, float]
+    stages_ms: dict[str, float]
+
+    @property
+    def per_second(self) -> float:
+        return len(self.latencies_ms) / self.seconds
+
+
+def frame(portrait: Image) -> bytes:
+    """A 640 x 480 camera frame with one face, as a JPEG."""
+    side = 480
+    canvas = np.full((480, 640, 3), 96, np.uint8)
+    canvas[:, 80 : 80 + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+    encoded: bytes = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return encoded
+
+
+def request_body(picture: bytes, *, camera_id: str = "bench") -> bytes:
+    """The spec's request, liveness on."""
+    image = base64.b64encode(picture).decode()
+    body = {"image": image, "camera_id": camera_id, "timestamp": "2025-01-17T08:30:00Z", "check_liveness": True}
+    return json.dumps(body).encode()
+
+
+def fill_gallery(bench: Bench, portrait: Image, others: Sequence[Path]) -> int:
+    """Enrol the person of the frame and as many others as enrol well; returns how many people that makes."""
+    people = 0
+    for name, data in [("BENCH", frame(portrait)), *((f"P{i}", path.read_bytes()) for i, path in enumerate(others))]:
+        body = {"employee_id": name, "images": [base64.b64encode(data).decode()], "allow_duplicate": True}
+        people += bench.client.post("/api/v1/cv/face/enroll", json=body).status_code == 200
+    return people
+
+
+def single_requests_ms(bench: Bench, body: bytes, *, times: int) -> list[float]:
+    """Latencies of requests that come one after another."""
+
+    def ask() -> None:
+        answer = bench.client.post(RECOGNIZE, content=body, headers={"content-type": "application/json"})
+        if not answer.json()["success"]:
+            raise RuntimeError(f"The benchmark's own face was not recognised: {answer.text}")
+
+    timed_ms(ask, times=10)
+    return timed_ms(ask, times=times)
+
+
+def _stage_sums(bench: Bench) -> dict[str, tuple[float, float]]:
+    text = bench.client.get("/api/v1/cv/metrics").text
+    sums: dict[str, float] = {}
+    counts: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        if family.name == "cv_stage_seconds":
+            for sample in family.samples:
+                if sample.name.endswith("_sum"):
+                    sums[sample.labels["stage"]] = sample.value
+                elif sample.name.endswith("_count"):
+                    counts[sample.labels["stage"]] = sample.value
+    return {stage: (sums[stage], counts[stage]) for stage in sums}
+
+
+def load(bench: Bench, body: bytes, *, clients: int, seconds: float) -> Load:
+    """``clients`` connections, each with a request under way all the time."""
+    url = bench.client.base_url
+    command = [sys.executable, str(PROJECT_DIR / "scripts/benchmarks/load.py"), url.host, str(url.port), RECOGNIZE]
+    before, stages = bench.cpu_s(), _stage_sums(bench)
+    result = subprocess.run(
+        [*command, str(clients), str(seconds)], input=body, capture_output=True, check=True, timeout=seconds + 120
+    )
+    after, stages_after = bench.cpu_s(), _stage_sums(bench)
+    told = json.loads(result.stdout)
+    latencies = told["latencies_ms"]
+    served = max(len(latencies), 1)
+    cpu_ms = {name: (after[name] - before[name]) * 1000 / served for name in after}
+    cpu_ms["client"] = told["cpu_s"] * 1000 / served
+    stages_ms = {}
+    for stage in _STAGES:
+        total, count = (b - a for a, b in zip(stages.get(stage, (0, 0)), stages_after.get(stage, (0, 0)), strict=True))
+        stages_ms[stage] = total * 1000 / count if count else 0.0
+    failures = sum(count for status, count in told["statuses"].items() if int(status) != 200)
+    return Load(clients, seconds, latencies, failures, cpu_ms, stages_ms)
+
+
+def floor_per_second(settings: Settings, picture: bytes, *, seconds: float) -> float:
+    """Decode and these forward passes alone, on two single-threaded workers of one process: no HTTP, no backend."""
+    engines = build_face_engines(
+        open_loader(settings, streams=2),
+        min_detection_score=settings.FACE_DETECTION_THRESHOLD,
+        min_liveness=settings.LIVENESS_THRESHOLD,
+    )
+    engines.warm_up()
+    cv2.setNumThreads(1)
+    done = [0, 0]
+    until_s = time.monotonic() + seconds
+
+    def work(worker: int) -> None:
+        while time.monotonic() < until_s:
+            _read(engines, picture)
+            done[worker] += 1
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / seconds
+
+
+def _read(engines: FaceEngines, picture: bytes) -> None:
+    image = decode_image(picture, max_pixels=50_000_000)
+    face = largest_face(engines.recognition.detect_dominant_faces(image))
+    if face is None:
+        raise RuntimeError("The benchmark's own face was not found.")
+    engines.liveness.assess(image, [face])
+    engines.recognition.embed_probes(image, [face])
+
+
+def report(
+    *, people: int, single_ms: Sequence[float], one: Load, floor: float, resident_mb: float, picture: bytes
+) -> str:
+    """The section of docs/benchmarks.md."""
+    stages = "\n".join(f"| {stage} | {ms:.1f} |" for stage, ms in one.stages_ms.items())
+    cpu = "\n".join(f"| {name} | {ms:.1f} |" for name, ms in sorted(one.cpu_ms.items(), key=lambda item: -item[1]))
+    return f"""\
+640x480 JPEG of {len(picture) // 1024} KiB, one face, liveness on, {people} people enrolled; whole HTTP requests with
+their PostgreSQL, Milvus Lite and Valkey work. Servers, API and client share the machine's cores.
+
+| figure | value | n |
+|---|---|---|
+| one request after another, median | {percentile(single_ms, 0.5):.1f} ms | {len(single_ms)} |
+| one request after another, p95 | {percentile(single_ms, 0.95):.1f} ms | {len(single_ms)} |
+| {one.clients} clients, throughput | {one.per_second:.1f} req/s | {len(one.latencies_ms)} |
+| {one.clients} clients, median | {percentile(one.latencies_ms, 0.5):.1f} ms | {len(one.latencies_ms)} |
+| {one.clients} clients, p95 | {percentile(one.latencies_ms, 0.95):.1f} ms | {len(one.latencies_ms)} |
+| {one.clients} clients, failed | {one.failures} | {len(one.latencies_ms)} |
+| floor: decode and the same forward passes on two threads | {floor:.1f} /s | |
+| share of the floor that the service reaches | {one.per_second / floor:.2f} | |
+| resident memory of the API process | {resident_mb:.0f} MB | |
+
+Wall time of one request's stages under that load (they wait for cores), and CPU time of each process per request:
+
+| stage | ms |
+|---|---|
+{stages}
+
+| process | CPU ms per request |
+|---|---|
+{cpu}
+"""

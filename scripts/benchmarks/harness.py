@@ -1,0 +1,112 @@
+"""A whole service of its own for a measurement: servers and API in processes, over a temporary directory."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from scripts.local.api import Address, ApiServer, api_environment
+from scripts.local.ports import choose_free_port
+from scripts.local.processes import Child
+from scripts.local.service import Service
+from scripts.local.stack import LocalStack, open_stack
+from scripts.local.steps import run_step
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a measurement talks to.
+
+    Attributes:
+        client: of the running API.
+        environment: of the API process, for scripts that open the same backends.
+        processes: the supervised process of each service, by name; children belong to it.
+    """
+
+    client: httpx.Client
+    environment: Mapping[str, str]
+    processes: Mapping[str, psutil.Process]
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds that each service has used so far, children included."""
+        return {name: _cpu_s(process) for name, process in self.processes.items()}
+
+    def resident_mb(self, name: str) -> float:
+        """Memory of one service's process that is really in use."""
+        return float(self.processes[name].memory_info().rss) / 2**20
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    total = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            times = one.cpu_times()
+        except psutil.NoSuchProcess:  # PostgreSQL ends backends that idle
+            continue
+        total += times.user + times.system
+    ended = process.cpu_times()
+    return total + ended.children_user + ended.children_system
+
+
+@contextmanager
+def open_bench(settings: Mapping[str, str]) -> Iterator[Bench]:
+    """Start everything, migrated, with further ``settings`` for the API; stop it and leave nothing behind."""
+    folder = Path(tempfile.mkdtemp(prefix="cv-service-bench-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
+    stop = threading.Event()
+    kept: list[LocalStack] = []
+    try:
+        with open_stack(folder, announce=print, stop_requested=stop) as stack:
+            kept.append(stack)
+            with _serving(stack, settings, stop) as bench:
+                yield bench
+    finally:
+        for stack in kept:
+            stack.remove_data()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _serving(stack: LocalStack, settings: Mapping[str, str], stop: threading.Event) -> Iterator[Bench]:
+    environment = api_environment(settings, servers=stack.settings(), layout=stack.layout)
+    address = Address("127.0.0.1", choose_free_port())
+    for label, arguments in {
+        "migrating": ["-m", "alembic", "upgrade", "head"],
+        "making collections": ["scripts/init_vector_db.py"],
+    }.items():
+        run_step(label, arguments, environment=environment, stop_requested=stop)
+    child = Child("api", run_dir=stack.layout.run_dir)
+    service = Service(ApiServer(address, environment), child=child, announce=print, stop_requested=stop)
+    service.start()
+    try:
+        processes = {name: psutil.Process(one.child.pid) for name, one in stack.services.items()}
+        processes["api"] = psutil.Process(service.child.pid)
+        with httpx.Client(base_url=address.url, timeout=60) as client:
+            yield Bench(client, environment, processes)
+    finally:
+        service.stop()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of the values lie."""
+    return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+
+
+def timed_ms(call: object, *, times: int) -> list[float]:
+    """How long each of ``times`` calls took, in milliseconds."""
+    durations = []
+    for _ in range(times):
+        started_at = time.perf_counter()
+        call()  # type: ignore[operator]
+        durations.append((time.perf_counter() - started_at) * 1000)
+    return durations
