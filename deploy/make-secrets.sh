@@ -1,0 +1,42 @@
+#!/bin/sh
+# Random passwords and the first API key for docker-compose.yml, one file each. What is there already is kept, so a
+# second run changes nothing. The first API key is read with: cat deploy/secrets/ADMIN_API_KEY
+set -eu
+
+directory="${1:-$(dirname "$0")/secrets}"
+# Containers read the files under accounts of their own, so each is readable; the directory is ours alone.
+mkdir -p "$directory"
+chmod 700 "$directory"
+
+random() {
+  od -An -tx1 -N24 /dev/urandom | tr -d ' \n'
+}
+
+write() { # NAME TEXT
+  if [ ! -e "$directory/$1" ]; then
+    printf '%s\n' "$2" >"$directory/$1.new"
+    chmod 444 "$directory/$1.new"
+    mv "$directory/$1.new" "$directory/$1"
+    echo "made $1"
+  fi
+}
+
+write postgres_password "$(random)"
+write DATABASE_URL "postgresql://cv:$(cat "$directory/postgres_password")@postgres:5432/hoteldb"
+
+redis_password="$(random)"
+write redis.conf "requirepass $redis_password
+appendonly yes
+maxmemory 512mb
+maxmemory-policy volatile-lru"
+write REDIS_URL "redis://:$(sed -n 's/^requirepass //p' "$directory/redis.conf")@redis:6379/0"
+
+rabbitmq_password="$(random)"
+write rabbitmq.conf "default_user = cv
+default_pass = $rabbitmq_password"
+write RABBITMQ_URL "amqp://cv:$(sed -n 's/^default_pass = //p' "$directory/rabbitmq.conf")@rabbitmq:5672/"
+
+write MINIO_ACCESS_KEY "cv-$(random | cut -c1-16)"
+write MINIO_SECRET_KEY "$(random)"
+write ADMIN_API_KEY "cvk_$(random)"
+write grafana_password "$(random)"
