@@ -1,0 +1,52 @@
+"""What a detector of hazards and people tells, whichever networks are behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from app.core.types import Box, Image
+
+
+class AnomalyType(StrEnum):
+    """What can be wrong in a frame. ``INTRUSION`` stands for a person; whether they may be there is no matter of
+    pixels."""
+
+    FIRE = "fire"
+    SMOKE = "smoke"
+    FLOOD = "flood"
+    INTRUSION = "intrusion"
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Something found in a frame.
+
+    Attributes:
+        confidence: calibrated, 0 to 1.
+        box: where; None where the picture as a whole says so.
+        reaches_alert: whether the confidence reaches the type's alert threshold in the pack's manifest.
+    """
+
+    type: AnomalyType
+    confidence: float
+    box: Box | None
+    reaches_alert: bool
+
+
+class AnomalyDetector(Protocol):
+    """Looks at one frame; synchronous, on a thread of the ``InferencePool``."""
+
+    def detect(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
+        """What of ``types`` is in the picture, surest first; networks that no type needs are not run.
+
+        Args:
+            image: (height, width, 3) uint8 BGR.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Every network once."""
+        ...

@@ -1,0 +1,174 @@
+"""One frame sent over HTTP: what is wrong in it, and an incident at once where that is reason enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
+from app.core.inference import InferencePool
+from app.core.types import Box, Image
+from app.utils import camera_metrics, clock
+from app.utils.image_processing import decode_image, encode_jpeg
+from app.workflows.cameras.faces import FaceReader, SeenFace, belongs_to, staff_boxes
+from app.workflows.cameras.registry import CameraRegistry
+from app.workflows.cameras.rules import IntrusionRule
+from app.workflows.face import FaceWorkflow
+from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin, Recorded, Severity
+
+_SURE = 0.85
+
+_DESCRIPTIONS = {
+    AnomalyType.FIRE: "Fire detected",
+    AnomalyType.SMOKE: "Smoke detected",
+    AnomalyType.FLOOD: "Water pooling detected on floor",
+    AnomalyType.INTRUSION: "Person detected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyReport:
+    """The findings of a frame, surest first, and what was written of each."""
+
+    findings: tuple[Finding, ...]
+    recorded: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What an inference thread saw. ``faces`` is empty where nobody asked for them."""
+
+    size: tuple[int, int]
+    anomalies: list[Anomaly]
+    faces: list[SeenFace]
+    jpeg: bytes
+
+
+def widened(types: Set[AnomalyType]) -> frozenset[AnomalyType]:
+    """With smoke where fire is asked for: where there is smoke, somebody wants to know."""
+    return frozenset(types | {AnomalyType.SMOKE} if AnomalyType.FIRE in types else types)
+
+
+def hazard_finding(anomaly: Anomaly) -> Finding:
+    """A finding about fire, smoke or water."""
+    sure = anomaly.type is AnomalyType.FIRE or anomaly.confidence >= _SURE
+    return Finding(
+        anomaly_type=anomaly.type.value,
+        confidence=anomaly.confidence,
+        box=anomaly.box,
+        severity=Severity.HIGH if sure else Severity.MEDIUM,
+        description=_DESCRIPTIONS[anomaly.type],
+        alert=anomaly.reaches_alert,
+    )
+
+
+def person_finding(
+    person: Anomaly,
+    rule: IntrusionRule | None,
+    moment: datetime,
+    *,
+    size: tuple[int, int],
+    staff: Sequence[Box],
+) -> Finding:
+    """A finding about a person.
+
+    Args:
+        rule: of the camera; without one nobody can tell an intruder from a guest, so there is no alert.
+        size: width and height of the picture.
+        staff: faces of live staff, who may be there where the rule says so.
+    """
+    forbidden, zone, description = False, None, _DESCRIPTIONS[AnomalyType.INTRUSION]
+    if rule is not None and person.box is not None:
+        forbidden, zone = rule.forbids(person.box, moment, width=size[0], height=size[1])
+        if forbidden and any(belongs_to(face, person.box) for face in staff):
+            forbidden, description = False, "Staff member recognised in a restricted zone"
+    alert = forbidden and person.reaches_alert
+    if alert:
+        description = f"Person in restricted zone {zone}" if zone else "Person in a restricted area"
+    return Finding(
+        anomaly_type=AnomalyType.INTRUSION.value,
+        confidence=person.confidence,
+        box=person.box,
+        severity=Severity.HIGH if alert else Severity.LOW,
+        description=description,
+        alert=alert,
+        zone=zone if alert else None,
+    )
+
+
+class AnomalyWorkflow:
+    """Detection on single frames over the pool and the record of incidents.
+
+    Args:
+        max_pixels: larger pictures are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        detector: AnomalyDetector,
+        face_reader: FaceReader,
+        faces: FaceWorkflow,
+        registry: CameraRegistry,
+        incidents: IncidentBook,
+        max_pixels: int,
+    ) -> None:
+        self._pool = pool
+        self._detector = detector
+        self._face_reader = face_reader
+        self._faces = faces
+        self._registry = registry
+        self._incidents = incidents
+        self._max_pixels = max_pixels
+
+    async def detect(
+        self, picture: bytes, *, camera_id: str, types: Set[AnomalyType], taken_at: datetime
+    ) -> AnomalyReport:
+        """Look at one frame, write down what is found, and alert where an incident begins.
+
+        Args:
+            picture: an encoded image.
+            taken_at: the client's moment.
+
+        Raises:
+            VisionError: as the picture, the pool and the backends have it.
+        """
+        started_at_s = time.perf_counter()
+        rules = await self._registry.rules_of(camera_id) if AnomalyType.INTRUSION in types else None
+        rule = rules.intrusion if rules else None
+        wants_staff = rule is not None and rule.suppress_staff
+        look = await self._pool.submit(
+            "anomaly", self._look_for_people_too if wants_staff else self._look, picture, widened(types)
+        )
+        staff = await staff_boxes(self._faces, look.faces)
+        moment = clock.now()
+        findings = [
+            person_finding(anomaly, rule, moment, size=look.size, staff=staff)
+            if anomaly.type is AnomalyType.INTRUSION
+            else hazard_finding(anomaly)
+            for anomaly in look.anomalies
+        ]
+        evidence = Evidence(camera_id, look.jpeg, taken_at, Origin.REQUEST)
+        recorded = await self._incidents.record(evidence, findings)
+        camera_metrics.anomaly_duration.observe(time.perf_counter() - started_at_s)
+        return AnomalyReport(tuple(findings), tuple(recorded))
+
+    # What follows runs on an inference thread.
+
+    def _look(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
+        return self._seen(decode_image(picture, max_pixels=self._max_pixels), types)
+
+    def _look_for_people_too(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
+        image = decode_image(picture, max_pixels=self._max_pixels)
+        look = self._seen(image, types)
+        people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in look.anomalies)
+        return _Look(look.size, look.anomalies, self._face_reader.read(image) if people else [], look.jpeg)
+
+    def _seen(self, image: Image, types: Set[AnomalyType]) -> _Look:
+        anomalies = self._detector.detect(image, types)
+        # Encoded anew: without the EXIF of whoever sent it, and upright like the boxes.
+        jpeg = encode_jpeg(image) if anomalies else b""
+        return _Look((image.shape[1], image.shape[0]), anomalies, [], jpeg)
