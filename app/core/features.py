@@ -113,14 +113,6 @@ def mirror(image: Image) -> Image:
     return np.ascontiguousarray(image[:, ::-1])
 
 
-def crop(image: Image, box: Box) -> Image:
-    """The part of the picture in the box, clipped to its edges and at least one pixel wide and high."""
-    height, width = image.shape[:2]
-    left, top = min(int(max(box.x1, 0.0)), width - 1), min(int(max(box.y1, 0.0)), height - 1)
-    right, bottom = max(round(box.x2), left + 1), max(round(box.y2), top + 1)
-    return image[top:bottom, left:right]
-
-
 def tile_boxes(*, width: int, height: int, rows: int, columns: int, overlap: float = 0.0) -> list[Box]:
     """Equal tiles that cover the picture, row by row.
 

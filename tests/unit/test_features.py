@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.core.features import BackboneInput, FeatureExtractor, centre_square, crop, mirror, softmax, tile_boxes
-from app.core.types import Box, FloatArray, Image
+from app.core.features import BackboneInput, FeatureExtractor, centre_square, mirror, softmax, tile_boxes
+from app.core.types import FloatArray, Image
 
 
 class RecordingBackbone:
@@ -73,13 +73,6 @@ def test_tiles_reach_every_edge_and_share_what_was_asked(overlap: float) -> None
     assert (tiles[0].x1, tiles[0].y1) == (0, 0)
     assert (tiles[-1].x2, tiles[-1].y2) == pytest.approx((300, 200))
     assert tiles[0].x2 - tiles[1].x1 == pytest.approx(overlap * tiles[0].width)
-
-
-def test_crop_is_clipped_and_never_empty() -> None:
-    image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
-    assert crop(image, Box(-5, -5, 10, 8)).shape == (8, 10, 3)
-    assert crop(image, Box(40, 30, 50, 60)).shape == (1, 1, 3)
-    assert np.array_equal(crop(image, Box(2, 3, 12, 13)), image[3:13, 2:12])
 
 
 def test_mirror_undoes_itself() -> None:

@@ -1,0 +1,125 @@
+"""Fire, smoke, flooding and people in one camera frame.
+
+Hazards come from linear heads on the shared backbone, people from a YOLOv8 network. What happens over time is the
+camera worker's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from app.core.activation import hot_region
+from app.core.anomalies import Anomaly, AnomalyType
+from app.core.features import FeatureExtractor, resize
+from app.core.heads import LinearHead
+from app.core.looks import FRAME, PLANS
+from app.core.types import Box, FloatArray, Image
+from app.core.views import Views, take_views
+from app.core.yolo import YoloDetector
+
+_HEAT_CELLS = 28  # per side of the map in which activation and colour meet
+_FLAME_SHARE_OF_PEAK = 0.35
+_MAX_BOX_SHARE = 0.7  # a box around more of the frame says nothing
+
+
+_BURNING = frozenset({AnomalyType.FIRE, AnomalyType.SMOKE})
+_HAZARDS = _BURNING | {AnomalyType.FLOOD}
+
+
+@dataclass(frozen=True, slots=True)
+class HazardHeads:
+    """``flames`` tells fire from smoke and is asked only where ``fire_or_smoke`` is found."""
+
+    fire_or_smoke: LinearHead
+    flames: LinearHead
+    flood: LinearHead
+
+
+class HeadAnomalyDetector:
+    """Fulfils ``app.core.anomalies.AnomalyDetector``.
+
+    Hazards and people come from different networks: a caller with two threads may ask for them in two calls at once.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, *, heads: HazardHeads, persons: YoloDetector) -> None:
+        self._extractor = extractor
+        self._heads = heads
+        self._persons = persons
+
+    def warm_up(self) -> None:
+        """One blank frame through every network."""
+        self.detect(np.zeros((96, 128, 3), np.uint8), frozenset(AnomalyType))
+
+    def detect(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
+        """What of ``types`` is in the BGR picture, surest first; networks that no type needs are not run.
+
+        Smoke counts when fire is asked for, and is told as what it is. Nothing under a type's threshold is told.
+        """
+        found = self._find_hazards(image, types) if types & _HAZARDS else []
+        if AnomalyType.INTRUSION in types:
+            [persons] = self._persons.detect([image])
+            found += [Anomaly(AnomalyType.INTRUSION, person.score, person.box, True) for person in persons]
+        return sorted(found, key=lambda anomaly: -anomaly.confidence)
+
+    def _find_hazards(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
+        views = take_views(self._extractor, image, plan=PLANS[FRAME])
+        found = []
+        if types & _BURNING:
+            found.append(self._burning(image, views, types))
+        if AnomalyType.FLOOD in types:
+            found.append(self._flooded(views))
+        return [anomaly for anomaly in found if anomaly is not None]
+
+    def _burning(self, image: Image, views: Views, types: Set[AnomalyType]) -> Anomaly | None:
+        head, flames = self._heads.fire_or_smoke, self._heads.flames
+        confidence = head.probability(views, look=FRAME)
+        if confidence < head.threshold:
+            return None
+        if flames.probability(views, look=FRAME) < flames.threshold:
+            return Anomaly(AnomalyType.SMOKE, confidence, None, True)
+        if AnomalyType.FIRE not in types:
+            return None
+        return Anomaly(AnomalyType.FIRE, confidence, flame_box(image, head.activation(views.wholes[0])), True)
+
+    def _flooded(self, views: Views) -> Anomaly | None:
+        head = self._heads.flood
+        confidence = head.probability(views, look=FRAME)
+        return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= head.threshold else None
+
+
+def flame_box(frame: Image, activation: FloatArray) -> Box | None:
+    """Where the flames are: only where the head's evidence and the colour of flames meet.
+
+    Args:
+        frame: BGR.
+        activation: (h, w) of the whole frame.
+
+    Returns:
+        None where no flame colour supports the evidence, or nearly all of the frame does.
+    """
+    height, width = frame.shape[:2]
+    heat = cv2.resize(np.clip(activation, 0.0, None), (_HEAT_CELLS, _HEAT_CELLS), interpolation=cv2.INTER_LINEAR)
+    supported = (heat * flame_colour_share(frame, cells=_HEAT_CELLS)).astype(np.float32)
+    box = hot_region(supported, width=width, height=height, min_share_of_peak=_FLAME_SHARE_OF_PEAK)
+    return None if box is None or box.area > _MAX_BOX_SHARE * width * height else box
+
+
+def flame_colour_share(frame: Image, *, cells: int) -> FloatArray:
+    """(cells, cells) float32: how much of each cell has the colour of flames, 0 to 1.
+
+    Flames are bright, red before green before blue, and the more saturated the less bright they are; their core may
+    be white, and counts where it touches such colours.
+    """
+    side = cells * 8
+    blue, green, red = (channel.astype(np.float32) for channel in cv2.split(resize(frame, width=side, height=side)))
+    brightest = np.maximum(np.maximum(red, green), blue)
+    saturation = (brightest - np.minimum(np.minimum(red, green), blue)) / np.maximum(brightest, 1.0)
+    coloured = (red > 150) & (red >= green) & (green > blue) & (saturation >= (255 - red) * 0.4 / 150 + 0.15)
+    around = cv2.dilate(coloured.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    flames = coloured | ((brightest > 240) & around)
+    share: FloatArray = flames.reshape(cells, 8, cells, 8).mean(axis=(1, 3), dtype=np.float32)
+    return share

@@ -1,0 +1,104 @@
+"""Linear heads on the backbone's features: what a few hundred photos can teach without touching the network.
+
+A head reads the pooled features scaled to unit length. Its score is a log-odds in the units of its training; only
+``probability`` is comparable between heads, and only for the way of looking that it was calibrated for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from app.core.features import Features
+from app.core.types import FloatArray
+from app.core.views import Views
+
+
+class Pooling(StrEnum):
+    """How the scores of several views become one.
+
+    ``MEAN`` suits what fills the picture, such as a mess. ``PEAK`` is half the mean of the whole views and half the
+    highest tile, and suits what may hide in a corner, such as a fire.
+    """
+
+    MEAN = "mean"
+    PEAK = "peak"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCalibration:
+    """From a score to the probability of the positive class: a logistic curve with a slope for each arm.
+
+    Two slopes, because a head may be surer on one side than on the other: few mistakes with high scores must not
+    make the other side look safe.
+    """
+
+    midpoint: float
+    slope_below: float
+    slope_above: float
+
+    def probability(self, score: float) -> float:
+        """0 to 1; one half at the midpoint."""
+        distance = score - self.midpoint
+        log_odds = distance * (self.slope_above if distance > 0 else self.slope_below)
+        return 1.0 / (1.0 + math.exp(-max(min(log_odds, 60.0), -60.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """A trained binary question.
+
+    Attributes:
+        name: identifies the head, such as ``room_messy``.
+        weights: (1280,) float32.
+        calibrations: by the name of the way of looking, such as ``quick``.
+        threshold: probability from which the positive class is told; set with the figures in the head's file.
+    """
+
+    name: str
+    weights: FloatArray
+    bias: float
+    pooling: Pooling
+    calibrations: Mapping[str, ScoreCalibration]
+    threshold: float = 0.5
+
+    def scores(self, features: Sequence[Features]) -> FloatArray:
+        """(n,) float32, one score for each view."""
+        pooled = np.stack([item.pooled for item in features])
+        scores: FloatArray = unit(pooled) @ self.weights + np.float32(self.bias)
+        return scores
+
+    def score(self, views: Views) -> float:
+        """One score for the picture."""
+        return pool_scores(
+            self.scores(views.wholes), self.scores(views.tiles) if views.tiles else None, pooling=self.pooling
+        )
+
+    def probability(self, views: Views, *, look: str) -> float:
+        """Probability of the positive class, by the calibration for that way of looking."""
+        return self.calibrations[look].probability(self.score(views))
+
+    def activation(self, features: Features) -> FloatArray:
+        """(h, w) float32: what each position adds; its mean is the view's score."""
+        length = max(float(np.linalg.norm(features.pooled)), 1e-12)
+        activation: FloatArray = np.tensordot(self.weights, features.feature_map, axes=1) / np.float32(length)
+        return activation + np.float32(self.bias)
+
+
+def unit(pooled: FloatArray) -> FloatArray:
+    """(n, d) rows scaled to unit length."""
+    scaled: FloatArray = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+    return scaled
+
+
+def pool_scores(wholes: FloatArray, tiles: FloatArray | None, *, pooling: Pooling) -> float:
+    """One score from those of the whole views and, where there are any, of the tiles."""
+    if tiles is None:
+        return float(wholes.mean())
+    if pooling is Pooling.PEAK:
+        return float((wholes.mean() + tiles.max()) / 2)
+    return float(np.concatenate([wholes, tiles]).mean())

@@ -1,0 +1,19 @@
+"""The ways of looking that heads are trained and calibrated for.
+
+A calibration holds for one way of looking only, so these names stand in every head's file.
+"""
+
+from __future__ import annotations
+
+from app.core.views import ViewPlan
+
+QUICK = "quick"
+DETAILED = "detailed"
+FRAME = "frame"
+
+PLANS = {
+    QUICK: ViewPlan(whole_sides_px=(320,)),
+    DETAILED: ViewPlan(whole_sides_px=(448,), tile_rows=2),
+    # Small tiles: a frame has to be judged beside others on two cores, and a flame needs no fine detail.
+    FRAME: ViewPlan(whole_sides_px=(224,), tile_rows=3, tile_side_px=160),
+}

@@ -1,0 +1,75 @@
+"""How a picture is looked at: as a whole, mirrored, enlarged and in tiles, all through one backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.core.features import FeatureExtractor, Features, mirror, tile_boxes
+from app.core.types import Box, Image
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPlan:
+    """Which views to take.
+
+    Attributes:
+        whole_sides_px: the whole picture at each of these input sides; more pixels show smaller things.
+        mirrored: also the mirror image of each of those.
+        tile_rows: tiles from top to bottom, 0 for none; as many from left to right.
+        tile_side_px: input side of a tile.
+        tile_overlap: share of a tile that its neighbour repeats.
+    """
+
+    whole_sides_px: tuple[int, ...]
+    mirrored: bool = False
+    tile_rows: int = 0
+    tile_side_px: int = 224
+    tile_overlap: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One picture's features: ``wholes`` in the plan's order, each followed by its mirror image; ``tiles`` row by row.
+
+    ``tile_boxes`` are the tiles' places in pixels of the picture.
+    """
+
+    wholes: tuple[Features, ...]
+    tiles: tuple[Features, ...]
+    tile_boxes: tuple[Box, ...]
+
+    @property
+    def all(self) -> tuple[Features, ...]:
+        return self.wholes + self.tiles
+
+
+def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan) -> Views:
+    """Look at one BGR picture as planned."""
+    pictures = [image, mirror(image)] if plan.mirrored else [image]
+    wholes: list[Features] = []
+    for side_px in plan.whole_sides_px:
+        wholes += extractor.extract(pictures, side_px=side_px)
+    height, width = image.shape[:2]
+    boxes = _tiles(width=width, height=height, plan=plan)
+    tiles = extractor.extract(_cut(image, boxes), side_px=plan.tile_side_px)
+    return Views(wholes=tuple(wholes), tiles=tuple(tiles), tile_boxes=tuple(boxes))
+
+
+def _tiles(*, width: int, height: int, plan: ViewPlan) -> list[Box]:
+    if not plan.tile_rows:
+        return []
+    return tile_boxes(
+        width=width, height=height, rows=plan.tile_rows, columns=plan.tile_rows, overlap=plan.tile_overlap
+    )
+
+
+def _cut(image: Image, boxes: Sequence[Box]) -> list[Image]:
+    """The pixels of each box; at least one, so that the tiles of the tiniest picture exist too."""
+    height, width = image.shape[:2]
+    parts = []
+    for box in boxes:
+        left, top = min(round(box.x1), width - 1), min(round(box.y1), height - 1)
+        right, bottom = max(round(box.x2), left + 1), max(round(box.y2), top + 1)
+        parts.append(image[top:bottom, left:right])
+    return parts

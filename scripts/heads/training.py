@@ -1,0 +1,164 @@
+"""From labelled photos to a calibrated, cross-validated head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.heads import LinearHead, Pooling, pool_scores, unit
+from app.errors import InvalidImage, TooLarge
+from scripts.heads.examples import BadData, Example
+from scripts.heads.logistic import Floats, fit_logistic
+from scripts.heads.rows import PhotoRows, RowReader
+from scripts.heads.validation import (
+    Figures,
+    Flags,
+    cross_fitted_probabilities,
+    figures,
+    fit_calibration,
+    grouped_folds,
+    merge_near_duplicates,
+)
+
+_FOLDS = 8
+_MIN_EACH = 8  # photos of each answer, from that many groups: fewer give figures that mean nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be learnt.
+
+    Attributes:
+        tile_labels: whose tiles are trained on with the photo's label: of both answers where the thing fills the
+            picture, of the negative ones where a tile of a positive photo may show nothing.
+        threshold: probability from which the answer is yes.
+    """
+
+    name: str
+    pooling: Pooling
+    looks: tuple[str, ...]
+    tile_labels: frozenset[bool]
+    l2: float
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The photos that could be read, with their rows, groups and the ones that were left out."""
+
+    examples: list[Example]
+    rows: list[PhotoRows]
+    groups: NDArray[np.intp]
+    unreadable: list[str]
+
+    @property
+    def targets(self) -> Flags:
+        return np.array([example.is_positive for example in self.examples])
+
+    @property
+    def weights(self) -> Floats:
+        """Importance of each photo, with both answers equally important in sum: how common each is in a collection
+        of photos says nothing of how common it is in a hotel."""
+        weights = np.array([example.weight for example in self.examples])
+        for answer in (True, False):
+            weights[self.targets == answer] /= weights[self.targets == answer].sum()
+        return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The head, its figures by way of looking, and the out-of-fold probabilities that they come from."""
+
+    head: LinearHead
+    figures: Mapping[str, Figures]
+    out_of_fold: Mapping[str, Floats]
+
+
+def collect(examples: Sequence[Example], reader: RowReader, *, progress: Callable[[int, int], None]) -> Collected:
+    """Read all photos; unreadable ones are left out and named.
+
+    Args:
+        progress: called with the number done and the total.
+    """
+    kept: list[Example] = []
+    rows: list[PhotoRows] = []
+    unreadable: list[str] = []
+    for done, example in enumerate(examples, start=1):
+        try:
+            rows.append(reader.read(example.path))
+            kept.append(example)
+        except (InvalidImage, TooLarge) as error:
+            unreadable.append(f"{example.path.name}: {error.message}")
+        progress(done, len(examples))
+    if not kept:
+        raise BadData("None of the photos can be read.")
+    whole = unit(np.stack([item.training[0] for item in rows])).astype(np.float64)
+    groups = merge_near_duplicates([example.group for example in kept], whole)
+    return Collected(examples=kept, rows=rows, groups=groups, unreadable=unreadable)
+
+
+def train(question: Question, collected: Collected) -> Trained:
+    """Cross-validate by group, calibrate on the out-of-fold scores, then fit the head on everything.
+
+    Raises:
+        BadData: too few photos or groups of an answer.
+    """
+    targets, groups = collected.targets, collected.groups
+    smallest = min(len(np.unique(groups[targets == answer])) for answer in (True, False))
+    if smallest < _MIN_EACH:
+        raise BadData(f"{question.name}: each answer needs photos of {_MIN_EACH} different scenes; one has {smallest}.")
+    folds = grouped_folds(targets, groups, folds=min(_FOLDS, smallest))
+    scores = {look: np.zeros(len(targets)) for look in question.looks}
+    for fold in np.unique(folds):
+        fitted = _fit(question, collected, np.flatnonzero(folds != fold))
+        for row in np.flatnonzero(folds == fold):
+            for look in question.looks:
+                scores[look][row] = score_rows(fitted, question.pooling, collected.rows[row], look=look)
+    weights, bias = _fit(question, collected, np.arange(len(targets)))
+    out_of_fold = {
+        look: cross_fitted_probabilities(scores[look], targets, collected.weights, folds) for look in question.looks
+    }
+    head = LinearHead(
+        name=question.name,
+        weights=weights.astype(np.float32),
+        bias=bias,
+        pooling=question.pooling,
+        calibrations={look: fit_calibration(scores[look], targets, collected.weights) for look in question.looks},
+        threshold=question.threshold,
+    )
+    return Trained(
+        head=head,
+        figures={
+            look: figures(item, targets, groups, collected.weights, threshold=question.threshold)
+            for look, item in out_of_fold.items()
+        },
+        out_of_fold=out_of_fold,
+    )
+
+
+def score_rows(fitted: tuple[Floats, float], pooling: Pooling, rows: PhotoRows, *, look: str) -> float:
+    """The score of one photo, as the service would compute it."""
+    weights, bias = fitted
+    wholes = unit(rows.wholes[look]) @ weights + bias
+    tiles = unit(rows.look_tiles[look]) @ weights + bias if look in rows.look_tiles else None
+    return pool_scores(wholes.astype(np.float32), None if tiles is None else tiles.astype(np.float32), pooling=pooling)
+
+
+def _fit(question: Question, collected: Collected, indices: Iterable[int]) -> tuple[Floats, float]:
+    importance = collected.weights
+    features: list[Floats] = []
+    targets: list[Floats] = []
+    weights: list[Floats] = []
+    for index in indices:
+        example, rows = collected.examples[index], collected.rows[index]
+        views = [rows.training]
+        if example.is_positive in question.tile_labels and rows.tiles.size:
+            views.append(rows.tiles)
+        scaled = unit(np.concatenate(views)).astype(np.float64)
+        features.append(scaled)
+        targets.append(np.full(len(scaled), float(example.is_positive)))
+        weights.append(np.full(len(scaled), importance[index] / len(scaled)))
+    return fit_logistic(np.concatenate(features), np.concatenate(targets), np.concatenate(weights), l2=question.l2)

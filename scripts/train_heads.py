@@ -1,0 +1,148 @@
+"""Teach the service a yes-or-no question about pictures from a folder of labelled photos.
+
+    python scripts/train_heads.py PHOTOS --name room_messy --positive messy
+
+PHOTOS holds one folder a label, or a labels.csv with the columns file, label and, where several photos show one
+scene, group. The head is cross-validated by group, calibrated, written to the folder of own heads and used at the
+next start. A head of a shipped name replaces that one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from app.config import load_settings
+from app.core.heads import Pooling
+from app.core.looks import PLANS
+from app.errors import VisionError
+from app.ml_models.factories.features import build_feature_extractor
+from app.ml_models.heads import HEADS_DIR, write_head
+from app.ml_models.model_loader import ModelLoader, open_loader
+from scripts.heads.card import Story, facts, model_card
+from scripts.heads.examples import BadData, Source, labels_of
+from scripts.heads.recipes import Recipe, read_recipes
+from scripts.heads.rows import RowReader
+from scripts.heads.training import Collected, Question, Trained, collect, train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0, or 1 with one line that says what is wrong."""
+    options = _parse(arguments)
+    try:
+        recipes = _wanted(options)
+        loader = open_loader(load_settings(**_NO_BACKENDS))
+        for recipe in recipes:
+            _train(recipe, loader, out_dir=options.out, cache_dir=options.cache)
+    except (BadData, VisionError) as error:
+        print(f"train_heads: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+# Training needs the models alone, and must run on a machine that knows none of the servers.
+_NO_BACKENDS = {"DATABASE_URL": "unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, nargs="?", help="folder of labelled photos")
+    parser.add_argument("--name", help="of the head: letters, digits and _, such as room_messy")
+    parser.add_argument("--positive", nargs="+", metavar="LABEL", help="labels that answer yes; all others answer no")
+    parser.add_argument("--label-column", default="label", help="of labels.csv")
+    parser.add_argument("--group-column", default="group", help="of labels.csv: photos of one scene")
+    parser.add_argument(
+        "--pooling", type=Pooling, default=Pooling.MEAN, choices=list(Pooling),
+        help="mean: the thing fills the picture; peak: it may hide in a corner",
+    )  # fmt: skip
+    parser.add_argument("--looks", nargs="+", default=["quick", "detailed"], choices=sorted(PLANS))
+    parser.add_argument("--shipped", action="store_true", help="train the shipped heads; needs --data")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="with --shipped: these alone")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("CV_EVAL_DATA"), help="with --shipped: where the photos are"
+    )
+    parser.add_argument("--out", type=Path, help="folder to write to; default: CV_DATA_DIR/heads, shipped: the pack's")
+    parser.add_argument("--cache", type=Path, help="keeps computed features here, for the next time")
+    return parser.parse_args(arguments)
+
+
+def _wanted(options: argparse.Namespace) -> list[Recipe]:
+    if options.shipped:
+        if options.data is None:
+            raise BadData("Say where the photos are: --data DIR.")
+        options.out = options.out or HEADS_DIR
+        recipes = read_recipes(Path(options.data))
+        return [recipe for recipe in recipes if not options.only or recipe.question.name in options.only]
+    if options.photos is None or not options.name or not options.positive:
+        raise BadData("Give the folder of photos, --name and --positive, or --shipped; --help tells more.")
+    if not options.name.replace("_", "").isalnum():
+        raise BadData("The name may hold letters, digits and _ only.")
+    options.out = options.out or load_settings(**_NO_BACKENDS).CV_DATA_DIR / "heads"
+    return [_own_recipe(options)]
+
+
+def _own_recipe(options: argparse.Namespace) -> Recipe:
+    labels = labels_of(options.photos, label_column=options.label_column)
+    missing = sorted(set(options.positive) - set(labels))
+    if missing:
+        raise BadData(f"No photo is labelled {missing[0]}; the labels are {', '.join(labels)}.")
+    others = [label for label in labels if label not in options.positive]
+    return Recipe(
+        question=Question(
+            name=options.name,
+            pooling=options.pooling,
+            looks=tuple(options.looks),
+            tile_labels=frozenset({True, False} if options.pooling is Pooling.MEAN else {False}),
+            l2=1e-3,
+        ),
+        story=Story(
+            title=options.name.replace("_", " ").capitalize(),
+            positive=" or ".join(options.positive),
+            negative=" or ".join(others) or "none",
+            data=f"Photos in {options.photos.name}, labelled {', '.join(labels)}.",
+            limits=["Trained on photos of this hotel: check it on new ones before you rely on it."],
+        ),
+        sources=(
+            Source(
+                folder=options.photos,
+                positive=frozenset(options.positive),
+                label_column=options.label_column,
+                group_column=options.group_column,
+            ),
+        ),
+    )
+
+
+def _train(recipe: Recipe, loader: ModelLoader, *, out_dir: Path, cache_dir: Path | None) -> None:
+    extractor = build_feature_extractor(loader)
+    reader = RowReader(extractor, looks=recipe.question.looks, cache_dir=cache_dir)
+    examples = recipe.read_examples()
+    with tqdm(total=len(examples), desc=recipe.question.name, unit="photo") as bar:
+        collected = collect(examples, reader, progress=lambda done, _: bar.update(done - bar.n))
+    trained = train(recipe.question, collected)
+    _write(recipe, collected, trained, model_id=extractor.model_id, out_dir=out_dir)
+
+
+def _write(recipe: Recipe, collected: Collected, trained: Trained, *, model_id: str, out_dir: Path) -> None:
+    name = recipe.question.name
+    card = model_card(recipe.story, recipe.question, collected, trained)
+    write_head(
+        out_dir / f"{name}.json",
+        trained.head,
+        model_id=model_id,
+        facts=facts(recipe.story, recipe.question, collected, trained),
+    )
+    (out_dir / f"{name}.md").write_text(card, encoding="utf-8")
+    print(card)
+    print(f"Written: {out_dir / name}.json and .md")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
