@@ -61,6 +61,7 @@ def upgrade() -> None:
     create("cameras", CAMERAS)
     create("anomaly_incidents", ANOMALY_INCIDENTS, [
         "CREATE INDEX idx_incidents_camera ON anomaly_incidents(camera_id, anomaly_type, last_seen_at)",
+        "CREATE INDEX idx_incidents_active ON anomaly_incidents(last_seen_at) WHERE ended_at IS NULL",
         "CREATE INDEX idx_incidents_unresolved ON anomaly_incidents(id) WHERE resolved_at IS NULL",
     ])  # fmt: skip
     create("incident_detections", INCIDENT_DETECTIONS, [

@@ -13,19 +13,10 @@ from app.core.types import Box, Image
 from app.utils import camera_metrics, clock
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.workflows.cameras.faces import FaceReader, SeenFace, belongs_to, staff_boxes
+from app.workflows.cameras.findings import hazard_finding, person_finding
 from app.workflows.cameras.registry import CameraRegistry
-from app.workflows.cameras.rules import IntrusionRule
 from app.workflows.face import FaceWorkflow
-from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin, Recorded, Severity
-
-_SURE = 0.85
-
-_DESCRIPTIONS = {
-    AnomalyType.FIRE: "Fire detected",
-    AnomalyType.SMOKE: "Smoke detected",
-    AnomalyType.FLOOD: "Water pooling detected on floor",
-    AnomalyType.INTRUSION: "Person detected",
-}
+from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin, Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +42,8 @@ def widened(types: Set[AnomalyType]) -> frozenset[AnomalyType]:
     return frozenset(types | {AnomalyType.SMOKE} if AnomalyType.FIRE in types else types)
 
 
-def hazard_finding(anomaly: Anomaly) -> Finding:
-    """A finding about fire, smoke or water."""
-    sure = anomaly.type is AnomalyType.FIRE or anomaly.confidence >= _SURE
-    return Finding(
-        anomaly_type=anomaly.type.value,
-        confidence=anomaly.confidence,
-        box=anomaly.box,
-        severity=Severity.HIGH if sure else Severity.MEDIUM,
-        description=_DESCRIPTIONS[anomaly.type],
-        alert=anomaly.reaches_alert,
-    )
-
-
-def person_finding(
-    person: Anomaly,
-    rule: IntrusionRule | None,
-    moment: datetime,
-    *,
-    size: tuple[int, int],
-    staff: Sequence[Box],
-) -> Finding:
-    """A finding about a person.
-
-    Args:
-        rule: of the camera; without one nobody can tell an intruder from a guest, so there is no alert.
-        size: width and height of the picture.
-        staff: faces of live staff, who may be there where the rule says so.
-    """
-    forbidden, zone, description = False, None, _DESCRIPTIONS[AnomalyType.INTRUSION]
-    if rule is not None and person.box is not None:
-        forbidden, zone = rule.forbids(person.box, moment, width=size[0], height=size[1])
-        if forbidden and any(belongs_to(face, person.box) for face in staff):
-            forbidden, description = False, "Staff member recognised in a restricted zone"
-    alert = forbidden and person.reaches_alert
-    if alert:
-        description = f"Person in restricted zone {zone}" if zone else "Person in a restricted area"
-    return Finding(
-        anomaly_type=AnomalyType.INTRUSION.value,
-        confidence=person.confidence,
-        box=person.box,
-        severity=Severity.HIGH if alert else Severity.LOW,
-        description=description,
-        alert=alert,
-        zone=zone if alert else None,
-    )
+def _is_any(staff: Sequence[Box], person: Box | None) -> bool:
+    return person is not None and any(belongs_to(face, person) for face in staff)
 
 
 class AnomalyWorkflow:
@@ -146,7 +94,7 @@ class AnomalyWorkflow:
         staff = await staff_boxes(self._faces, look.faces)
         moment = clock.now()
         findings = [
-            person_finding(anomaly, rule, moment, size=look.size, staff=staff)
+            person_finding(anomaly, rule, moment, size=look.size, is_staff=_is_any(staff, anomaly.box))
             if anomaly.type is AnomalyType.INTRUSION
             else hazard_finding(anomaly)
             for anomaly in look.anomalies

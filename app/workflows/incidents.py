@@ -26,8 +26,22 @@ from app.services.storage import ObjectStorage
 from app.utils import camera_metrics, clock
 from app.utils.logging import logger
 
+__all__ = [
+    "Evidence",
+    "Finding",
+    "Incident",
+    "IncidentBook",
+    "IncidentFilter",
+    "LeaseLost",
+    "Origin",
+    "Recorded",
+    "Severity",
+]
+
 _FRAME_WAIT_S = 0.3
 _FRAME_BATCH = 500
+# Longer than a camera worker's pause between two rows of one incident and the quiet that ends it.
+_QUIET = timedelta(seconds=45)
 
 
 class Severity(StrEnum):
@@ -248,10 +262,10 @@ class IncidentBook:
             occurred_at=seen_at,
         )
 
-    async def end(self, incident_id: int) -> None:
-        """Note that an incident is over."""
+    async def end_quiet_incidents(self) -> None:
+        """Note the end of whatever has not been seen for a while: by whom it was seen does not matter."""
         async with self._database.connection() as connection:
-            await incident_store.end_incident(connection, incident_id)
+            await incident_store.end_quiet_incidents(connection, quiet=_QUIET)
 
     async def list_incidents(self, wanted: IncidentFilter, *, before: int, limit: int) -> list[Incident]:
         """Incidents with smaller ids than ``before``, newest first."""

@@ -1,0 +1,172 @@
+"""Reads one camera in a thread of its own: connects, keeps the newest frame, connects again when it is cut."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.core.types import Image
+from app.errors import VisionError
+from app.services.secret_box import SecretLost
+from app.services.stream_types import Fault, FrameStream, StreamFailed, StreamSource
+from app.services.streams import StreamOpener
+from app.utils import camera_metrics, clock
+from app.utils.logging import logger
+from app.workflows.cameras.motion import MotionDetector
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_STEADY_S = 10.0  # a stream that lasted so long has earned a quick new try
+_MAX_DAMAGED = 20  # pictures in a row
+
+
+class ReaderStatus(StrEnum):
+    CONNECTING = "connecting"
+    STREAMING = "streaming"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderState:
+    """How a camera's stream is doing. ``fault`` and ``message`` stay until pictures come again."""
+
+    status: ReaderStatus = ReaderStatus.CONNECTING
+    fault: Fault | None = None
+    message: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrame:
+    """A frame. ``read_at_s`` is the monotonic clock's; ``moving``: whether it differs from the usual picture."""
+
+    image: Image
+    taken_at: datetime
+    read_at_s: float
+    moving: bool
+
+
+class FrameReader:
+    """The thread of one camera.
+
+    Args:
+        source: where to read; called at each connection, because a login may be unreadable for a while.
+        frames_per_second: more are passed over without being decoded.
+        on_frame: called on this thread whenever a new frame can be taken.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        opener: StreamOpener,
+        source: Callable[[], StreamSource],
+        *,
+        frames_per_second: float,
+        on_frame: Callable[[], None],
+    ) -> None:
+        self._camera_id = camera_id
+        self._opener = opener
+        self._source = source
+        self._interval_s = 1 / frames_per_second
+        self._on_frame = on_frame
+        self._motion = MotionDetector()
+        self._lock = threading.Lock()
+        self._frame: ReadFrame | None = None
+        self._stream: FrameStream | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"camera-{camera_id}", daemon=True)
+        self.state = ReaderState(since=clock.now())
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; does not wait, since a read may take until its time limit."""
+        self._stopping.set()
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread; blocks."""
+        self._thread.join(timeout_s)
+
+    def take(self) -> ReadFrame | None:
+        """The newest frame that has not been taken; an older one that nobody took is gone."""
+        with self._lock:
+            frame, self._frame = self._frame, None
+        return frame
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            began_at_s = time.monotonic()
+            self._read_until_it_fails()
+            if self.state.fault is None or time.monotonic() - began_at_s > _STEADY_S:
+                pause_s = _FIRST_PAUSE_S
+            # Spread, so that cameras behind one switch do not all come back in the same instant.
+            self._stopping.wait(pause_s * random.uniform(0.7, 1.3))  # noqa: S311  # no secret
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _read_until_it_fails(self) -> None:
+        try:
+            stream = self._opener.open(self._source(), interval_s=self._interval_s)
+            with self._lock:
+                self._stream = stream
+            try:
+                self._read(stream)
+            finally:
+                stream.close()
+                with self._lock:
+                    self._stream = None
+        except StreamFailed as error:
+            self._fail(error.fault, error.message)
+        except SecretLost as error:
+            self._fail(Fault.SECRET_LOST, error.message)
+        except VisionError as error:
+            self._fail(Fault.REFUSED, error.message)
+        except Exception as error:  # noqa: BLE001  # the border of a thread that must not end
+            logger.opt(exception=error).error("camera_reader_crashed", camera=self._camera_id)
+            self._fail(Fault.WRONG_ANSWER, "Reading the camera failed in an unexpected way.")
+
+    def _read(self, stream: FrameStream) -> None:
+        due_s, damaged = time.monotonic(), 0
+        while not self._stopping.is_set():
+            stream.grab()
+            now_s = time.monotonic()
+            if now_s < due_s:
+                continue
+            due_s = max(due_s + self._interval_s, now_s)
+            try:
+                image = stream.decode()
+            except StreamFailed:
+                damaged += 1
+                camera_metrics.frames_total.labels(self._camera_id, "damaged").inc()
+                if damaged >= _MAX_DAMAGED:
+                    raise
+                continue
+            damaged = 0
+            self._offer(ReadFrame(image, clock.now(), now_s, self._motion.sees_motion(image)))
+
+    def _offer(self, frame: ReadFrame) -> None:
+        with self._lock:
+            older, self._frame = self._frame, frame
+        if older is not None:
+            camera_metrics.frames_total.labels(self._camera_id, "dropped").inc()
+        if self.state.status is not ReaderStatus.STREAMING:
+            self.state = ReaderState(ReaderStatus.STREAMING, since=clock.now())
+            logger.info("camera_streaming", camera=self._camera_id)
+        self._on_frame()
+
+    def _fail(self, fault: Fault, message: str) -> None:
+        if self._stopping.is_set():
+            return
+        if self.state.fault is not fault:
+            logger.warning("camera_failing", camera=self._camera_id, fault=fault.value)
+        camera_metrics.faults_total.labels(fault.value).inc()
+        self.state = ReaderState(ReaderStatus.FAILING, fault, message, clock.now())

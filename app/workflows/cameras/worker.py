@@ -1,0 +1,227 @@
+"""Judges one camera's frames: the newest one, when it moved or matters, behind the people who wait for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
+from app.core.inference import InferencePool, Priority
+from app.core.types import Image
+from app.errors import BackendUnavailable, DeadlineExceeded, Overloaded, Unavailable
+from app.services.camera_store import CameraRecord
+from app.services.stream_types import StreamSource
+from app.services.streams import StreamOpener
+from app.utils import camera_metrics
+from app.utils.image_processing import encode_jpeg
+from app.workflows.cameras.attendance import AttendanceWatch, Candidate
+from app.workflows.cameras.faces import FaceReader, SeenFace, staff_boxes
+from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
+from app.workflows.cameras.registry import Task
+from app.workflows.cameras.rules import rules_from_json
+from app.workflows.cameras.watch import AnomalyWatch
+from app.workflows.face import FaceWorkflow
+from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin
+
+# Water does not move: without motion, a frame is looked at this often all the same.
+_STILL_INTERVAL_S = 10.0
+_FPS_MEMORY = 20
+_MAX_UNWRITTEN = 20
+_ACTOR = "camera"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What camera workers look with, the same for all cameras.
+
+    Attributes:
+        min_liveness: mean score from which a track of a face counts as live.
+    """
+
+    pool: InferencePool
+    detector: AnomalyDetector
+    face_reader: FaceReader
+    faces: FaceWorkflow
+    incidents: IncidentBook
+    opener: StreamOpener
+    min_liveness: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """``lag_s``: age of the last judged frame when it was judged; None before the first."""
+
+    reader: ReaderState
+    frames_per_second: float
+    lag_s: float | None
+    last_frame_at: datetime | None
+    judged: int
+    skipped: int
+
+
+class CameraWorker:
+    """One camera on this replica.
+
+    Args:
+        record: as it was when the lease was taken; its epoch fences what is written.
+        source: where to read.
+    """
+
+    def __init__(self, sight: Sight, record: CameraRecord, source: Callable[[], StreamSource]) -> None:
+        self.camera_id = record.id
+        self.revision = record.revision
+        self._epoch = record.lease_epoch
+        self._sight = sight
+        tasks = record.columns.tasks
+        self._watch = AnomalyWatch(rules_from_json(record.columns.rules)) if Task.ANOMALY.value in tasks else None
+        self._attendance = AttendanceWatch(min_liveness=sight.min_liveness) if Task.ATTENDANCE.value in tasks else None
+        self._loop = asyncio.get_running_loop()
+        self._has_frame = asyncio.Event()
+        self._reader = FrameReader(
+            record.id,
+            sight.opener,
+            source,
+            frames_per_second=record.columns.frames_per_second,
+            on_frame=self._wake,
+        )
+        self._seen_at_s: deque[float] = deque(maxlen=_FPS_MEMORY)
+        self._judged_at_s = float("-inf")
+        self._lag_s: float | None = None
+        self._judged = self._skipped = 0
+        self._unwritten: deque[tuple[Evidence, list[Finding]]] = deque(maxlen=_MAX_UNWRITTEN)
+        self.last_frame: ReadFrame | None = None
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._has_frame.set)
+
+    def state(self) -> WorkerState:
+        """How the camera is doing, for people and for the other replicas."""
+        frame = self.last_frame
+        return WorkerState(
+            reader=self._reader.state,
+            frames_per_second=self._frames_per_second(),
+            lag_s=self._lag_s,
+            last_frame_at=frame.taken_at if frame else None,
+            judged=self._judged,
+            skipped=self._skipped,
+        )
+
+    def _frames_per_second(self) -> float:
+        recent = [at_s for at_s in self._seen_at_s if time.monotonic() - at_s < 10]
+        if len(recent) < 2 or time.monotonic() - recent[-1] > 5:
+            return 0.0
+        return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
+
+    async def run(self) -> None:
+        """Judge frames until cancelled.
+
+        Raises:
+            LeaseLost: another replica has the camera.
+        """
+        self._reader.start()
+        try:
+            while True:
+                await self._has_frame.wait()
+                self._has_frame.clear()
+                frame = self._reader.take()
+                if frame is not None:
+                    await self._take_in(frame)
+        finally:
+            self._reader.stop()
+
+    async def _take_in(self, frame: ReadFrame) -> None:
+        self.last_frame = frame
+        self._seen_at_s.append(frame.read_at_s)
+        await self._write_what_waits()
+        if not self._matters(frame):
+            self._skipped += 1
+            camera_metrics.frames_total.labels(self.camera_id, "still").inc()
+            return
+        try:
+            await self._judge(frame)
+        except (Overloaded, DeadlineExceeded):
+            outcome = "overloaded"  # people come first; the next frame is as good
+        except Unavailable:
+            outcome = "backend_down"
+        else:
+            outcome = "judged"
+            self._judged += 1
+            self._judged_at_s = time.monotonic()
+            self._lag_s = self._judged_at_s - frame.read_at_s
+            camera_metrics.lag.observe(self._lag_s)
+        camera_metrics.frames_total.labels(self.camera_id, outcome).inc()
+
+    def _matters(self, frame: ReadFrame) -> bool:
+        if frame.moving:
+            return True
+        if self._attendance is not None and self._attendance.is_gathering:
+            return True
+        is_due = frame.read_at_s - self._judged_at_s >= _STILL_INTERVAL_S
+        return self._watch is not None and (is_due or self._watch.is_suspicious)
+
+    async def _judge(self, frame: ReadFrame) -> None:
+        types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
+        anomalies, faces = await self._sight.pool.submit_at(
+            Priority.BACKGROUND, "camera", self._look, frame.image, types
+        )
+        if self._watch is not None:
+            await self._judge_anomalies(self._watch, frame, types, anomalies, faces)
+        if self._attendance is not None:
+            await self._note_attendance(self._attendance.see(faces, frame.read_at_s), frame)
+
+    def _look(self, image: Image, types: Set[AnomalyType]) -> tuple[list[Anomaly], list[SeenFace]]:
+        """On an inference thread. Faces are read for attendance, and where people may turn out to be staff."""
+        anomalies = self._sight.detector.detect(image, types) if types else []
+        people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in anomalies)
+        wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)
+        return anomalies, self._sight.face_reader.read(image) if wants_faces else []
+
+    async def _judge_anomalies(
+        self,
+        watch: AnomalyWatch,
+        frame: ReadFrame,
+        types: Set[AnomalyType],
+        anomalies: list[Anomaly],
+        faces: list[SeenFace],
+    ) -> None:
+        wants_staff = watch.wants_staff and any(one.type is AnomalyType.INTRUSION for one in anomalies)
+        staff = await staff_boxes(self._sight.faces, faces) if wants_staff else []
+        findings = watch.see(
+            anomalies,
+            types,
+            staff=staff,
+            size=(frame.image.shape[1], frame.image.shape[0]),
+            moment=frame.taken_at,
+            now_s=frame.read_at_s,
+        )
+        if not findings:
+            return
+        jpeg = await asyncio.to_thread(encode_jpeg, frame.image)
+        evidence = Evidence(self.camera_id, jpeg, frame.taken_at, Origin.CAMERA, self._epoch)
+        self._unwritten.append((evidence, findings))
+        await self._write_what_waits()
+
+    async def _write_what_waits(self) -> None:
+        """Write findings down, oldest first; while the database is away they stay, so that no alert is lost."""
+        while self._unwritten:
+            evidence, findings = self._unwritten[0]
+            try:
+                await self._sight.incidents.record(evidence, findings)
+            except BackendUnavailable:
+                return
+            self._unwritten.popleft()
+
+    async def _note_attendance(self, candidates: list[Candidate], frame: ReadFrame) -> None:
+        matches = await self._sight.faces.match([candidate.vector for candidate in candidates])
+        for candidate, (match, _) in zip(candidates, matches, strict=True):
+            if match is None or self._attendance is None:
+                continue
+            await self._sight.faces.record_attendance(
+                match, camera_id=self.camera_id, taken_at=frame.taken_at, liveness_checked=True, actor=_ACTOR
+            )
+            self._attendance.decide(candidate.track_id)
