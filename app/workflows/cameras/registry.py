@@ -19,6 +19,18 @@ from app.services.stream_types import Credentials, StreamKind, StreamSource
 from app.services.streams import StreamOpener
 from app.workflows.cameras.rules import CameraRules, rules_from_json, rules_to_json
 
+__all__ = [
+    "Camera",
+    "CameraChange",
+    "CameraPlan",
+    "CameraRegistry",
+    "Credentials",
+    "StreamKind",
+    "Task",
+    "shown",
+    "split_url",
+]
+
 
 class Task(StrEnum):
     """What a camera is read for."""

@@ -1,0 +1,200 @@
+"""Requests and responses of cameras."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
+
+from app.core.anomalies import AnomalyType
+from app.models.common import CameraId, Moment, Request, Response, Text
+
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+Url = Annotated[
+    Text,
+    Field(min_length=1, max_length=2000, description="A login or query in it is kept encrypted and never shown again"),
+]
+FramesPerSecond = Annotated[float, Field(gt=0, le=10, description="Frames looked at; more gain nothing")]
+Fraction = Annotated[float, Field(description="From 0 to 1, of the picture's width or height")]
+KindName = Literal["rtsp", "mjpeg", "snapshot", "file"]
+TaskName = Literal["attendance", "anomaly"]
+DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("no such time zone; use a name such as Asia/Ho_Chi_Minh") from error
+    return name
+
+
+class CredentialsInput(Request):
+    """A camera's login."""
+
+    username: Annotated[Text, Field(min_length=1, max_length=200)]
+    password: Annotated[SecretStr, Field(max_length=200)]
+
+
+class ZoneModel(Request):
+    """A polygon on the picture. A person is in it when their feet are."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=50)]
+    points: Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=50)]
+
+
+class WindowModel(Request):
+    """A part of the week. One that ends at or before its beginning runs into the next day."""
+
+    days: list[DayName] = Field(default_factory=list, max_length=7, description="Days it begins on; empty: every day")
+    begins: time
+    ends: time
+
+    @model_validator(mode="after")
+    def _local(self) -> WindowModel:
+        if self.begins.tzinfo or self.ends.tzinfo:
+            raise ValueError("times are the wall clock's, without a zone; set timezone instead")
+        return self
+
+
+class IntrusionModel(Request):
+    """When a person counts as an intruder. Without zones: anywhere in the picture; without schedule: always."""
+
+    zones: Annotated[list[ZoneModel], Field(max_length=16)] = Field(default_factory=list)
+    schedule: Annotated[list[WindowModel], Field(max_length=50)] = Field(default_factory=list)
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(None, description="The hotel's, if omitted")
+    min_dwell_s: Annotated[float, Field(ge=0, le=3600, description="How long somebody has to stay")] = 2.0
+    suppress_staff: bool = Field(False, description="Staff who are recognised live may be there")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> IntrusionModel:
+        if len({zone.name for zone in self.zones}) < len(self.zones):
+            raise ValueError("each zone needs a name of its own")
+        return self
+
+
+class ConfirmationModel(Request):
+    """An incident begins when `frames` of the latest `of` judged frames show it."""
+
+    frames: Annotated[int, Field(ge=1, le=50)]
+    of: Annotated[int, Field(ge=1, le=50)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> ConfirmationModel:
+        if self.frames > self.of:
+            raise ValueError("frames must not be larger than of")
+        return self
+
+
+class RulesModel(Request):
+    """What is watched for."""
+
+    anomalies: Annotated[list[AnomalyType], Field(max_length=10)] = Field(
+        default_factory=lambda: [AnomalyType.FIRE, AnomalyType.FLOOD],
+        description="Intrusion also needs its rule below",
+    )
+    intrusion: IntrusionModel | None = None
+    confirmation: ConfirmationModel | None = Field(None, description="Instead of each type's own")
+
+    @model_validator(mode="after")
+    def _intrusion_has_a_rule(self) -> RulesModel:
+        if AnomalyType.INTRUSION in self.anomalies and self.intrusion is None:
+            raise ValueError("intrusion needs a rule: zones, a schedule, or an empty object for anybody, any time")
+        return self
+
+
+_EXAMPLE = {
+    "id": "cam_store_01",
+    "name": "Store room",
+    "kind": "rtsp",
+    "url": "rtsp://10.20.0.11/stream2",
+    "credentials": {"username": "viewer", "password": "…"},
+    "tasks": ["anomaly"],
+    "frames_per_second": 2,
+    "rules": {
+        "anomalies": ["fire", "flood", "intrusion"],
+        "intrusion": {
+            "zones": [{"name": "shelf", "points": [[0.1, 0.4], [0.9, 0.4], [0.9, 1.0], [0.1, 1.0]]}],
+            "schedule": [{"days": ["mon", "tue"], "begins": "22:00", "ends": "06:00"}],
+            "min_dwell_s": 3,
+        },
+    },
+}
+
+
+class CameraCreateRequest(Request):
+    """A camera to read."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    id: CameraId
+    name: Name | None = None
+    kind: KindName
+    url: Url
+    credentials: CredentialsInput | None = None
+    tasks: Annotated[list[TaskName], Field(min_length=1, max_length=2)]
+    frames_per_second: FramesPerSecond = 2.0
+    rules: RulesModel = Field(default_factory=RulesModel)
+    enabled: bool = True
+
+
+class CameraChangeRequest(Request):
+    """What to change; whatever is left out stays. `credentials: null` forgets the login."""
+
+    name: Name | None = None
+    kind: KindName | None = None
+    url: Url | None = None
+    credentials: CredentialsInput | None = None
+    tasks: Annotated[list[TaskName], Field(min_length=1, max_length=2)] | None = None
+    frames_per_second: FramesPerSecond | None = None
+    rules: RulesModel | None = None
+    enabled: bool | None = None
+
+
+class CameraState(Response):
+    """How the stream is doing. `unassigned`: no replica reads it, for lack of capacity or of Redis."""
+
+    status: Literal["disabled", "unassigned", "connecting", "streaming", "failing"]
+    fault: str | None = None
+    message: str | None = None
+    since: Moment | None = None
+    frames_per_second: float | None = Field(None, description="Frames taken in a second")
+    lag_ms: float | None = Field(None, description="Age of the last judged frame when it was judged")
+    last_frame_at: Moment | None = None
+    frames_judged: int | None = None
+    frames_skipped: int | None = Field(None, description="Without motion, hence not judged")
+
+
+class CameraInfo(Response):
+    """A registered camera. Credentials are never told."""
+
+    id: str
+    name: str | None
+    kind: KindName
+    url: str
+    has_credentials: bool
+    tasks: list[TaskName]
+    frames_per_second: float
+    rules: RulesModel
+    enabled: bool
+    created_at: Moment
+    updated_at: Moment
+    state: CameraState
+
+
+class CamerasResponse(Response):
+    """A page of cameras, by id."""
+
+    cameras: list[CameraInfo]
+    count: int
+    total: int
+    next_after: str | None = Field(description="Send as `after` for the next page; null on the last one")
+
+
+class CameraDeletionResponse(Response):
+    """The camera is forgotten; its incidents stay."""
+
+    success: bool = True
+    id: str
