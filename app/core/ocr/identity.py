@@ -1,0 +1,185 @@
+"""Identity papers: what the QR code, the machine-readable zone and the print say, fused and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from app.core.ocr.identity_fields import birth_year_and_sex, is_personal_number, nationality
+from app.core.ocr.identity_print import find_document_type, read_print
+from app.core.ocr.layout import Page
+from app.core.ocr.mrz import Mrz
+from app.core.ocr.qr import CitizenCode
+from app.core.ocr.text import similarity, squeeze
+
+_QR_CONFIDENCE = 0.99
+_MRZ_CONFIDENCE = 0.97
+_UNCHECKED_MRZ_CONFIDENCE = 0.7
+_AGREEMENT = 0.98
+_ESSENTIAL = ("id_number", "full_name", "date_of_birth")
+_SAME_NAME = 0.75
+
+
+class DocumentType(StrEnum):
+    """The papers that are read."""
+
+    ID_CARD = "id_card"
+    PASSPORT = "passport"
+    DRIVER_LICENSE = "driver_license"
+
+
+class Source(StrEnum):
+    """What a field was read from."""
+
+    QR = "qr"
+    MRZ = "mrz"
+    OCR = "ocr"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """``confidence`` is 0 to 1. Dates are ``yyyy-mm-dd``."""
+
+    value: str
+    confidence: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an identity paper says.
+
+    Attributes:
+        document_type: None where the page looks like none of them.
+        fields: by the spec's names: id_number, full_name, date_of_birth, gender, nationality, address, issue_date,
+            expiry_date; and place_of_origin.
+        warnings: stable codes: ``<field>_disagrees`` where two sources differ, ``id_number_birth_mismatch``,
+            ``id_number_gender_mismatch``, ``id_number_invalid``, ``mrz_check_digits``, ``mrz_repaired``,
+            ``document_expired``, ``<field>_not_found``.
+        documents: how many different holders' numbers the page shows.
+    """
+
+    document_type: DocumentType | None
+    fields: dict[str, FieldValue]
+    confidence: float
+    warnings: tuple[str, ...]
+    documents: int
+
+
+def fuse(
+    page: Page, *, codes: Sequence[CitizenCode], mrz: Mrz | None, today: date, expected: DocumentType | None = None
+) -> Identity:
+    """Bring the three sources together; QR before MRZ before print, save where print adds the tone marks of a name.
+
+    Args:
+        expected: the type that the caller names, which settles what the print leaves open.
+    """
+    printed = read_print(page, today=today)
+    kind = _document_type(page, codes, mrz) or (expected if printed.fields else None)
+    candidates = {
+        Source.QR: _of_code(codes[0]) if codes else {},
+        Source.MRZ: _of_mrz(mrz) if mrz else {},
+        Source.OCR: {name: (field.value, field.score) for name, field in printed.fields.items()},
+    }
+    fields: dict[str, FieldValue] = {}
+    warnings: list[str] = []
+    for name in sorted({name for values in candidates.values() for name in values}):
+        fields[name], disagree = _fuse_field(name, candidates)
+        if disagree:
+            warnings.append(f"{name}_disagrees")
+    warnings += _checks(fields, mrz, kind, today=today)
+    numbers = {code.number for code in codes} | set(printed.personal_numbers)
+    return Identity(kind, fields, _confidence(fields, warnings), tuple(warnings), documents=max(len(numbers), 1))
+
+
+def _document_type(page: Page, codes: Sequence[CitizenCode], mrz: Mrz | None) -> DocumentType | None:
+    named = find_document_type(page)
+    if named is not None:
+        return DocumentType(named)
+    if mrz is not None:
+        return DocumentType.PASSPORT if mrz.kind.startswith(("P", "V")) else DocumentType.ID_CARD
+    return DocumentType.ID_CARD if codes else None
+
+
+def _of_code(code: CitizenCode) -> dict[str, tuple[str, float]]:
+    values = {
+        "id_number": code.number,
+        "full_name": code.full_name.upper(),
+        "date_of_birth": code.birth.isoformat() if code.birth else None,
+        "gender": {"nam": "Male", "nu": "Female"}.get(squeeze(code.sex or "")),
+        "address": code.address,
+        "issue_date": code.issued.isoformat() if code.issued else None,
+    }
+    return {name: (value, _QR_CONFIDENCE) for name, value in values.items() if value}
+
+
+def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
+    vietnamese_card = mrz.layout == "TD1" and mrz.issuer == "VNM"
+    number = mrz.personal if vietnamese_card and is_personal_number(mrz.personal) else mrz.number
+    # The whole number stands in the optional data, which only the composite covers.
+    number_check = "composite" if vietnamese_card else "number"
+    order = (mrz.surname, mrz.given_names)
+    values = {
+        "id_number": (number, number_check),
+        "full_name": (" ".join(part for part in order if part), "composite" if mrz.checks == 4 else "number"),
+        "date_of_birth": (mrz.birth.isoformat() if mrz.birth else "", "birth"),
+        "gender": ({"M": "Male", "F": "Female"}.get(mrz.sex, ""), "birth"),
+        "nationality": (nationality(mrz.nationality) or "" if mrz.nationality else "", "birth"),
+        "expiry_date": (mrz.expiry.isoformat() if mrz.expiry else "", "expiry"),
+    }
+    return {
+        name: (value, _MRZ_CONFIDENCE if check in mrz.valid else _UNCHECKED_MRZ_CONFIDENCE)
+        for name, (value, check) in values.items()
+        if value
+    }
+
+
+def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
+    """The best source's value, and whether another source contradicts it."""
+    present = {source: values[name] for source, values in candidates.items() if name in values}
+    ranked = sorted(present, key=lambda source: (source is not Source.QR, -present[source][1]))
+    best = ranked[0]
+    value, confidence = present[best]
+    others = [present[source][0] for source in ranked[1:]]
+    agreeing = [other for other in others if _same(name, value, other)]
+    if agreeing:
+        confidence = max(confidence, _AGREEMENT)
+    printed = present.get(Source.OCR)
+    if name == "full_name" and best is Source.MRZ and printed and squeeze(printed[0]) == squeeze(value):
+        return FieldValue(printed[0], confidence, Source.OCR), False  # the zone has no tone marks, the print has
+    return FieldValue(value, round(confidence, 3), best), len(agreeing) < len(others)
+
+
+def _same(name: str, left: str, right: str) -> bool:
+    if name in ("full_name", "address", "place_of_origin", "nationality"):
+        return similarity(left, right) >= _SAME_NAME
+    return squeeze(left) == squeeze(right)
+
+
+def _checks(fields: dict[str, FieldValue], mrz: Mrz | None, kind: DocumentType | None, *, today: date) -> list[str]:
+    warnings = [f"{name}_not_found" for name in _ESSENTIAL if name not in fields]
+    number = fields["id_number"].value if "id_number" in fields else ""
+    if is_personal_number(number):
+        year, sex = birth_year_and_sex(number)
+        if "date_of_birth" in fields and int(fields["date_of_birth"].value[:4]) != year:
+            warnings.append("id_number_birth_mismatch")
+        if "gender" in fields and fields["gender"].value != sex:
+            warnings.append("id_number_gender_mismatch")
+    elif number and kind is DocumentType.ID_CARD and mrz is None and not (number.isdigit() and len(number) == 9):
+        warnings.append("id_number_invalid")
+    if mrz is not None and not mrz.all_valid:
+        warnings.append("mrz_check_digits")
+    if mrz is not None and mrz.repaired:
+        warnings.append("mrz_repaired")
+    if "expiry_date" in fields and date.fromisoformat(fields["expiry_date"].value) < today:
+        warnings.append("document_expired")
+    return warnings
+
+
+def _confidence(fields: dict[str, FieldValue], warnings: Sequence[str]) -> float:
+    """The mean of the essential fields, a missing one counting zero; less for each contradiction."""
+    mean = sum(fields[name].confidence for name in _ESSENTIAL if name in fields) / len(_ESSENTIAL)
+    contradictions = sum(code.endswith(("_disagrees", "_mismatch", "_digits", "_invalid")) for code in warnings)
+    return round(mean * 0.9**contradictions, 3)

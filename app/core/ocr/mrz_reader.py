@@ -1,0 +1,115 @@
+"""Finding and reading a machine-readable zone on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import cv2
+import numpy as np
+
+from app.core.ocr.constrained import MRZ_LETTERS, ConstrainedReader
+from app.core.ocr.mrz import Mrz, parse_mrz
+from app.core.ocr.readers import LineDetector, crop_line
+from app.core.types import FloatArray, Image
+
+_MIN_ASPECT = 8.0
+"""A zone's lines are 15 to 30 times as long as high."""
+
+_BLURS = (0.8, 0.0, 1.4)
+"""Standard deviations in px at a line height of 48; a little blur makes fillers read as fillers."""
+
+_ENOUGH_PX = 900
+"""Smaller pictures are enlarged to this width before another attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    polygon: FloatArray
+    centre: FloatArray
+    length: float
+    height: float
+
+
+def read_mrz(image: Image, polygons: Sequence[FloatArray], reader: ConstrainedReader, *, today: date) -> Mrz | None:
+    """The zone among the lines of ``image``; None where no two or three parallel long lines form one.
+
+    Several crops and blurs are tried until all check digits agree; else the best attempt is given.
+    """
+    best: Mrz | None = None
+    for group in _groups(polygons):
+        for sigma in _BLURS:
+            mrz = _read_group(image, group, reader, sigma=sigma, today=today)
+            if mrz is not None and (best is None or len(mrz.valid) / mrz.checks > len(best.valid) / best.checks):
+                best = mrz
+            if best is not None and best.all_valid:
+                return best
+    return best if best is not None and _is_plausible(best) else None
+
+
+def _is_plausible(mrz: Mrz) -> bool:
+    """Two checks agree, or both dates are dates and the countries letters, as on specimens with invented numbers."""
+    countries = (mrz.issuer + mrz.nationality).isalpha()
+    return len(mrz.valid) >= 2 or (mrz.birth is not None and mrz.expiry is not None and countries)
+
+
+def read_mrz_enlarged(image: Image, detector: LineDetector, reader: ConstrainedReader, *, today: date) -> Mrz | None:
+    """A second attempt on a small picture, enlarged; None where the picture is large already."""
+    scale = _ENOUGH_PX / image.shape[1]
+    if scale <= 1.1:
+        return None
+    enlarged = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return read_mrz(enlarged, detector.detect(enlarged), reader, today=today)
+
+
+def _read_group(
+    image: Image, group: Sequence[_Strip], reader: ConstrainedReader, *, sigma: float, today: date
+) -> Mrz | None:
+    crops = [_blurred(crop_line(image, strip.polygon), sigma) for strip in group]
+    lines = [reader.read(crop)[0] for crop in crops]
+    names_at = 2 if len(lines) == 3 else 0
+    best: Mrz | None = None
+    for letters in (True, False):
+        attempt = list(lines)
+        if letters:
+            attempt[names_at] = reader.read(crops[names_at], allowed=MRZ_LETTERS)[0]
+        if min(len(line) for line in attempt) < 12:
+            continue
+        mrz = parse_mrz(attempt, today=today)
+        if mrz is not None and (best is None or len(mrz.valid) > len(best.valid)):
+            best = mrz
+    return best
+
+
+def _blurred(crop: Image, sigma: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma * crop.shape[0] / 48), np.uint8) if sigma else crop
+
+
+def _groups(polygons: Sequence[FloatArray]) -> list[list[_Strip]]:
+    """Sets of three, then of two, long lines below one another; the lowest on the page first."""
+    strips = sorted((strip for strip in map(_strip, polygons) if strip is not None), key=lambda s: float(s.centre[1]))
+    below = [
+        next((j for j in range(i + 1, len(strips)) if _stacked(strips[i], strips[j])), None) for i in range(len(strips))
+    ]
+    pairs = [(i, j) for i, j in enumerate(below) if j is not None]
+    triples = [(i, j, below[j]) for i, j in pairs if below[j] is not None]
+    return [[strips[i] for i in group if i is not None] for group in (*reversed(triples), *reversed(pairs))]
+
+
+def _strip(polygon: FloatArray) -> _Strip | None:
+    length = float(np.linalg.norm(polygon[1] - polygon[0]))
+    height = float(np.linalg.norm(polygon[3] - polygon[0]))
+    if length < _MIN_ASPECT * height:
+        return None
+    return _Strip(polygon, polygon.mean(axis=0), length, height)
+
+
+def _stacked(upper: _Strip, lower: _Strip) -> bool:
+    """Of like length, starting at like places, and one to five line heights apart."""
+    gap = float(np.linalg.norm(lower.polygon[0] - upper.polygon[0]))
+    alike = min(upper.length, lower.length) > 0.7 * max(upper.length, lower.length)
+    height = max(upper.height, lower.height)
+    along = lower.polygon[0] - upper.polygon[0]
+    direction = (upper.polygon[1] - upper.polygon[0]) / max(upper.length, 1.0)
+    return alike and 0.8 * height < gap < 6 * height and abs(float(along @ direction)) < 0.12 * upper.length

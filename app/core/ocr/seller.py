@@ -1,0 +1,268 @@
+"""Who issued a receipt or an invoice: guessed from the head of the page, or recognised among known suppliers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from app.core.ocr.layout import Cell, Page, Row
+from app.core.ocr.tax_code import find_tax_codes
+from app.core.ocr.text import find_label, fold, similarity, squeeze
+
+_BUSINESS_WORDS = re.compile(
+    r"\b(cong ty|cty|tnhh|co phan|doanh nghiep|dntn|ho kinh doanh|hkd|sieu thi|cua hang|nha hang|khach san|nha sach|"
+    r"quan an|tap hoa|nha thuoc|cafe|coffee|ca phe|mart|minimart|market|food|store|shop|hotel|restaurant|restoran|"
+    r"bakery|trading|enterprise|industries|supplies|services|sdn|bhd|s/b|ltd|limited|llc|inc|corp|corporation|company|"
+    r"co\.|plc|group|jsc|pharmacy|resort|spa|grocer|supermarket|house|milk tea|tra sua)(?!\w)"
+)
+_COMPANY_SUFFIX = re.compile(r"\b(sdn\.? ?bhd|s/b|ltd|llc|inc|corp|tnhh|co phan|jsc|plc)\b")
+_ADDRESS_WORDS = re.compile(
+    r"\b(dia chi|d/c|dc|add|address|duong|pho|phuong|quan|huyen|xa|thon|to|khu|ngo|ngach|tinh|thanh pho|tp|toa|tang|"
+    r"lot|jalan|jln|jl|road|rd|street|st|avenue|ave|taman|tmn|seksyen|lorong|plaza|floor|flr|level|kuala|selangor|"
+    r"kawasan|bandar|mukim|batu|district|ward|city|ha noi|ho chi minh|hcm|viet nam|vietnam|malaysia|cho)\b"
+)
+_NO_NAME = re.compile(
+    r"\b(tel|phone|fax|hotline|dt|sdt|dien thoai|mobile|www|website|email|http|facebook|gst|mst|ma so thue|tax|reg|"
+    r"ngay|date|time|thoi gian|thu ngan|cashier|nhan vien|nvien|staff|welcome|xin chao|xin cam on|thank|wifi|"
+    r"powered|quay|nvbh|ban|table|ma don|so hd|so phieu|khach hang|customer|samsung|iphone|camera|"
+    r"galaxy|oppo|xiaomi|shot on)\b"
+)
+_TITLES = (
+    "hoa don ban hang", "hoa don ban le", "hoa don thanh toan", "hoa don gia tri gia tang", "hoa don gtgt", "hoa don",
+    "phieu thanh toan", "phieu tinh tien", "phieu thu", "phieu tam tinh", "bien lai", "bien nhan", "phieu giao hang",
+    "tax invoice", "simplified tax invoice", "invoice", "receipt", "cash receipt", "official receipt", "bill",
+    "cash bill",
+)  # fmt: skip
+_ITEM_HEADS = ("ten hang", "mat hang", "don gia", "thanh tien", "description", "unit price", "ten mon", "dien giai")
+_CUSTOMER = ("khach hang", "nguoi mua", "ten nguoi mua hang", "don vi mua", "customer", "bill to", "sold to", "buyer")
+_SELLER_LABELS = (
+    "don vi ban hang",
+    "don vi ban",
+    "nguoi ban",
+    "ten don vi ban",
+    "seller",
+    "vendor",
+    "supplier",
+    "sold by",
+)
+
+_HEAD_ROWS = 10
+_FOREIGN_HEIGHT = 3.0
+"""Text this many times as tall as the page's is a logo or stands on what lies beneath the paper."""
+
+_PHONE = re.compile(r"(?<!\d)(?:\+?84|0)\d(?:[\s.-]?\d){7,9}")
+_DOMAIN = re.compile(r"(?:www\.|https?://|@|\b)([a-z0-9-]{3,}\.(?:com\.vn|com\.my|vn|com|net|org|my))\b")
+_REGISTRATION = re.compile(r"(?<![\w-])(\d{5,9}\s?-\s?[a-z])(?![a-z])")
+_TWELVE_DIGITS = re.compile(r"(?<!\d)0\d{11}(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """A seller confirmed before. ``aliases`` are names as readers saw them; ``fingerprints`` as
+    :func:`fingerprints` makes them."""
+
+    name: str
+    tax_code: str | None = None
+    aliases: tuple[str, ...] = ()
+    fingerprints: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """``confidence`` is 0 to 1. ``known`` when a supplier was recognised; ``read`` is the name as printed."""
+
+    name: str
+    confidence: float
+    read: str
+    known: bool = False
+
+
+def find_seller(page: Page, suppliers: Sequence[Supplier] = ()) -> Seller | None:
+    """The seller of ``page``: a known supplier when the page points to one, else the likeliest line of its head."""
+    guess = _guess(page)
+    recognised = _recognise(page, guess, suppliers)
+    return recognised or guess
+
+
+def fingerprints(page: Page) -> frozenset[str]:
+    """What identifies a seller whatever the reader made of its name: tax and registration numbers, phones, domains.
+
+    A customer's are left out: rows from a customer label to two rows below it are not looked at.
+    """
+    found: set[str] = set()
+    customer_until = -1
+    for index, row in enumerate(page.rows):
+        if find_label(row.text, _CUSTOMER, min_similarity=90):
+            customer_until = index + 2
+        if index <= customer_until:
+            continue
+        text = fold(row.text)
+        found.update(f"tax:{code}" for code in find_tax_codes(text))
+        found.update(f"tel:{_phone(match[0])}" for match in _PHONE.finditer(text))
+        found.update(f"web:{match[1]}" for match in _DOMAIN.finditer(text))
+        found.update(f"reg:{re.sub(r'[^0-9a-z]', '', match[1])}" for match in _REGISTRATION.finditer(text))
+        found.update(f"id:{match[0]}" for match in _TWELVE_DIGITS.finditer(text))
+    return frozenset(found)
+
+
+def _phone(text: str) -> str:
+    """National digits, at most eleven, so that an extension behind the number does not matter."""
+    return re.sub(r"^84", "0", re.sub(r"\D", "", text))[:11]
+
+
+def header_cells(page: Page) -> list[Cell]:
+    """What stands above the page's title or the first table head, at most the first ten rows: neighbours joined
+    into one cell first, then each by itself."""
+    cells: list[Cell] = []
+    for index, row in enumerate(page.rows[: _HEAD_ROWS + 4]):
+        if index >= _HEAD_ROWS or (cells and find_label(row.text, _ITEM_HEADS, min_similarity=88)):
+            break
+        if _is_title(row.text) and any(_names_something(cell) for cell in cells):
+            break
+        cells.extend(_joined(row))
+        cells.extend(cell for cell in row.cells if len(row.cells) > 1)
+    return cells
+
+
+def _joined(row: Row) -> list[Cell]:
+    """The cells of ``row``; neighbours of one height and a word's distance apart become one."""
+    joined: list[Cell] = []
+    for cell in row.cells:
+        last = joined[-1] if joined else None
+        if (
+            last
+            and cell.x1 - last.x2 < 1.2 * min(cell.height, last.height)
+            and max(cell.height, last.height) < 1.2 * min(cell.height, last.height)
+        ):
+            top, bottom = min(last.y1, cell.y1), max(last.y2, cell.y2)
+            score = min(last.score, cell.score)
+            joined[-1] = Cell(f"{last.text} {cell.text}", score, last.x1, top, cell.x2, bottom)
+        else:
+            joined.append(cell)
+    return joined
+
+
+def _is_title(text: str) -> bool:
+    match = find_label(text, _TITLES, min_similarity=85)
+    return match is not None and match.end - match.start > 0.6 * len(text)
+
+
+def _names_something(cell: Cell) -> bool:
+    return sum(character.isalpha() for character in cell.text) >= 4 and not _NO_NAME.search(fold(cell.text))
+
+
+def _guess(page: Page) -> Seller | None:
+    labelled = _labelled_seller(page)
+    if labelled:
+        return labelled
+    cells = header_cells(page)
+    scored = [(_likelihood(cell, page), -rank, cell) for rank, cell in enumerate(cells)]
+    if not scored:
+        return None
+    score, _, cell = max(scored, key=lambda item: item[:2])
+    if score <= 0:
+        return None
+    name = _clean(cell.text + _continuation(cell, page))
+    return Seller(name, round(min(0.9, 0.35 + 0.12 * score) * cell.score, 3), name)
+
+
+def _continuation(cell: Cell, page: Page) -> str:
+    """The rest of a company's name that was set in two lines of one size, both centred or both flush left."""
+    if not _COMPANY_SUFFIX.search(fold(cell.text)) or cell.height < 1.12 * page.text_height:
+        return ""
+    for other in page.cells:
+        below = 0.5 * cell.height < other.y_centre - cell.y_centre < 1.8 * cell.height
+        same_size = 0.88 < other.height / cell.height < 1.14
+        aligned = min(abs(other.x_centre - cell.x_centre), abs(other.x1 - cell.x1)) < 1.5 * cell.height
+        words = fold(other.text)
+        if below and same_size and aligned and not (_ADDRESS_WORDS.search(words) or _NO_NAME.search(words)):
+            return " " + other.text if not _is_title(other.text) and other.text.isupper() == cell.text.isupper() else ""
+    return ""
+
+
+def _labelled_seller(page: Page) -> Seller | None:
+    """``Đơn vị bán hàng: CÔNG TY …`` as e-invoices print it; the name may stand in the next row."""
+    for index, row in enumerate(page.rows[:20]):
+        match = find_label(row.text, _SELLER_LABELS, min_similarity=90)
+        if match is None or match.start > 4:
+            continue
+        value = re.sub(r"^\W+", "", re.sub(r"^\s*\([^)]*\)", "", row.text[match.end :]))
+        value = re.sub(r"^(hang|name)\W+", "", value, flags=re.IGNORECASE)
+        if len(squeeze(value)) < 4 and index + 1 < len(page.rows):
+            value = page.rows[index + 1].text
+        if len(squeeze(value)) >= 4:
+            return Seller(_clean(value), round(0.95 * row.score, 3), _clean(value))
+    return None
+
+
+def _likelihood(cell: Cell, page: Page) -> float:
+    """How much ``cell`` looks like a seller's name; not above zero for what cannot be one."""
+    folded = fold(cell.text)
+    letters = sum(character.isalpha() for character in folded)
+    digits = sum(character.isdigit() for character in folded)
+    company = bool(_COMPANY_SUFFIX.search(folded))
+    if letters < 4 or _is_title(cell.text) or digits > letters or (_NO_NAME.search(folded) and not company):
+        return 0.0
+    business = bool(_BUSINESS_WORDS.search(folded))
+    height = cell.height / page.text_height
+    lines_down = (cell.y1 - page.rows[0].cells[0].y1) / (1.5 * page.text_height)
+    score = 1.0 - 0.12 * min(lines_down, 10.0) + 1.2 * min(max(height - 1.0, 0.0), 1.0)
+    score += 1.6 * business + 1.0 * company + 0.4 * cell.text.isupper() - 0.15 * digits
+    if _ADDRESS_WORDS.search(folded) and not company:
+        score -= 1.5
+    if height > _FOREIGN_HEIGHT and not business:
+        score -= 2.5
+    if any(similarity(cell.text, domain) >= 0.8 for domain in _domains(page)):
+        score += 1.0
+    return score * cell.score + (0.2 if letters <= 40 else -0.5)
+
+
+def _domains(page: Page) -> list[str]:
+    """Site names without their endings: shops are often called like their site."""
+    return [match[1].split(".")[0] for row in page.rows for match in _DOMAIN.finditer(fold(row.text))]
+
+
+def _clean(text: str) -> str:
+    """Without the registration number behind a company's name and without stray marks."""
+    text = re.sub(r"\s*\(\s*(?:co\.?\s*(?:reg|no)\W*)?\d[\d\s-]*[A-Za-z]?\s*\)\s*$", "", text, flags=re.IGNORECASE)
+    return text.strip(" .,:;-_|'\"")
+
+
+def _recognise(page: Page, guess: Seller | None, suppliers: Sequence[Supplier]) -> Seller | None:
+    if not suppliers or not page.rows:
+        return None
+    printed = fingerprints(page)
+    names = [cell.text for cell in header_cells(page)] + ([guess.read] if guess else [])
+    best: tuple[float, Supplier] | None = None
+    for supplier in suppliers:
+        likeness = _likeness(supplier, names, printed)
+        if likeness > 0 and (best is None or likeness > best[0]):
+            best = (likeness, supplier)
+    if best is None:
+        return None
+    read = guess.read if guess else best[1].name
+    return Seller(best[1].name, round(min(best[0], 0.99), 3), read, known=True)
+
+
+def _likeness(supplier: Supplier, names: Sequence[str], printed: frozenset[str]) -> float:
+    """0 when nothing points to ``supplier``; else 0.85 to 1.2, identifiers before names."""
+    identifiers = supplier.fingerprints | ({f"tax:{supplier.tax_code}"} if supplier.tax_code else set())
+    common = len(identifiers & printed)
+    name = max(
+        (_name_likeness(known, printed_name) for known in (supplier.name, *supplier.aliases) for printed_name in names),
+        default=0.0,
+    )
+    if common:
+        return 0.9 + min(0.03 * common, 0.15) + 0.15 * name
+    return name if name >= 0.85 else 0.0
+
+
+def _name_likeness(known: str, printed: str) -> float:
+    whole = similarity(known, printed)
+    if len(squeeze(known)) >= 8:
+        part = fuzz.partial_ratio(squeeze(known), squeeze(printed)) / 100.0
+        whole = max(whole, 0.97 * part if len(squeeze(printed)) >= len(squeeze(known)) else 0.0)
+    return whole

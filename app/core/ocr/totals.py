@@ -1,0 +1,248 @@
+"""Which of a receipt's amounts is the total: what the labels say, held against what the arithmetic allows."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from itertools import product
+
+from app.core.ocr.layout import Page, Row
+from app.core.ocr.money import Amount, find_amounts
+from app.core.ocr.number_words import amount_in_words
+from app.core.ocr.text import find_label, fold
+
+
+class Role(StrEnum):
+    """What a row's amount is, by its label."""
+
+    DUE = "due"
+    TOTAL = "total"
+    SUBTOTAL = "subtotal"
+    TAX = "tax"
+    DISCOUNT = "discount"
+    ROUNDING = "rounding"
+    PAID = "paid"
+    CHANGE = "change"
+    OTHER = "other"
+
+
+_LABELS: dict[Role, tuple[str, ...]] = {
+    Role.DUE: (
+        "tong tien phai thanh toan", "tong tien phai t toan", "tong tien thanh toan", "tong so thanh toan",
+        "tong so tien thanh toan", "tong thanh toan", "tong cong tien thanh toan", "tong cong thanh toan",
+        "khach phai tra", "khach can tra", "phai thanh toan", "so tien thanh toan", "can thanh toan", "phai tra",
+        "tong hoa don", "tong tien khach phai tra", "thanh toan",
+        "grand total", "total amount due", "amount due", "total due", "balance due", "total payable", "amount payable",
+        "net total", "nett total", "total rounded", "rounded total", "total after rounding", "total inclusive",
+        "total incl", "total with", "total sales inclusive", "total amount incl", "total amount payable",
+    ),
+    Role.TOTAL: (
+        "tong cong", "tong tien", "tong gia tri", "cong", "tong", "tong so tien", "thanh tien",
+        "total", "total amount", "total sales", "amount",
+    ),
+    Role.SUBTOTAL: (
+        "cong tien hang", "tong tien hang", "tong cong tien hang", "tien hang", "tam tinh", "tong truoc thue",
+        "thanh tien truoc thue", "tien truoc thue",
+        "sub total", "subtotal", "total excluding", "total excl", "total before tax", "total before gst", "net amount",
+        "total sales excluding", "total amount excl",
+    ),
+    Role.TAX: (
+        "tien thue gtgt", "thue gtgt", "tien thue", "thue vat", "vat", "vat amount", "thue",
+        "gst", "gst payable", "total gst", "sst", "service tax", "sales tax", "tax", "tax amount", "total tax",
+    ),
+    Role.DISCOUNT: (
+        "chiet khau", "giam gia", "tong tien da giam", "da giam", "khuyen mai", "tien giam", "giam tru",
+        "discount", "less discount", "total discount", "voucher",
+    ),
+    Role.ROUNDING: ("rounding", "rounding adjustment", "rounding adj", "rnd adj", "lam tron"),
+    Role.PAID: (
+        "khach dua", "tien khach dua", "khach tra", "tien khach tra", "tong tien khach tra", "tien mat", "tien nhan",
+        "khach thanh toan", "tien the", "chuyen khoan",
+        "cash", "cash tendered", "tendered", "amount tendered", "received", "paid", "credit card", "visa", "mastercard",
+        "debit", "payment",
+    ),
+    Role.CHANGE: (
+        "tien thua", "tien tra lai", "tra lai", "tien thoi lai", "tien thoi", "thoi lai", "con lai",
+        "change", "change due", "balance",
+    ),
+    Role.OTHER: (
+        "tong so luong", "so luong", "tong so mat hang", "so mat hang", "total qty", "total quantity", "total item",
+        "total items", "item count", "item s", "qty", "diem", "tong diem", "diem tich luy", "points", "total saving",
+        "total savings", "don gia", "unit price", "gia ban", "gia tri thuong tich luy", "tham chieu", "hotline",
+        "dien thoai", "gst summary", "tax summary", "so hoa don", "invoice no", "gst id", "gst reg", "so gd",
+        "tien thua lan truoc", "du no",
+    ),
+}  # fmt: skip
+
+_ROLE_OF = {label: role for role, labels in _LABELS.items() for label in labels}
+_WEIGHT = {Role.DUE: 3.0, Role.TOTAL: 2.0, Role.SUBTOTAL: 0.9, Role.PAID: 0.6}
+_AGREEMENT = {"paid less change": 2.0, "parts": 1.5, "words": 3.0, "items": 1.0}
+_MAX_DIGITS_OF_MONEY = 11
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAmount:
+    """An amount and what its row's label calls it. ``row`` is the index of the row in the page."""
+
+    role: Role
+    label: str
+    amount: Amount
+    row: int
+    similarity: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TotalChoice:
+    """``confidence`` is 0 to 1. ``support`` names what agreed, for the warnings and for tests."""
+
+    value: Decimal
+    confidence: float
+    support: frozenset[str]
+
+
+def role_of(text: str) -> tuple[Role, str, float] | None:
+    """``(role, label, similarity)`` of the label in a row's text, amounts and punctuation left aside."""
+    plain = re.sub(r"[^a-z]+", " ", fold(text)).strip()
+    if len(plain) < 3:
+        return None
+    match = find_label(plain, _ROLE_OF)
+    if match is None or len(match.label) < 0.28 * len(plain):
+        return None  # a label inside a long sentence is not the row's label
+    return _ROLE_OF[match.label], match.label, match.similarity
+
+
+def find_labelled_amounts(page: Page) -> list[LabelledAmount]:
+    """Each labelled row with its amount: the last one in the row, else that of an unlabelled row beside it."""
+    labelled: list[LabelledAmount] = []
+    taken: set[int] = set()
+    roles = [role_of(row.text) for row in page.rows]
+    for index, row in enumerate(page.rows):
+        role = roles[index]
+        if role is None:
+            continue
+        source = index
+        amount = _money_in(row)
+        if amount is None:
+            source, amount = _beside(page.rows, roles, index, taken)
+        if amount is not None:
+            taken.add(source)
+            score = min(row.score, page.rows[source].score)
+            labelled.append(LabelledAmount(role[0], role[1], amount, index, role[2], score))
+    return _rounded_totals(labelled)
+
+
+def _rounded_totals(labelled: Sequence[LabelledAmount]) -> list[LabelledAmount]:
+    """``Rounding RM 182.00`` is the rounded total, not what was added by rounding."""
+    largest = max((item.amount.value for item in labelled if item.role in _WEIGHT), default=Decimal(0))
+    return [
+        replace(item, role=Role.DUE) if item.role is Role.ROUNDING and item.amount.value > largest / 2 else item
+        for item in labelled
+    ]
+
+
+def choose_total(
+    labelled: Sequence[LabelledAmount], page: Page, *, items_sum: Decimal | None = None
+) -> TotalChoice | None:
+    """The amount that is due; None when no amount on the page can be one."""
+    scores: dict[Decimal, float] = defaultdict(float)
+    best_score: dict[Decimal, float] = defaultdict(float)
+    for item in labelled:
+        value = abs(item.amount.value) if item.role is Role.PAID else item.amount.value
+        if item.role in _WEIGHT and value > 0:
+            scores[value] += _WEIGHT[item.role] * (item.similarity / 100.0) ** 2
+            best_score[value] = max(best_score[value], item.score)
+    support = _support(labelled, page, items_sum)
+    for value, reasons in support.items():
+        if value in scores or "words" in reasons:
+            scores[value] += sum(_AGREEMENT[reason] for reason in reasons)
+    if not scores:
+        return _largest_late_amount(page)
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], -item[0]))
+    value, score = ranked[0]
+    runner_up = ranked[1][1] if len(ranked) > 1 else 0.0
+    evidence = min(score / 4.0, 1.0) * (0.6 + 0.4 * (score - runner_up) / score)
+    read = best_score.get(value, 0.8)
+    return TotalChoice(value, round(min(0.4 + 0.58 * evidence, 0.98) * read, 3), frozenset(support.get(value, set())))
+
+
+def _support(labelled: Sequence[LabelledAmount], page: Page, items_sum: Decimal | None) -> dict[Decimal, set[str]]:
+    """What arithmetic and words say the total is."""
+    values = {role: [abs(item.amount.value) for item in labelled if item.role is role] for role in Role}
+    support: dict[Decimal, set[str]] = defaultdict(set)
+    for paid in values[Role.PAID]:
+        for change in values[Role.CHANGE]:
+            if 0 < change < paid:
+                support[paid - change].add("paid less change")
+    for value in _sums_of_parts(values):
+        support[value].add("parts")
+    for row in page.rows:
+        spelled = amount_in_words(row.text)
+        if spelled:
+            support[spelled].add("words")
+    if items_sum:
+        support[items_sum].add("items")
+    return support
+
+
+def _sums_of_parts(values: Mapping[Role, Sequence[Decimal]]) -> set[Decimal]:
+    """What a sum gives with tax, discount and rounding, each taken or left, but not all left."""
+    bases = [*values[Role.SUBTOTAL], *values[Role.TOTAL], *values[Role.DUE]]
+    taxes = [Decimal(0), *values[Role.TAX]]
+    discounts = [Decimal(0), *values[Role.DISCOUNT]]
+    roundings = [Decimal(0), *(sign * value for value in values[Role.ROUNDING] for sign in (1, -1))]
+    return {
+        base + tax - discount + rounding
+        for base, tax, discount, rounding in product(bases, taxes, discounts, roundings)
+        if tax or discount or rounding
+    }
+
+
+def _money_in(row: Row) -> Amount | None:
+    """The last amount of a row that is no count, code or percentage."""
+    amounts = [amount for cell in row.cells for amount in find_amounts(cell.text) if is_money(amount)]
+    return amounts[-1] if amounts else None
+
+
+def is_money(amount: Amount) -> bool:
+    """Printed as money: with a currency, thousands groups or cents; or at least a thousand and no code's length."""
+    if amount.currency or amount.grouped or amount.decimals == 2:
+        return True
+    return (amount.decimals == 0 and 1000 <= abs(amount.value) < 10**8) or amount.value == 0
+
+
+def _beside(rows: Sequence[Row], roles: Sequence[object], index: int, taken: set[int]) -> tuple[int, Amount | None]:
+    """The amount of the nearest row without a label, at most 1.3 text heights away and not left of the label."""
+    row = rows[index]
+    near = sorted(
+        (other for other in (index - 1, index + 1, index - 2, index + 2) if 0 <= other < len(rows)),
+        key=lambda other: abs(rows[other].y_centre - row.y_centre),
+    )
+    for other in near:
+        distance = abs(rows[other].y_centre - row.y_centre) / max(row.height, 1.0)
+        if other in taken or roles[other] is not None or distance > 1.3 or rows[other].x2 < row.x2:
+            continue
+        amount = _money_in(rows[other])
+        if amount is not None and re.sub(r"[\W\d]", "", rows[other].text) in ("", "VND", "đ", "d", "RM"):
+            return other, amount
+    return index, None
+
+
+def _largest_late_amount(page: Page) -> TotalChoice | None:
+    """Without any label: the largest money of the lower two thirds, with little confidence."""
+    if not page.rows:
+        return None
+    top = page.rows[0].y_centre + (page.rows[-1].y_centre - page.rows[0].y_centre) / 3
+    amounts = [
+        amount.value
+        for row in page.rows
+        if row.y_centre >= top
+        for cell in row.cells
+        for amount in find_amounts(cell.text)
+        if (amount.grouped or amount.decimals == 2) and len(str(int(abs(amount.value)))) <= _MAX_DIGITS_OF_MONEY
+    ]
+    return TotalChoice(max(amounts), 0.2, frozenset()) if amounts and max(amounts) > 0 else None
