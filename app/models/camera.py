@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
 
 from app.core.anomalies import AnomalyType
 from app.models.common import CameraId, Moment, Request, Response, Text
@@ -105,7 +106,7 @@ class RulesModel(Request):
         return self
 
 
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "id": "cam_store_01",
     "name": "Store room",
     "kind": "rtsp",
