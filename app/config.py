@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"]
 
 
 SECRETS_DIR = Path("/run/secrets")
@@ -144,6 +145,23 @@ class Settings(BaseSettings):
     CAMERA_LEASE_S: float = Field(6.0, ge=1.0, description="A dead replica's cameras move after this time.")
     CAMERA_READ_TIMEOUT_S: Seconds = 10.0
     INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)
+
+    # Ours: pictures
+    IMAGE_URL_LIFETIME_S: int = Field(3600, ge=1, le=604_800, description="How long presigned addresses work.")
+    MILVUS_INDEX: Literal["HNSW", "EXACT"] = Field(
+        "HNSW", description="EXACT compares with every picture: right for Milvus Lite and up to some 100,000."
+    )
+
+    # Ours: rooms
+    MODEL_HEADS_DIR: Path | None = Field(None, description="Heads that the hotel trained; default CV_DATA_DIR/heads.")
+    ROOM_REQUIRED_ITEMS: tuple[RoomItem, ...] = Field((), description="Must have been seen in order: JSON list.")
+    ROOM_TYPE_ITEMS: dict[str, tuple[RoomItem, ...]] = Field(
+        {}, description="Which checklist items a type of room has, as JSON; a type that is not named has all."
+    )
+    ROOM_CLEANING_MINUTES: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        {"room_untidy": 15, "bed_unmade": 10, "floor_needs_cleaning": 10, "trash_visible": 5},
+        description="Cleaning time of a finding, as JSON.",
+    )
 
     # Ours: retention, days
     RETENTION_IDENTITY_DAYS: Count = 30

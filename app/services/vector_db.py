@@ -11,9 +11,11 @@ from pymilvus import AsyncMilvusClient, DataType, MilvusClient, MilvusException
 
 from app.core.types import FloatArray
 from app.services.calls import backend_call
-from app.services.vector_collections import BACKEND, CollectionSpec, VectorCollection, any_of
+from app.services.vector_collections import BACKEND, CollectionSpec, VectorCollection, VectorIndex, any_of
 
 FACE_FIELDS = ("vector_id", "employee_id")
+_MAX_TAGS_BYTES = 8192
+_BYTES_PER_LETTER = 4  # Milvus counts a VARCHAR's bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,83 @@ def face_collection(model_id: str, dimension: int) -> CollectionSpec:
     return CollectionSpec("face_embeddings", model_id, schema)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageVector:
+    """A picture's row: its vector, (d,) float32 of unit norm, and what searches are narrowed by.
+
+    Words are normalised (``image_filters.normal``) and tags joined (``joined_tags``); empty where unknown.
+    ``uploaded_at_s`` is Unix time.
+    """
+
+    vector_id: str
+    image_id: str
+    vector: FloatArray
+    category: str
+    uploaded_at_s: int
+    room_number: str
+    item_type: str
+    location: str
+    status: str
+    tags: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHit:
+    """A stored picture near the query; ``similarity`` is the cosine, -1 to 1."""
+
+    vector_id: str
+    similarity: float
+
+
+def image_collection(model_id: str, dimension: int, *, index: VectorIndex = VectorIndex.HNSW) -> CollectionSpec:
+    """The spec's ``image_embeddings`` plus our own key, and what searches are narrowed by.
+
+    ``tags`` is one text, ``|clean|deluxe|``: Milvus Lite looks into an array row by row, which took 2 s for 20,000.
+    """
+    schema = AsyncMilvusClient.create_schema(
+        auto_id=True, enable_dynamic_field=False, description="Image embeddings for similarity search"
+    )
+    schema.add_field("id", DataType.INT64, is_primary=True, auto_id=True)
+    schema.add_field("image_id", DataType.VARCHAR, max_length=100)
+    schema.add_field("category", DataType.VARCHAR, max_length=50)
+    schema.add_field("embedding", DataType.FLOAT_VECTOR, dim=dimension)
+    schema.add_field("upload_time", DataType.INT64)
+    schema.add_field("vector_id", DataType.VARCHAR, max_length=100)
+    schema.add_field("model_id", DataType.VARCHAR, max_length=100)
+    schema.add_field("room_number", DataType.VARCHAR, max_length=10)
+    schema.add_field("item_type", DataType.VARCHAR, max_length=50 * _BYTES_PER_LETTER)
+    schema.add_field("location", DataType.VARCHAR, max_length=200 * _BYTES_PER_LETTER)
+    schema.add_field("status", DataType.VARCHAR, max_length=30)
+    schema.add_field("tags", DataType.VARCHAR, max_length=_MAX_TAGS_BYTES)
+    return CollectionSpec("image_embeddings", model_id, schema, index)
+
+
 class VectorDBService:
     """The face and image collections of one Milvus.
 
     Args:
         uri: ``http(s)://host:port``, or a local file that ends in ``.db``.
         faces: which face collection; see ``face_collection``.
+        images: which image collection; see ``image_collection``.
         timeout_s: limit of one call.
     """
 
-    def __init__(self, uri: str, *, user: str, password: str, faces: CollectionSpec, timeout_s: float) -> None:
+    def __init__(
+        self, uri: str, *, user: str, password: str, faces: CollectionSpec, images: CollectionSpec, timeout_s: float
+    ) -> None:
         self._timeout_s = timeout_s
         self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s)
-        self.faces = VectorCollection(
-            self.client,
-            faces,
-            blocking_client=lambda: MilvusClient(uri, user=user, password=password, timeout=timeout_s),
-            timeout_s=timeout_s,
-        )
+
+        def blocking_client() -> MilvusClient:
+            return MilvusClient(uri, user=user, password=password, timeout=timeout_s)
+
+        self.faces = VectorCollection(self.client, faces, blocking_client=blocking_client, timeout_s=timeout_s)
+        self.images = VectorCollection(self.client, images, blocking_client=blocking_client, timeout_s=timeout_s)
 
     @property
     def collections(self) -> tuple[VectorCollection, ...]:
         """Every collection that the service uses."""
-        return (self.faces,)
+        return (self.faces, self.images)
 
     async def open(self) -> None:
         """Create what is missing and load it; see ``VectorCollection.open``."""
@@ -117,6 +173,41 @@ class VectorDBService:
         """Remove templates by id."""
         if vector_ids:
             await self.faces.delete(any_of("vector_id", vector_ids))
+
+    async def insert_image_embeddings(self, images: Sequence[ImageVector]) -> None:
+        """Insert pictures. None is found until PostgreSQL knows its vector."""
+        rows = [
+            {
+                "image_id": image.image_id,
+                "category": image.category,
+                "embedding": image.vector,
+                "upload_time": image.uploaded_at_s,
+                "vector_id": image.vector_id,
+                "model_id": self.images.spec.model_id,
+                "room_number": image.room_number,
+                "item_type": image.item_type,
+                "location": image.location,
+                "status": image.status,
+                "tags": image.tags,
+            }
+            for image in images
+        ]
+        await self.images.insert(rows)
+
+    async def search_similar_images(self, query: FloatArray, *, expression: str, top_k: int) -> list[ImageHit]:
+        """The nearest pictures for which the expression holds, closest first. Raw hits: not yet held against
+        PostgreSQL.
+
+        Args:
+            query: (d,) float32 of unit norm.
+        """
+        found = await self.images.search(query[None], limit=top_k, fields=("vector_id",), expression=expression)
+        return [ImageHit(hit.fields["vector_id"], hit.similarity) for hit in found[0]]
+
+    async def delete_image_vectors(self, vector_ids: Sequence[str]) -> None:
+        """Remove pictures by vector id."""
+        if vector_ids:
+            await self.images.delete(any_of("vector_id", vector_ids))
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Milvus answers."""

@@ -28,6 +28,7 @@ face_recognition_confidence = Histogram(
 )
 image_search_total = Counter("cv_image_search_total", "Image search requests", ["category"])
 image_search_duration = Histogram("cv_image_search_duration_seconds", "Image search duration")
+room_analysis_total = Counter("cv_room_analysis_total", "Room analyses by verdict", ["status"])
 ocr_total = Counter("cv_ocr_total", "OCR requests", ["type"])
 ocr_requests_total = Counter("cv_ocr_requests_total", "OCR requests by document type", ["document_type"])
 gpu_memory_usage = Gauge("cv_gpu_memory_usage_bytes", "GPU memory in use")
@@ -52,6 +53,11 @@ events_total = Counter("cv_events_total", "Events written to the outbox", ["type
 events_published_total = Counter("cv_events_published_total", "Events confirmed by the broker", ["type"])
 cleanup_backlog = Gauge("cv_cleanup_backlog", "Vectors and objects waiting to be removed")
 liveness_total = Counter("cv_liveness_total", "Liveness verdicts", ["verdict"])  # live, spoof, uncertain
+image_index_total = Counter(
+    "cv_image_index_total",
+    "Pictures sent to be indexed, by outcome",
+    ["category", "status"],  # success, duplicate, failure
+)
 enrolment_total = Counter("cv_face_enrolment_total", "Enrolments by outcome", ["status"])
 http_requests_total = Counter("cv_http_requests_total", "HTTP requests", ["method", "route", "status"])
 http_duration = Histogram("cv_http_request_seconds", "HTTP request duration", ["method", "route"], buckets=_SECONDS)

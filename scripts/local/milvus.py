@@ -76,4 +76,5 @@ class MilvusServer:
             "MILVUS_URI": "",
             "MILVUS_USER": "",
             "MILVUS_PASSWORD": "",
+            "MILVUS_INDEX": "EXACT",
         }

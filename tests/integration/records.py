@@ -35,6 +35,9 @@ _TABLES = (
     "event_outbox",
     "audit_log",
     "pending_removals",
+    "image_assets",
+    "image_metadata",
+    "image_reindex",
 )
 
 
@@ -81,8 +84,9 @@ class Records:
         """Forget everybody and everything."""
         self.rows(f"TRUNCATE {', '.join(_TABLES)}")
         self._redis.flushdb()
-        if self._milvus.has_collection("face_embeddings"):
-            self._milvus.delete("face_embeddings", filter="id >= 0")
+        for collection in ("face_embeddings", "image_embeddings"):
+            if self._milvus.has_collection(collection):
+                self._milvus.delete(collection, filter="id >= 0")
 
     def insert_vector(self, vector_id: str, employee_id: str) -> None:
         """Put a vector into Milvus that no row knows."""

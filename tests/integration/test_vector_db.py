@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from app.core.types import FloatArray
 from app.errors import BackendUnavailable, ConfigurationError
 from app.services.vector_collections import any_of, quote
-from app.services.vector_db import VectorDBService, face_collection
+from app.services.vector_db import VectorDBService, face_collection, image_collection
 from tests.backends import RunningBackends
 
 DIMENSION = 16
@@ -25,8 +26,9 @@ def unit(seed: int) -> FloatArray:
 
 def service_for(uri: str, model_id: str, *, alias: str) -> VectorDBService:
     spec = face_collection(model_id, DIMENSION)
-    own = type(spec)(alias, spec.model_id, spec.schema)  # beside the collection of the other tests
-    return VectorDBService(uri, user="", password="", faces=own, timeout_s=5.0)
+    own = replace(spec, alias=alias)  # beside the collection of the other tests
+    images = replace(image_collection(model_id, DIMENSION), alias=f"{alias}_images")
+    return VectorDBService(uri, user="", password="", faces=own, images=images, timeout_s=5.0)
 
 
 @pytest.fixture

@@ -1,0 +1,204 @@
+"""The SQL of indexed pictures. Every function runs on the caller's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from app.core.types import FloatArray
+from app.services.database import Connection, Row
+from app.services.image_filters import ImageFilter
+
+_PAGE_COLUMNS = (
+    "m.id, m.vector_id, m.category, m.room_number, m.upload_time, m.uploaded_by, m.tags, m.metadata, "
+    "a.object_key, a.thumbnail_key, a.width, a.height, a.model_id"
+)
+_FROM = "FROM image_metadata m JOIN image_assets a ON a.image_id = m.id WHERE NOT m.is_deleted"
+_SHOWN = f"SELECT {_PAGE_COLUMNS} {_FROM}"  # constants only
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """What people say of a picture. ``item_type``, ``tags`` and ``location`` are what searches are narrowed by."""
+
+    category: str
+    room_number: str | None = None
+    item_type: str | None = None
+    tags: tuple[str, ...] = ()
+    location: str | None = None
+    description: str | None = None
+    status: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An indexed picture. Keys name objects of the store."""
+
+    image_id: str
+    vector_id: str
+    details: ImageDetails
+    uploaded_at: datetime
+    uploaded_by: str | None
+    object_key: str
+    thumbnail_key: str
+    width: int
+    height: int
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a picture is searched and recognised again by: its vector, (d,) of unit norm, and its pixels' SHA-256."""
+
+    vector: FloatArray
+    pixel_sha256: bytes
+
+
+async def lock_picture(connection: Connection, pixel_sha256: bytes) -> None:
+    """Wait until no other transaction indexes the same pixels; held until this one ends."""
+    number = int.from_bytes(pixel_sha256[:8], "big", signed=True)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", number)
+
+
+async def find_duplicate(connection: Connection, category: str, pixel_sha256: bytes) -> StoredImage | None:
+    """The first picture of the category with the same pixels."""
+    row = await connection.fetchrow(
+        f"{_SHOWN} AND m.category = $1 AND a.pixel_sha256 = $2 ORDER BY m.upload_time, m.id LIMIT 1",
+        category,
+        pixel_sha256,
+    )
+    return _image(row) if row else None
+
+
+async def add_image(
+    connection: Connection, image: StoredImage, fingerprint: Fingerprint, *, storage_url: str, thumbnail_url: str
+) -> None:
+    """Write the rows that make the picture visible."""
+    details = image.details
+    await connection.execute(
+        "INSERT INTO image_metadata (id, category, room_number, vector_id, storage_url, thumbnail_url, upload_time, "
+        "uploaded_by, tags, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        image.image_id,
+        details.category,
+        details.room_number,
+        image.vector_id,
+        storage_url,
+        thumbnail_url,
+        image.uploaded_at,
+        image.uploaded_by,
+        list(details.tags),
+        _metadata(details),
+    )
+    await connection.execute(
+        "INSERT INTO image_assets (image_id, object_key, thumbnail_key, pixel_sha256, width, height, model_id, vector) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        image.image_id,
+        image.object_key,
+        image.thumbnail_key,
+        fingerprint.pixel_sha256,
+        image.width,
+        image.height,
+        image.model_id,
+        fingerprint.vector.astype("<f4").tobytes(),
+    )
+
+
+async def find_image(connection: Connection, image_id: str) -> StoredImage | None:
+    row = await connection.fetchrow(f"{_SHOWN} AND m.id = $1", image_id)
+    return _image(row) if row else None
+
+
+async def find_for_change(connection: Connection, image_id: str) -> tuple[StoredImage, FloatArray] | None:
+    """A picture and its vector, locked until the transaction ends."""
+    row = await connection.fetchrow(
+        f"SELECT {_PAGE_COLUMNS}, a.vector {_FROM} AND m.id = $1 FOR UPDATE OF m",  # constants only
+        image_id,
+    )
+    return (_image(row), np.frombuffer(row["vector"], "<f4")) if row else None
+
+
+async def change_image(connection: Connection, image_id: str, details: ImageDetails, *, vector_id: str) -> None:
+    await connection.execute(
+        "UPDATE image_metadata SET room_number = $2, tags = $3, metadata = $4, vector_id = $5 WHERE id = $1",
+        image_id,
+        details.room_number,
+        list(details.tags),
+        _metadata(details),
+        vector_id,
+    )
+
+
+async def remove_image(connection: Connection, image_id: str) -> StoredImage | None:
+    """Delete a picture's rows; None if there are none."""
+    image = await find_image(connection, image_id)
+    if image is not None:
+        await connection.execute("DELETE FROM image_metadata WHERE id = $1", image_id)
+    return image
+
+
+async def shown_vectors(connection: Connection, vector_ids: Sequence[str]) -> set[str]:
+    """Those of the ids whose picture may be shown: an orphan of a crash and a deleted picture are not among them."""
+    rows = await connection.fetch(
+        "SELECT vector_id FROM image_metadata WHERE vector_id = ANY($1) AND NOT is_deleted", list(vector_ids)
+    )
+    return {row["vector_id"] for row in rows}
+
+
+async def images_of_vectors(connection: Connection, vector_ids: Sequence[str]) -> dict[str, StoredImage]:
+    """The pictures behind these vectors, by vector id."""
+    rows = await connection.fetch(f"{_SHOWN} AND m.vector_id = ANY($1)", list(vector_ids))
+    return {row["vector_id"]: _image(row) for row in rows}
+
+
+async def list_images(
+    connection: Connection, wanted: ImageFilter, *, after: tuple[datetime, str] | None, limit: int
+) -> list[StoredImage]:
+    """The next pictures, newest first, after the one of that moment and id."""
+    arguments: list[object] = []
+    conditions = wanted.conditions(arguments)
+    if after is not None:
+        arguments += after
+        conditions.append(f"(m.upload_time, m.id) < (${len(arguments) - 1}, ${len(arguments)})")
+    arguments.append(limit)
+    rows = await connection.fetch(
+        " AND ".join([_SHOWN, *conditions]) + f" ORDER BY m.upload_time DESC, m.id DESC LIMIT ${len(arguments)}",
+        *arguments,
+    )
+    return [_image(row) for row in rows]
+
+
+def _metadata(details: ImageDetails) -> dict[str, object]:
+    described = {
+        "item_type": details.item_type,
+        "location": details.location,
+        "description": details.description,
+        "status": details.status,
+    }
+    return {name: value for name, value in described.items() if value is not None}
+
+
+def _image(row: Row) -> StoredImage:
+    metadata = row["metadata"] or {}
+    return StoredImage(
+        image_id=row["id"],
+        vector_id=row["vector_id"],
+        details=ImageDetails(
+            category=row["category"],
+            room_number=row["room_number"],
+            item_type=metadata.get("item_type"),
+            tags=tuple(row["tags"] or ()),
+            location=metadata.get("location"),
+            description=metadata.get("description"),
+            status=metadata.get("status", "active"),
+        ),
+        uploaded_at=row["upload_time"],
+        uploaded_by=row["uploaded_by"],
+        object_key=row["object_key"],
+        thumbnail_key=row["thumbnail_key"],
+        width=row["width"],
+        height=row["height"],
+        model_id=row["model_id"],
+    )
