@@ -9,19 +9,36 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
+import grpc
 from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusClient, MilvusException
+from pymilvus.client.types import Status
 
 from app.core.types import FloatArray
 from app.errors import ConfigurationError
 from app.services.calls import backend_call
 
 BACKEND = "vector_db"
+
+R = TypeVar("R")
+
+# Some calls of the client let gRPC's own errors through.
+FAILURES = (MilvusException, grpc.RpcError)
+
+GRPC_OPTIONS = {
+    # The client's default pings every ten seconds; servers with gRPC's default policy, Milvus Lite among them, answer
+    # "too many pings" and drop the connection. Every call has a time limit of its own, so pings find nothing new.
+    "grpc.keepalive_time_ms": 600_000,
+    "grpc.keepalive_permit_without_calls": False,
+    # After an outage, look again soon.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+}
 
 _NOT_LOADED = 101
 _NOT_FOUND = 100
@@ -112,7 +129,7 @@ class VectorCollection:
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
-        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=(MilvusException,)):
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=FAILURES):
             yield
 
     async def open(self) -> None:
@@ -179,11 +196,19 @@ class VectorCollection:
         async with self._call():
             yield self.spec.collection
 
-    async def _reload(self, error: MilvusException) -> None:
-        """Load the collection again after Milvus came back without it; any other failure is passed on."""
-        if error.code != _NOT_LOADED and "not loaded" not in str(error):
-            raise error
-        await self._client.load_collection(self.spec.collection, **self._options)
+    async def _twice(self, call: Callable[..., Awaitable[R]], arguments: Mapping[str, Any]) -> R:
+        """An idempotent call, made again after what a second try mends: a restart of Milvus, a dropped connection."""
+        try:
+            return await call(self.spec.collection, **arguments, **self._options)
+        except MilvusException as error:
+            if error.code == _NOT_LOADED or "not loaded" in str(error):
+                await self._client.load_collection(self.spec.collection, **self._options)
+            elif error.code != Status.CONNECT_FAILED:
+                raise
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        return await call(self.spec.collection, **arguments, **self._options)
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows of the schema's fields. Not retried: a caller that gets an error must undo by its own ids."""
@@ -207,8 +232,8 @@ class VectorCollection:
             expression: evaluated inside the search, so ``limit`` counts matching rows only.
             strong: also see what other processes wrote a moment ago; slower on a cluster.
         """
-        async with self._loaded() as name:
-            options: dict[str, Any] = dict(self._options)
+        async with self._loaded():
+            options: dict[str, Any] = {}
             if strong:
                 options["consistency_level"] = "Strong"
             params: dict[str, Any] = {
@@ -226,25 +251,15 @@ class VectorCollection:
                 "output_fields": list(fields),
                 "search_params": params,
             }
-            try:
-                found = await self._client.search(name, **options)
-            except MilvusException as error:
-                await self._reload(error)
-                found = await self._client.search(name, **options)
+            found = await self._twice(self._client.search, options)
             return [[Hit(hit["entity"], float(hit["distance"])) for hit in hits] for hits in found]
 
     async def query(self, expression: str, *, fields: Sequence[str], limit: int = _MAX_WINDOW) -> list[dict[str, Any]]:
         """Rows for which the expression holds, in no order."""
-        async with self._loaded() as name:
-            try:
-                rows = await self._client.query(
-                    name, filter=expression, output_fields=list(fields), limit=limit, **self._options
-                )
-            except MilvusException as error:
-                await self._reload(error)
-                rows = await self._client.query(
-                    name, filter=expression, output_fields=list(fields), limit=limit, **self._options
-                )
+        async with self._loaded():
+            rows = await self._twice(
+                self._client.query, {"filter": expression, "output_fields": list(fields), "limit": limit}
+            )
             return [dict(row) for row in rows]
 
     async def page(self, *, after_id: int, limit: int, fields: Sequence[str]) -> list[dict[str, Any]]:
@@ -253,12 +268,8 @@ class VectorCollection:
 
     async def delete(self, expression: str) -> None:
         """Remove the rows for which the expression holds; none is no error."""
-        async with self._loaded() as name:
-            try:
-                await self._client.delete(name, filter=expression, **self._options)
-            except MilvusException as error:
-                await self._reload(error)
-                await self._client.delete(name, filter=expression, **self._options)
+        async with self._loaded():
+            await self._twice(self._client.delete, {"filter": expression})
 
     async def flush(self) -> None:
         """Seal what was inserted into an indexed segment; for bulk jobs, never per request."""

@@ -7,11 +7,19 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pymilvus import AsyncMilvusClient, DataType, MilvusClient, MilvusException
+from pymilvus import AsyncMilvusClient, DataType, MilvusClient
 
 from app.core.types import FloatArray
 from app.services.calls import backend_call
-from app.services.vector_collections import BACKEND, CollectionSpec, VectorCollection, VectorIndex, any_of
+from app.services.vector_collections import (
+    BACKEND,
+    FAILURES,
+    GRPC_OPTIONS,
+    CollectionSpec,
+    VectorCollection,
+    VectorIndex,
+    any_of,
+)
 
 FACE_FIELDS = ("vector_id", "employee_id")
 _MAX_TAGS_BYTES = 8192
@@ -112,10 +120,10 @@ class VectorDBService:
         self, uri: str, *, user: str, password: str, faces: CollectionSpec, images: CollectionSpec, timeout_s: float
     ) -> None:
         self._timeout_s = timeout_s
-        self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s)
+        self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s, grpc_options=GRPC_OPTIONS)
 
         def blocking_client() -> MilvusClient:
-            return MilvusClient(uri, user=user, password=password, timeout=timeout_s)
+            return MilvusClient(uri, user=user, password=password, timeout=timeout_s, grpc_options=GRPC_OPTIONS)
 
         self.faces = VectorCollection(self.client, faces, blocking_client=blocking_client, timeout_s=timeout_s)
         self.images = VectorCollection(self.client, images, blocking_client=blocking_client, timeout_s=timeout_s)
@@ -211,7 +219,7 @@ class VectorDBService:
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Milvus answers."""
-        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=(MilvusException,)):
+        async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=FAILURES):
             await self.client.list_collections(timeout=self._timeout_s, retry_times=0)
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from pymilvus import MilvusClient
 from redis import Redis
 
 from app.config import Settings
+from app.services.vector_collections import GRPC_OPTIONS
 
 R = TypeVar("R")
 
@@ -48,7 +49,9 @@ class Records:
         self._settings = settings
         self._database_url = settings.DATABASE_URL.get_secret_value()
         self._redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
-        self._milvus = MilvusClient(uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10)
+        self._milvus = MilvusClient(
+            uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10, grpc_options=GRPC_OPTIONS
+        )
 
     def rows(self, query: str, *args: object) -> list[dict[str, Any]]:
         """The rows of a query."""
@@ -75,6 +78,7 @@ class Records:
 
     def vectors(self) -> list[str]:
         """The ids of all face vectors in Milvus."""
+        self._milvus.load_collection("face_embeddings")  # after a restart nobody may have done so yet
         found = self._milvus.query(
             "face_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
         )

@@ -168,14 +168,14 @@ def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
     with start_service() as service:
         records = service.records
         with records.separate_process() as (process, client):
-            photos = [base64_jpeg(portrait(person)) for person in range(6)]
+            photos = [base64_jpeg(portrait(person)) for person in (0, 1, 2, 3, 5)]
             deadline = time.monotonic() + 0.8
             acknowledged: list[str] = []
             killer = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.7; kill -9 {process.pid}"])
             while time.monotonic() < deadline + 5:
                 person = len(acknowledged)
                 try:
-                    answer = enroll(client, f"E{person}", photos[person % 6], allow_duplicate=True)
+                    answer = enroll(client, f"E{person}", photos[person % 5], allow_duplicate=True)
                 except httpx.HTTPError:
                     break
                 assert answer.status_code == 200
