@@ -76,7 +76,7 @@ class Service:
 Start = Callable[..., AbstractContextManager[Service]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start_service(backends: RunningBackends, settings: Settings) -> Start:
     """Start a service with other settings, on a database of its own unless DATABASE_URL says otherwise."""
 

@@ -1,0 +1,204 @@
+"""API keys: who gets in, with which scope, how keys are made and ended, and what is never written down."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from loguru import logger
+from pydantic import SecretStr
+
+from tests.integration.conftest import Service, Start
+from tests.integration.live import PROJECT_DIR
+
+API = "/api/v1/cv"
+ADMIN_KEY = "first-key-of-the-hotel-0123456789abcdef"
+ORIGIN = "https://desk.hotel.example"
+
+
+@pytest.fixture(scope="module")
+def log() -> Iterator[list[str]]:
+    """Everything that is logged meanwhile, with all its fields."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="TRACE", format="{message} {extra} {exception}", diagnose=False)
+    yield lines
+    logger.remove(sink)
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Start, log: list[str]) -> Iterator[Service]:
+    """A service that asks for keys, the first of which comes from a setting."""
+    assert log == []
+    with start_service(
+        AUTH_REQUIRED=True,
+        ADMIN_API_KEY=SecretStr(ADMIN_KEY),
+        METRICS_PUBLIC=False,
+        CORS_ORIGINS=ORIGIN,
+        RATE_LIMIT_PER_MINUTE=0,
+    ) as started:
+        started.records.wait_until(lambda: started.records.count("api_keys") > 0)
+        yield started
+
+
+def keys(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run scripts/keys.py as an operator does."""
+    settings = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in service.settings.model_dump(exclude={"LOG_DIR", "ADMIN_API_KEY"}).items()
+    }
+    return subprocess.run(
+        [sys.executable, "scripts/keys.py", "--by", "test", *arguments],
+        cwd=PROJECT_DIR,
+        env={**os.environ, **settings},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def create(service: Service, *scopes: str) -> str:
+    options = [part for scope in scopes for part in ("--scope", scope)]
+    done = keys(service, "create", "--label", f"key for {' '.join(scopes)}", *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def get(service: Service, path: str, key: str | None = None, *, bearer: bool = False) -> httpx.Response:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"} if bearer else {"X-API-Key": key}
+    return service.client.get(f"{API}{path}", headers=headers)
+
+
+def test_without_a_key_only_the_probes_answer(service: Service) -> None:
+    for path in ("/health", "/health/live", "/health/ready"):
+        assert get(service, path).status_code == 200
+    for path in ("/models", "/events", "/metrics", "/face/embedding/EMP001"):
+        answer = get(service, path)
+        assert answer.status_code == 401, path
+        assert answer.json()["code"] == "key_missing"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("bearer", [False, True])
+def test_the_first_key_comes_from_the_setting_and_may_do_everything(service: Service, bearer: bool) -> None:
+    assert get(service, "/models", ADMIN_KEY, bearer=bearer).status_code == 200
+    assert get(service, "/face/embedding/EMP001", ADMIN_KEY, bearer=bearer).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["wrong", "cvk_" + "A" * 43, ADMIN_KEY + "x", ADMIN_KEY[:-1], "khóa", " "])
+def test_an_unknown_key_is_refused(service: Service, key: str) -> None:
+    answer = service.client.get(f"{API}/models", headers=[(b"X-API-Key", key.encode())])
+    assert answer.status_code == 401
+
+
+def test_a_key_reaches_what_its_scopes_name_and_no_more(service: Service) -> None:
+    key = create(service, "face:manage")
+    assert get(service, "/face/embedding/EMP001", key).status_code == 404
+    refused = get(service, "/models", key)
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "scope_missing"
+    assert service.client.post(f"{API}/face/recognize", json={}, headers={"X-API-Key": key}).status_code == 403
+
+
+def test_a_key_without_scopes_reads_metrics_and_nothing_else(service: Service) -> None:
+    key = create(service)
+    assert "cv_http_requests_total" in get(service, "/metrics", key, bearer=True).text
+    assert get(service, "/models", key).status_code == 403
+
+
+def test_a_revoked_key_ends_within_seconds(service: Service) -> None:
+    key = create(service, "admin")
+    assert get(service, "/models", key).status_code == 200
+    [row] = service.records.rows("SELECT id FROM api_keys ORDER BY id DESC LIMIT 1")
+    assert keys(service, "revoke", str(row["id"])).returncode == 0
+    service.records.wait_until(lambda: get(service, "/models", key).status_code == 401)
+    again = keys(service, "revoke", str(row["id"]))
+    assert again.returncode == 1
+    assert "no key" in again.stderr
+
+
+def test_only_hashes_are_stored(service: Service) -> None:
+    key = create(service, "events")
+    stored = service.records.rows("SELECT * FROM api_keys")
+    assert hashlib.sha256(key.encode()).digest() in [bytes(row["digest"]) for row in stored]
+    assert hashlib.sha256(ADMIN_KEY.encode()).digest() in [bytes(row["digest"]) for row in stored]
+    assert key not in str(stored)
+    assert ADMIN_KEY not in str(stored)
+
+
+def test_the_list_shows_use_and_no_secret(service: Service) -> None:
+    key = create(service, "image", "ocr")
+    get(service, "/models", ADMIN_KEY)
+    listed = keys(service, "list").stdout
+    assert "image,ocr" in listed
+    assert key not in listed
+    [admin_line] = [line for line in listed.splitlines() if line.endswith("  admin")]
+    assert "never" not in admin_line
+    [row] = service.records.rows("SELECT last_used_at FROM api_keys WHERE label = 'admin'")
+    assert row["last_used_at"] is not None
+
+
+def test_making_and_ending_keys_is_audited(service: Service) -> None:
+    create(service, "room")
+    [row] = service.records.rows("SELECT id FROM api_keys ORDER BY id DESC LIMIT 1")
+    keys(service, "revoke", str(row["id"]))
+    deeds = service.records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(row["id"]))
+    assert [(deed["action"], deed["actor"]) for deed in deeds] == [("key.create", "test"), ("key.revoke", "test")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["create", "--label", "x", "--scope", "everything"], ["create", "--label", ""], ["create"], ["revoke", "x"], []],
+)
+def test_a_wrong_command_line_is_refused(service: Service, arguments: list[str]) -> None:
+    before = service.records.count("api_keys")
+    done = keys(service, *arguments)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+    assert service.records.count("api_keys") == before
+
+
+def test_keys_reach_no_log(service: Service, log: list[str]) -> None:
+    key = create(service, "face:recognize")
+    get(service, "/models", key)
+    get(service, "/models", ADMIN_KEY, bearer=True)
+    get(service, "/models", "unknown-" + key)
+    written = "".join(log)
+    assert "/models" in written
+    assert key not in written
+    assert ADMIN_KEY not in written
+
+
+def test_listed_origins_may_call_from_a_browser_and_others_not(service: Service) -> None:
+    headers = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-Key"}
+    allowed = service.client.options(f"{API}/face/recognize", headers={**headers, "Origin": ORIGIN})
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    other = service.client.options(f"{API}/face/recognize", headers={**headers, "Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_answers_carry_security_headers(service: Service) -> None:
+    headers = get(service, "/health").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    page = service.client.get("/docs").headers["content-security-policy"]
+    assert "default-src 'self'" in page
+
+
+def test_the_document_shows_how_to_present_a_key(service: Service) -> None:
+    document = service.client.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"] == {
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key"},
+        "Bearer": {"type": "http", "scheme": "bearer", "description": "The same API key"},
+    }
+    operation = document["paths"][f"{API}/models"]["get"]
+    assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}]
+    assert {"401", "403"} <= set(operation["responses"])
+    assert "security" not in document["paths"][f"{API}/health"]["get"]

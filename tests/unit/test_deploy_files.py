@@ -1,0 +1,293 @@
+"""Containers, cluster, dashboards and alerts: valid, consistent with the code, and without a secret in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import kubernetes_validate
+import pytest
+import yaml
+from prometheus_client import REGISTRY
+
+from app.config import Settings
+from app.utils import camera_metrics, metrics
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+DEPLOY = PROJECT_DIR / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+COMPOSE = PROJECT_DIR / "docker-compose.yml"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "cv-service.json"
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+PROGRAMS = Path(sys.executable).parent
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command], check=False, capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not on this machine")
+    return found
+
+
+def manifests() -> list[Path]:
+    """Every Kubernetes object as it stands in the base and the overlays."""
+    return [path for path in sorted(KUBERNETES.rglob("*.yaml")) if path.name != "kustomization.yaml"]
+
+
+def pod_specs() -> list[dict[str, Any]]:
+    found = [load(path) for path in manifests()]
+    return [item["spec"]["template"]["spec"] for item in found if item["kind"] in ("Deployment", "Job")]
+
+
+def registered_metrics() -> set[str]:
+    assert metrics is not None
+    assert camera_metrics is not None
+    families = list(REGISTRY.collect())
+    suffixes = ("", "_total", "_bucket", "_count", "_sum")
+    return {family.name + suffix for family in families for suffix in suffixes}
+
+
+def metrics_in(text: str) -> set[str]:
+    return set(re.findall(r"\bcv_[a-z_]+\b", text))
+
+
+def test_every_yaml_file_is_well_formed() -> None:
+    places = ["deploy", "docker-compose.yml", "docker-compose.gpu.yml", ".yamllint.yaml", ".hadolint.yaml"]
+    done = run(PROGRAMS / "yamllint", "--strict", "-c", ".yamllint.yaml", *places, cwd=PROJECT_DIR)
+    assert done.returncode == 0, done.stdout
+
+
+class TestDockerfile:
+    TEXT = (PROJECT_DIR / "Dockerfile").read_text(encoding="utf-8")
+
+    def test_linter_finds_nothing(self) -> None:
+        done = run(PROGRAMS / "hadolint", "-c", ".hadolint.yaml", "Dockerfile", cwd=PROJECT_DIR)
+        assert done.returncode == 0, done.stdout
+
+    def test_everything_copied_from_the_project_is_there_and_not_ignored(self) -> None:
+        copied = re.findall(r"^COPY (?!--from)(.+) \S+$", self.TEXT, re.MULTILINE)
+        ignore = (PROJECT_DIR / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        sources = [source for line in copied for source in line.split()]
+        assert len(sources) > 5
+        for source in sources:
+            matches = list(PROJECT_DIR.glob(source.rstrip("/")))
+            assert matches, f"{source} is copied and does not exist"
+            kept = [name for name in matches if f"!{name.name}{'/' if name.is_dir() else ''}" in ignore]
+            assert kept, f"{source} is copied and ignored"
+
+    def test_serves_as_an_ordinary_user_with_a_health_check(self) -> None:
+        serving = self.TEXT.rsplit("\nFROM ", 1)[1]
+        assert "USER 10001:10001" in serving
+        assert "HEALTHCHECK" in serving
+        assert "/api/v1/cv/health'" in serving
+        assert "app.main:create_app_from_env" in serving
+
+    def test_its_settings_exist(self) -> None:
+        block = re.search(r"^ENV PATH=.*?[^\\]$", self.TEXT, re.MULTILINE | re.DOTALL)
+        assert block is not None
+        named = set(re.findall(r"([A-Z_]+)=", block[0])) - {
+            "PATH",
+            "PYTHONDONTWRITEBYTECODE",
+            "PYTHONUNBUFFERED",
+            "HOME",
+        }
+        assert named
+        assert named <= set(Settings.model_fields)
+
+
+class TestCompose:
+    def test_follows_the_schema(self) -> None:
+        done = run(
+            PROGRAMS / "check-jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            COMPOSE,
+            PROJECT_DIR / "docker-compose.gpu.yml",
+        )
+        assert done.returncode == 0, done.stdout
+
+    def test_what_services_refer_to_exists(self) -> None:
+        compose = load(COMPOSE)
+        services = compose["services"]
+        for name, service in services.items():
+            assert set(service.get("depends_on", {})) <= set(services), name
+            secrets = {entry if isinstance(entry, str) else entry["source"] for entry in service.get("secrets", [])}
+            assert secrets <= set(compose["secrets"]), name
+            assert set(service["networks"]) <= set(compose["networks"]), name
+            for volume in service.get("volumes", []):
+                source = volume.split(":")[0]
+                assert source in compose["volumes"] or (PROJECT_DIR / source).exists(), volume
+
+    def test_start_waits_for_healthy_backends(self) -> None:
+        services = load(COMPOSE)["services"]
+        for name, service in services.items():
+            for needed, condition in service.get("depends_on", {}).items():
+                if condition["condition"] == "service_healthy":
+                    assert "test" in services[needed]["healthcheck"], f"{name} waits for {needed}"
+        assert set(services["cv-service"]["depends_on"]) >= {"postgres", "milvus", "redis", "rabbitmq", "objects"}
+
+    def test_settings_and_secret_files_carry_the_settings_names(self) -> None:
+        service = load(COMPOSE)["services"]["cv-service"]
+        gpu = load(PROJECT_DIR / "docker-compose.gpu.yml")["services"]["cv-service"]
+        named = {*service["environment"], *service["secrets"], *gpu["environment"]}
+        assert named <= set(Settings.model_fields)
+        assert "ADMIN_API_KEY" in service["secrets"]
+
+    @pytest.mark.parametrize("shell", ["sh", "bash"])
+    def test_secrets_are_made_once_and_fit_together(self, tmp_path: Path, shell: str) -> None:
+        script = DEPLOY / "make-secrets.sh"
+        assert script.stat().st_mode & stat.S_IXUSR
+        folder = tmp_path / "secrets"
+        assert run(program(shell), script, folder).returncode == 0
+        made = {path.name: path.read_text(encoding="utf-8").strip() for path in folder.iterdir()}
+        assert set(made) == set(load(COMPOSE)["secrets"])
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert f":{made['postgres_password']}@postgres:" in made["DATABASE_URL"]
+        for password, configuration in (("REDIS_URL", "redis.conf"), ("RABBITMQ_URL", "rabbitmq.conf")):
+            given = re.search(r":([0-9a-f]{48})@", made[password])
+            assert given is not None
+            assert given[1] in made[configuration]
+        assert len(made["ADMIN_API_KEY"]) >= 32
+
+        again = run(program(shell), script, folder)
+        assert again.stdout == ""
+        assert {path.name: path.read_text(encoding="utf-8").strip() for path in folder.iterdir()} == made
+
+
+class TestKubernetes:
+    @pytest.mark.parametrize("path", manifests(), ids=lambda path: f"{path.parent.name}/{path.name}")
+    def test_follows_the_schema(self, path: Path) -> None:
+        kubernetes_validate.validate(load(path), "1.32", strict=True)
+
+    @pytest.mark.parametrize("overlay", ["cpu", "gpu"])
+    def test_overlays_build_and_follow_the_schema(self, overlay: str) -> None:
+        built = run(program("kubectl"), "kustomize", KUBERNETES / "overlays" / overlay)
+        assert built.returncode == 0, built.stderr
+        found = {item["kind"]: item for item in yaml.safe_load_all(built.stdout)}
+        for item in found.values():
+            kubernetes_validate.validate(item, "1.32", strict=True)
+        assert {"Deployment", "Service", "Job", "PodDisruptionBudget", "NetworkPolicy"} <= set(found)
+        resources = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]["resources"]
+        assert {"cpu", "memory"} <= set(resources["requests"])
+        assert ("nvidia.com/gpu" in resources["limits"]) == (overlay == "gpu")
+        assert ("HorizontalPodAutoscaler" in found) == (overlay == "cpu")
+
+    def test_kustomizations_list_every_file(self) -> None:
+        for path in KUBERNETES.rglob("kustomization.yaml"):
+            listed = {name for name in load(path)["resources"] if name.endswith(".yaml")}
+            assert listed == {file.name for file in path.parent.glob("*.yaml")} - {"kustomization.yaml"}
+
+    def test_settings_exist(self) -> None:
+        lines = (KUBERNETES / "base" / "settings.env").read_text(encoding="utf-8").split()
+        for path in (KUBERNETES / "overlays").glob("*/kustomization.yaml"):
+            lines += [line for entry in load(path)["configMapGenerator"] for line in entry["literals"]]
+        assert {line.split("=")[0] for line in lines} <= set(Settings.model_fields)
+
+    def test_containers_run_without_rights(self) -> None:
+        specs = pod_specs()
+        assert len(specs) == 2
+        for spec in specs:
+            assert spec["automountServiceAccountToken"] is False
+            assert spec["securityContext"]["runAsNonRoot"] is True
+            assert spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+            for container in spec["containers"]:
+                assert container["securityContext"] == {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                }
+
+    def test_probes_ask_what_they_are_for(self) -> None:
+        [container] = load(KUBERNETES / "base" / "deployment.yaml")["spec"]["template"]["spec"]["containers"]
+        paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+        assert paths == {
+            "startup": "/api/v1/cv/health/ready",
+            "liveness": "/api/v1/cv/health/live",
+            "readiness": "/api/v1/cv/health/ready",
+        }
+
+    def test_secrets_come_as_files_where_the_service_looks(self) -> None:
+        for spec in pod_specs():
+            [container] = spec["containers"]
+            assert {"name": "secrets", "mountPath": "/run/secrets", "readOnly": True} in container["volumeMounts"]
+            assert not any("secretRef" in source for source in container["envFrom"])
+
+
+class TestDashboard:
+    PANELS: ClassVar = [
+        panel for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if panel["type"] != "row"
+    ]
+
+    def test_shows_the_panels_of_the_specification(self) -> None:
+        titles = {panel["title"] for panel in self.PANELS}
+        assert {"Face Recognition Rate", "Recognition Latency (p95)", "GPU Memory Usage"} <= titles
+
+    def test_asks_only_for_metrics_that_exist(self) -> None:
+        for panel in self.PANELS:
+            asked = metrics_in(" ".join(target["expr"] for target in panel["targets"]))
+            assert asked <= registered_metrics(), panel["title"]
+
+    def test_panels_do_not_overlap(self) -> None:
+        cells = [
+            (x, y)
+            for panel in self.PANELS
+            for place in [panel["gridPos"]]
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(cells) == len(set(cells))
+        assert max(x for x, _ in cells) < 24
+
+    def test_provisioning_points_at_it(self) -> None:
+        [provider] = load(DEPLOY / "grafana" / "provisioning" / "dashboards" / "cv-service.yml")["providers"]
+        mounts = load(COMPOSE)["services"]["grafana"]["volumes"]
+        assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in mounts
+
+
+class TestAlerts:
+    RULES: ClassVar = [rule for group in load(ALERTS)["groups"] for rule in group["rules"]]
+
+    def test_ask_only_for_metrics_that_exist(self) -> None:
+        for rule in self.RULES:
+            assert metrics_in(rule["expr"]) <= registered_metrics(), rule["alert"]
+
+    def test_each_has_its_section_in_the_runbook(self) -> None:
+        text = (PROJECT_DIR / "docs" / "operations.md").read_text(encoding="utf-8")
+        sections = set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
+        assert {rule["alert"] for rule in self.RULES} <= sections
+        for rule in self.RULES:
+            assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+
+    def test_fire_when_they_should(self) -> None:
+        promtool = program("promtool")
+        done = run(promtool, "test", "rules", DEPLOY / "prometheus" / "alerts.test.yml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        checked = run(promtool, "check", "config", DEPLOY / "prometheus" / "prometheus.yml")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_no_secret_is_written_down() -> None:
+    assert "/deploy/secrets/" in (PROJECT_DIR / ".gitignore").read_text(encoding="utf-8").splitlines()
+    spellings = re.compile(r"(?i)(password|passwd|secret|api_key|token)[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9+/]{16,}")
+    for folder, _, names in os.walk(DEPLOY):
+        for name in names:
+            if Path(folder).name != "secrets":
+                text = (Path(folder) / name).read_text(encoding="utf-8")
+                assert not spellings.search(text), f"{folder}/{name}"
