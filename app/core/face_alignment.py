@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -24,8 +25,11 @@ _LEFT_EYE, _RIGHT_EYE = [37, 38, 40, 41], [43, 44, 46, 47]
 _NOSE_TIP = 30
 _LEFT_MOUTH, _RIGHT_MOUTH = [48, 60], [54, 64]
 
-# Depth of the nose tip before the eyes, in units of the distance between them: what turns a displacement into an angle.
-_NOSE_DEPTH = 0.5
+# Fitted to a pose network's angles on 405 LFW photos: the depth of the nose tip before the eyes, in units of the
+# distance between them (yaw agrees within 2.7 degrees on average, correlation 0.97), and how far down from the eyes to
+# the mouth the tip stands in a level head, with what a change of that means (pitch: standard deviation 4.3 degrees).
+_NOSE_DEPTH = 0.68
+_LEVEL_NOSE, _PITCH_DEG = 0.52, 59.3
 
 
 def five_points(landmarks: FloatArray) -> FloatArray:
@@ -75,19 +79,30 @@ def align(image: Image, landmarks: FloatArray) -> Image:
     return drawn.astype(np.uint8, copy=False)
 
 
-def yaw_deg(landmarks: FloatArray) -> float:
-    """How far the head is turned, in degrees; positive towards the right edge of the image.
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How the head is turned, in degrees: an estimate that leans on an average face and saturates near the profile.
 
-    From how far the nose tip stands off the middle between the eyes, along the line through them. An estimate: it
-    leans on an average nose and saturates near the profile.
-
-    Args:
-        landmarks: (5, 2) as in ``Face``.
+    Attributes:
+        yaw: positive towards the right edge of the image, which is the person's own left.
+        pitch: positive upwards.
     """
-    left_eye, right_eye, nose = landmarks[0], landmarks[1], landmarks[2]
-    across = right_eye - left_eye
+
+    yaw: float
+    pitch: float
+
+
+def pose(landmarks: FloatArray) -> Pose:
+    """The pose that five landmarks tell, as in ``Face``."""
+    eyes, mouth, nose = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0), landmarks[2]
+    across = landmarks[1] - landmarks[0]
     between_eyes = float(np.hypot(*across))
     if between_eyes == 0.0:
-        return 90.0
-    offset = float(np.dot(nose - (left_eye + right_eye) / 2, across)) / between_eyes**2
-    return math.degrees(math.atan2(offset, _NOSE_DEPTH))
+        return Pose(yaw=90.0, pitch=0.0)
+    across = across / between_eyes
+    down = np.array([-across[1], across[0]], np.float32)
+    offset = float((nose - eyes) @ across) / between_eyes
+    face_height = float((mouth - eyes) @ down)
+    drop = float((nose - eyes) @ down) / face_height if face_height > 0 else math.inf
+    pitch = min(max((_LEVEL_NOSE - drop) * _PITCH_DEG, -90.0), 90.0)
+    return Pose(yaw=math.degrees(math.atan2(offset, _NOSE_DEPTH)), pitch=pitch)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from app.core.calibration import ScoreCalibration
-from app.core.crops import Square, cut_square, resize_fast
+from app.core.crops import Square, cut_square, resize_fast, spread_tones
 from app.core.face_alignment import five_points
 from app.core.picture_network import PictureNetwork
 from app.core.types import Box, Face, FloatArray, Image
@@ -138,9 +138,14 @@ class PyramidFaceDetector:
         return faces or self._retreat(image)
 
     def _retreat(self, image: Image) -> list[Face]:
-        """A last pass from further away: a face that fills the whole picture is larger than the largest anchor."""
+        """Where nothing was found: with the tones spread, where they are dull, and from further away, as a face that
+        fills the whole picture is larger than the largest anchor."""
         height, width = image.shape[:2]
-        return self._settle(image, [self._propose(image, self._scales.coarse(width, height) / 2)])
+        scale = self._scales.coarse(width, height)
+        spread = spread_tones(image)
+        faces = [] if spread is None else self._settle(spread, [self._propose(spread, scale)])
+        image = image if spread is None else spread
+        return faces or self._settle(image, [self._propose(image, scale / 2)])
 
     def _propose(self, image: Image, scale: float) -> FloatArray:
         """(n, 5) float32: corners in pixels of the image, raw score."""
@@ -156,14 +161,14 @@ class PyramidFaceDetector:
 
     def _settle(self, image: Image, proposals: Sequence[FloatArray]) -> list[Face]:
         """From proposals to faces: suppress, look again, keep the sure ones, place their landmarks."""
-        boxes = suppress(np.concatenate(proposals))[:_MAX_FACES, :4]
-        boxes, raw_scores = self._look_again(image, boxes)
+        rows = np.concatenate(proposals)
+        boxes, raw_scores = self._look_again(image, rows[suppress(rows[:, :4], rows[:, 4])[:_MAX_FACES], :4])
         scores = np.array([self._calibration.public(float(raw)) for raw in raw_scores], np.float32)
-        found = np.column_stack([boxes, scores]).astype(np.float32)[scores >= self._min_score]
-        found = suppress(found)
+        boxes, scores = boxes[scores >= self._min_score], scores[scores >= self._min_score]
+        kept = suppress(boxes, scores)
         return [
-            Face(box=Box(*map(float, row[:4])), score=float(row[4]), landmarks=points)
-            for row, points in zip(found, self._landmarks(image, found[:, :4]), strict=True)
+            Face(box=Box(*map(float, box)), score=float(score), landmarks=points)
+            for box, score, points in zip(boxes[kept], scores[kept], self._landmarks(image, boxes[kept]), strict=True)
         ]
 
     def _look_again(self, image: Image, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:

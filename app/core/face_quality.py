@@ -1,107 +1,174 @@
-"""Is this picture good enough to know somebody by it for years?"""
+"""Is this picture good enough to enrol somebody from?"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from app.core.face_alignment import yaw_deg
+from app.core.face_alignment import Pose, pose
 from app.core.face_measures import face_tones, sharpness
 from app.core.face_recognition import FaceTemplate, largest_face
-from app.core.types import Face, Image
+from app.core.types import Face, FloatArray, Image
+
+
+class QualityReason(StrEnum):
+    """Why a picture is refused; stable codes for the caller."""
+
+    NO_FACE = "no_face"
+    MULTIPLE_FACES = "multiple_faces"
+    TOO_SMALL = "too_small"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    BLURRY = "blurry"
+    EXTREME_POSE = "extreme_pose"
+    LOW_CONFIDENCE = "low_confidence"
+
+
+class FaceAngle(StrEnum):
+    """Where the head is turned to, as the person feels it: ``left`` is towards their own left hand, which is the
+    right edge of a picture that is not mirrored."""
+
+    FRONTAL = "frontal"
+    LEFT = "left"
+    RIGHT = "right"
+
+
+_ADVICE = {
+    QualityReason.NO_FACE: "No face was found; show one face, uncovered and well lit.",
+    QualityReason.MULTIPLE_FACES: "More than one face is large; show one person alone.",
+    QualityReason.TOO_SMALL: "The face is too small; come closer or send a larger picture.",
+    QualityReason.TOO_DARK: "The face is too dark; add light from the front.",
+    QualityReason.TOO_BRIGHT: "The face is overexposed; reduce the light or the exposure.",
+    QualityReason.BLURRY: "The face is blurred; hold still and focus.",
+    QualityReason.EXTREME_POSE: "The head is turned too far; look closer to the camera.",
+    QualityReason.LOW_CONFIDENCE: "The face is hard to recognise; uncover it and use even light.",
+}
+
+_BRIGHT_TONE = 235
 
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
-    """What a picture must reach to be enrolled; see the pack's manifest for how they were set.
+    """Bounds of what is enrolled; the pack's manifest says how they were measured.
 
     Attributes:
+        max_rival_area: area of the second largest face over that of the largest, from which nobody is dominant.
         min_face_px: height of the face.
-        min_sharpness: of ``face_measures.sharpness``.
-        min_brightness: mean grey value of the face, 0 to 255.
-        max_brightness: likewise.
-        max_yaw_deg: how far the head may be turned.
-        frontal_yaw_deg: up to here a face counts as frontal.
-        min_norm: length of the raw embedding; short ones foretell failure best.
-        good_norm: length of an ordinary good picture's.
-        max_second_area: area of a second face, in areas of the largest, from which it is not clear who is meant.
+        min_tone: mean grey value of the face, 0 to 255.
+        max_bright_share: share of the face that is nearly white.
+        min_sharpness: as ``face_measures.sharpness``.
+        max_yaw_deg, max_pitch_deg: of the head, to either side.
+        frontal_yaw_deg: up to which a face counts as frontal.
+        min_norm: length of the raw embedding.
+        fair_norm: length at which the quality score is 0.5.
+        norm_slope: how steeply the score rises with the length, on the logit scale.
     """
 
+    max_rival_area: float
     min_face_px: float
+    min_tone: float
+    max_bright_share: float
     min_sharpness: float
-    min_brightness: float
-    max_brightness: float
     max_yaw_deg: float
+    max_pitch_deg: float
     frontal_yaw_deg: float
     min_norm: float
-    good_norm: float
-    max_second_area: float = 0.4
+    fair_norm: float
+    norm_slope: float
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """What a picture is worth; ``reason`` is a stable code, None for a good one."""
+class QualityVerdict:
+    """What the picture itself allows.
+
+    Attributes:
+        face: the dominant face; None where there is none.
+        reason: why it is refused; None where it may be embedded.
+        message: what the person should do; empty where there is no reason.
+        angle: frontal where there is no face.
+    """
 
     face: Face | None
-    reason: str | None = None
-    message: str = ""
-    angle: str = "frontal"
+    reason: QualityReason | None
+    message: str
+    angle: FaceAngle
 
 
 @dataclass(frozen=True, slots=True)
-class Grade:
-    """``score`` is 0 to 1, higher is better; ``reason`` as in ``Assessment``."""
+class QualityGrade:
+    """What the embedding adds: ``score`` 0 to 1, and a reason to refuse the picture after all."""
 
     score: float
-    reason: str | None = None
-    message: str = ""
+    reason: QualityReason | None
+    message: str
 
 
 class FaceQualityGate:
-    """Looks at a picture before the embedding is made, and at the embedding."""
+    """Picks the face to enrol from a picture, or says why there is none."""
 
     def __init__(self, limits: QualityLimits) -> None:
         self._limits = limits
 
-    def assess(self, image: Image, faces: Sequence[Face]) -> Assessment:
-        """The one face that is meant, or why there is none to enrol."""
+    def assess(self, image: Image, faces: Sequence[Face]) -> QualityVerdict:
+        """Judge before embedding.
+
+        Args:
+            image: BGR.
+            faces: all that were found in it.
+        """
         face = largest_face(faces)
         if face is None:
-            return Assessment(None, "no_face", "No face was found; use a clear photo of the face.")
-        rivals = [other for other in faces if other.box.area >= self._limits.max_second_area * face.box.area]
-        if len(rivals) > 1:
-            return Assessment(face, "multiple_faces", "Several faces are about as large; use a photo of one person.")
-        reason, message = self._fault(image, face)
-        return Assessment(face, reason, message, self._angle(face))
+            return _refuse(None, QualityReason.NO_FACE, FaceAngle.FRONTAL)
+        head = pose(face.landmarks)
+        angle = self._angle(head)
+        reason = self._rivals(face, faces) or self._pixels(image, face) or self._pose(head)
+        if reason is not None:
+            return _refuse(face, reason, angle)
+        return QualityVerdict(face, None, "", angle)
 
-    def grade(self, template: FaceTemplate) -> Grade:
-        """What the embedding betrays of the picture."""
-        score = min(max(template.norm / self._limits.good_norm, 0.0), 1.0) * max(template.mirror_agreement, 0.0)
-        if template.norm < self._limits.min_norm:
-            return Grade(score, "low_confidence", "The face is hard to make out; use a clearer photo.")
-        return Grade(score)
+    def grade(self, template: FaceTemplate) -> QualityGrade:
+        """Judge after embedding.
 
-    def _fault(self, image: Image, face: Face) -> tuple[str | None, str]:
+        The raw embedding's length foretells failed matches better than anything that pixels tell; disagreement with
+        the mirror image lowers the score where it is unusual.
+        """
         limits = self._limits
-        if face.box.height < limits.min_face_px:
-            return (
-                "too_small",
-                f"The face is {face.box.height:.0f} px high; at least {limits.min_face_px:.0f} are needed.",
-            )
-        tones = face_tones(image, face.box)
-        brightness = float(tones.mean())
-        if brightness < limits.min_brightness:
-            return "too_dark", "The face is too dark; turn towards the light."
-        if brightness > limits.max_brightness:
-            return "too_bright", "The face is too bright; avoid direct light."
-        if sharpness(tones) < limits.min_sharpness:
-            return "blurry", "The face is blurred; hold still and come closer."
-        if abs(yaw_deg(face.landmarks)) > limits.max_yaw_deg:
-            return "extreme_pose", "The head is turned too far; look more towards the camera."
-        return None, ""
+        certainty = 1.0 / (1.0 + math.exp(limits.norm_slope * (limits.fair_norm - template.norm)))
+        agreement = min(max((template.mirror_agreement - 0.85) / 0.10, 0.0), 1.0)
+        if template.norm < limits.min_norm:
+            reason = QualityReason.LOW_CONFIDENCE
+            return QualityGrade(certainty * agreement, reason, _ADVICE[reason])
+        return QualityGrade(certainty * agreement, None, "")
 
-    def _angle(self, face: Face) -> str:
-        yaw = yaw_deg(face.landmarks)
-        if abs(yaw) <= self._limits.frontal_yaw_deg:
-            return "frontal"
-        return "left" if yaw < 0 else "right"
+    def _rivals(self, dominant: Face, faces: Sequence[Face]) -> QualityReason | None:
+        limit = dominant.box.area * self._limits.max_rival_area
+        rivals = [face for face in faces if face is not dominant and face.box.area >= limit]
+        return QualityReason.MULTIPLE_FACES if rivals else None
+
+    def _pixels(self, image: Image, face: Face) -> QualityReason | None:
+        if face.box.height < self._limits.min_face_px:
+            return QualityReason.TOO_SMALL
+        tones = face_tones(image, face.box)
+        return self._light(tones) or (QualityReason.BLURRY if sharpness(tones) < self._limits.min_sharpness else None)
+
+    def _light(self, tones: FloatArray) -> QualityReason | None:
+        if float(tones.mean()) < self._limits.min_tone:
+            return QualityReason.TOO_DARK
+        if float((tones > _BRIGHT_TONE).mean()) > self._limits.max_bright_share:
+            return QualityReason.TOO_BRIGHT
+        return None
+
+    def _pose(self, head: Pose) -> QualityReason | None:
+        extreme = abs(head.yaw) > self._limits.max_yaw_deg or abs(head.pitch) > self._limits.max_pitch_deg
+        return QualityReason.EXTREME_POSE if extreme else None
+
+    def _angle(self, head: Pose) -> FaceAngle:
+        if abs(head.yaw) <= self._limits.frontal_yaw_deg:
+            return FaceAngle.FRONTAL
+        return FaceAngle.LEFT if head.yaw > 0 else FaceAngle.RIGHT
+
+
+def _refuse(face: Face | None, reason: QualityReason, angle: FaceAngle) -> QualityVerdict:
+    return QualityVerdict(face, reason, _ADVICE[reason], angle)

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.core.calibration import ScoreCalibration
 from app.core.face_measures import face_tones, sharpness
+from app.core.features import softmax
 from app.core.picture_network import PictureNetwork
 from app.core.types import Box, Face, FloatArray, Image
 
@@ -127,10 +128,7 @@ def _probabilities(view: LivenessView, image: Image, boxes: Sequence[Box]) -> Fl
     crops = [_surroundings(image, box, view) for box in boxes]
     [logits] = view.network.run(crops)
     # One row of classes a face, whatever singular dimensions an export leaves.
-    logits = logits.reshape(len(boxes), -1)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    live: FloatArray = powers[:, view.live_class] / powers.sum(axis=1)
-    return live
+    return softmax(logits.reshape(len(boxes), -1))[:, view.live_class]
 
 
 def _surroundings(image: Image, box: Box, view: LivenessView) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.types import FloatArray, Image
 from app.core.yolo import pairwise_iou
@@ -58,15 +59,15 @@ def decode(anchors: FloatArray, offsets: FloatArray) -> FloatArray:
     return boxes
 
 
-def suppress(rows: FloatArray, *, max_iou: float = 0.4) -> FloatArray:
-    """Of (n, 5) boxes with scores that overlap, the surest; surest first."""
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")][:_MAX_PROPOSALS]
-    rivals = pairwise_iou(rows[:, :4]) > max_iou
-    alive = np.ones(len(rows), bool)
-    for row in range(len(rows)):
+def suppress(boxes: FloatArray, scores: FloatArray, *, max_iou: float = 0.4) -> NDArray[np.intp]:
+    """Of (n, 4) boxes that overlap, the surest: their rows, surest first."""
+    order = np.argsort(-scores, kind="stable")[:_MAX_PROPOSALS]
+    rivals = pairwise_iou(boxes[order]) > max_iou
+    alive = np.ones(len(order), bool)
+    for row in range(len(order)):
         if alive[row]:
             alive[row + 1 :] &= ~rivals[row, row + 1 :]
-    kept: FloatArray = rows[alive]
+    kept: NDArray[np.intp] = order[alive]
     return kept
 
 

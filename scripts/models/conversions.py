@@ -11,18 +11,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from app.ml_models.tables import Table
 from scripts.models.errors import PreparationError
+from scripts.models.torch_tools import ConversionTools
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """``sources`` are the members in the manifest's order, ``targets`` the files to write, ``options`` the rest of
-    the ``source`` table."""
+    """What is to be converted.
+
+    Attributes:
+        sources: the members, in the manifest's order.
+        targets: the files to write, in the manifest's order.
+        options: the ``source`` table.
+        tools: where PyTorch is, for those that need it.
+    """
 
     sources: tuple[Path, ...]
     targets: tuple[Path, ...]
     options: Table
+    tools: ConversionTools
 
 
 def _copy(job: Conversion) -> None:
@@ -75,6 +85,18 @@ def _build_concept_vectors(job: Conversion) -> None:
     build_concept_vectors(network, target)
 
 
+def _export_clip(job: Conversion) -> None:
+    from scripts.models.torch_conversions import export_clip
+
+    export_clip(job)
+
+
+def _export_yolo(job: Conversion) -> None:
+    from scripts.models.torch_conversions import export_yolo
+
+    export_yolo(job)
+
+
 CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "copy": _copy,
     "repair-onnx": _repair_onnx,
@@ -82,6 +104,8 @@ CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "efficientnet-lite0": _build_efficientnet_lite0,
     "aster": _adapt_aster,
     "concept-vectors": _build_concept_vectors,
+    "clip": _export_clip,
+    "yolo": _export_yolo,
 }
 
 
@@ -98,5 +122,5 @@ def convert(name: str, job: Conversion) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         conversion(job)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, DecodeError) as error:
         raise PreparationError(f"the conversion {name} failed: {error}") from error

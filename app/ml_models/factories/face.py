@@ -39,14 +39,14 @@ class FaceEngines:
 
 
 def build_face_engines(
-    loader: ModelLoader, *, min_detection_score: float = 0.9, min_liveness_score: float = 0.5
+    loader: ModelLoader, *, min_detection_score: float = 0.9, min_liveness: float = 0.5
 ) -> FaceEngines:
     """Load the networks of the face roles.
 
     Args:
         loader: of the pack.
         min_detection_score: public, of the setting FACE_DETECTION_THRESHOLD.
-        min_liveness_score: public, of the setting LIVENESS_THRESHOLD.
+        min_liveness: public, of the setting LIVENESS_THRESHOLD.
 
     Raises:
         ConfigurationError: the pack lacks a role or a figure, or names a kind that no engine reads.
@@ -54,7 +54,7 @@ def build_face_engines(
     """
     return FaceEngines(
         recognition=_build_recognition(loader, min_score=min_detection_score),
-        liveness=build_liveness_detector(loader, min_score=min_liveness_score),
+        liveness=build_liveness_detector(loader, min_score=min_liveness),
         gate=FaceQualityGate(_read_limits(loader.spec(EMBEDDING).params.table("quality"))),
     )
 
