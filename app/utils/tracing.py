@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SpanKind = Literal["internal", "server", "client"]
 AttributeValue = str | int | float | bool
 
+# A collector that is down must not hold up the service's end for long.
+_EXPORT_TIMEOUT_S = 2.0
+
 _NO_SPAN: AbstractContextManager[None] = nullcontext()
 
 
@@ -51,7 +54,8 @@ def exporting(*, endpoint: str, service_name: str, version: str) -> Iterator[Non
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service_name, "service.version": version}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_TIMEOUT_S)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _state.tracer = provider.get_tracer("app")
     try:
         yield
