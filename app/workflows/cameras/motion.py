@@ -16,7 +16,7 @@ class MotionDetector:
     """Compares each frame with a background that slowly follows the scene.
 
     Args:
-        min_difference: grey levels (of 255) by which a pixel has to differ, above the noise of a cheap sensor.
+        min_difference: levels (of 255) by which a pixel has to differ in some colour, above the noise of a cheap sensor.
         min_fraction: the part of the picture that has to differ.
     """
 
@@ -27,19 +27,21 @@ class MotionDetector:
 
     def sees_motion(self, image: Image) -> bool:
         """Whether the picture moved. The first frame, and the first after a change of its shape, always did."""
-        grey = _small_grey(image)
+        small = _small(image)
         background = self._background
-        if background is None or background.shape != grey.shape:
-            self._background = grey
+        if background is None or background.shape != small.shape:
+            self._background = small
             return True
         # The light as a whole may change with the sun or an exposure step; that is no motion.
-        shift = float(np.median(grey - background))
-        changed = np.abs(grey - background - shift) > self._min_difference
-        cv2.accumulateWeighted(grey, background, _FOLLOW)
+        difference = small - background
+        difference -= np.median(difference, axis=(0, 1))
+        changed = np.abs(difference).max(axis=2) > self._min_difference
+        cv2.accumulateWeighted(small, background, _FOLLOW)
         return bool(changed.mean() >= self._min_fraction)
 
 
-def _small_grey(image: Image) -> FloatArray:
+def _small(image: Image) -> FloatArray:
+    """In colour, because people's clothes often are as bright as the wall behind them."""
     height = max(1, round(image.shape[0] * _WIDTH_PX / image.shape[1]))
     small = cv2.resize(image, (_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (5, 5), 0).astype(np.float32)
+    return cv2.GaussianBlur(small, (5, 5), 0).astype(np.float32)
