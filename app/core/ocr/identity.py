@@ -59,6 +59,7 @@ class Identity:
             ``id_number_gender_mismatch``, ``id_number_invalid``, ``mrz_check_digits``, ``mrz_repaired``,
             ``document_expired``, ``<field>_not_found``.
         documents: how many different holders' numbers the page shows.
+        issuer: the issuing state of the machine-readable zone, ICAO's code; None without a zone.
     """
 
     document_type: DocumentType | None
@@ -66,6 +67,7 @@ class Identity:
     confidence: float
     warnings: tuple[str, ...]
     documents: int
+    issuer: str | None = None
 
 
 def fuse(
@@ -91,7 +93,9 @@ def fuse(
             warnings.append(f"{name}_disagrees")
     warnings += _checks(fields, mrz, kind, today=today)
     numbers = {code.number for code in codes} | set(printed.personal_numbers)
-    return Identity(kind, fields, _confidence(fields, warnings), tuple(warnings), documents=max(len(numbers), 1))
+    confidence = _confidence(fields, warnings)
+    issuer = mrz.issuer if mrz else None
+    return Identity(kind, fields, confidence, tuple(warnings), documents=max(len(numbers), 1), issuer=issuer)
 
 
 def _document_type(page: Page, codes: Sequence[CitizenCode], mrz: Mrz | None) -> DocumentType | None:

@@ -1,0 +1,171 @@
+"""Reads documents: pages in, the fields of an invoice or an identity paper out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from app.core.ocr.constrained import ConstrainedReader
+from app.core.ocr.identity import DocumentType, Identity, fuse
+from app.core.ocr.invoice import Invoice, read_invoice
+from app.core.ocr.layout import Page, arrange
+from app.core.ocr.mrz import Mrz
+from app.core.ocr.mrz_reader import read_mrz, read_mrz_enlarged
+from app.core.ocr.page_reader import PageReader, PageText
+from app.core.ocr.qr import read_citizen_codes
+from app.core.ocr.seller import Supplier, fingerprints
+from app.core.ocr.totals import Role, find_labelled_amounts
+from app.core.types import Image, TextLine
+
+_MIN_LINES = 3
+"""A page with less text is no document."""
+
+_PAGE_GAP_PX = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """A page to read. ``lines`` is the text layer of a PDF, px of ``image``; empty where the page must be read."""
+
+    image: Image
+    lines: tuple[TextLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceReading:
+    """``invoice`` is None where the pages hold no invoice; ``reason`` then says why: ``no_text_found`` or
+    ``no_invoice_found``. ``fingerprints`` identify the seller, for the supplier registry."""
+
+    invoice: Invoice | None
+    reason: str | None
+    raw_text: str
+    engine: str
+    rotation_deg: int
+    fingerprints: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityReading:
+    """``reason`` is None where an identity paper was read; else ``no_text_found``, ``no_document_found``,
+    ``wrong_document_type`` or ``several_documents``."""
+
+    identity: Identity | None
+    reason: str | None
+    raw_text: str
+    engine: str
+    rotation_deg: int
+
+
+class OCREngine:
+    """Synchronous; thread-safe, but its readers work on one page at a time.
+
+    Args:
+        pages: reads the text of pages.
+        mrz_reader: reads machine-readable zones; None where only the fallback could be loaded.
+    """
+
+    def __init__(self, pages: PageReader, *, mrz_reader: ConstrainedReader | None) -> None:
+        self._pages = pages
+        self._mrz_reader = mrz_reader
+
+    def warm_up(self) -> None:
+        """Read an empty page, so that every network has run once."""
+        self._pages.read(np.full((64, 256, 3), 255, np.uint8), language="vi")
+
+    def read_invoice(
+        self,
+        pages: Sequence[SourcePage],
+        *,
+        today: date,
+        language: str | None = None,
+        suppliers: Sequence[Supplier] = (),
+    ) -> InvoiceReading:
+        """The invoice that ``pages`` hold together.
+
+        Args:
+            language: ``vi``, ``en``, or None to tell by the text.
+            suppliers: sellers confirmed before.
+
+        Raises:
+            ReaderFailure: no reader could read.
+        """
+        texts = [self._text_of(page, language) for page in pages]
+        page = arrange(_stacked(texts))
+        first = texts[0]
+        reading = InvoiceReading(None, "no_text_found", page.text, first.engine, first.rotation_deg, frozenset())
+        if len(page.cells) < _MIN_LINES:
+            return reading
+        if not _looks_like_invoice(page):
+            return replace(reading, reason="no_invoice_found")
+        vietnamese = any(text.vietnamese for text in texts)
+        invoice = read_invoice(page, today=today, suppliers=suppliers, vietnamese=vietnamese)
+        return replace(reading, invoice=invoice, reason=None, fingerprints=fingerprints(page))
+
+    def read_identity(
+        self, pages: Sequence[SourcePage], *, today: date, expected: DocumentType | None = None
+    ) -> IdentityReading:
+        """The identity paper that ``pages`` show, front and back together.
+
+        Args:
+            expected: the type that the caller names; another one is refused.
+
+        Raises:
+            ReaderFailure: no reader could read.
+        """
+        texts = [self._text_of(page, "vi") for page in pages]
+        page = arrange(_stacked(texts))
+        codes = [code for source in pages for code in read_citizen_codes(source.image)]
+        mrz = next((mrz for text in texts if (mrz := self._mrz_of(text, today)) is not None), None)
+        first = texts[0]
+        if not page.cells and not codes:
+            return IdentityReading(None, "no_text_found", "", first.engine, first.rotation_deg)
+        identity = fuse(page, codes=codes, mrz=mrz, today=today, expected=expected)
+        reason = _refusal(identity, expected)
+        return IdentityReading(identity, reason, page.text, first.engine, first.rotation_deg)
+
+    def _text_of(self, page: SourcePage, language: str | None) -> PageText:
+        if page.lines:
+            return PageText(page.lines, page.image, 0, "pdf_text", vietnamese=language != "en")
+        return self._pages.read(page.image, language=language)
+
+    def _mrz_of(self, text: PageText, today: date) -> Mrz | None:
+        """The page's machine-readable zone; a small picture without a valid one is tried again enlarged."""
+        if self._mrz_reader is None or not text.lines:
+            return None
+        mrz = read_mrz(text.image, [line.polygon for line in text.lines], self._mrz_reader, today=today)
+        if (mrz is None or not mrz.all_valid) and self._pages.detector is not None:
+            enlarged = read_mrz_enlarged(text.image, self._pages.detector, self._mrz_reader, today=today)
+            if enlarged is not None and (mrz is None or len(enlarged.valid) > len(mrz.valid)):
+                return enlarged
+        return mrz
+
+
+def _stacked(texts: Sequence[PageText]) -> list[TextLine]:
+    """The lines of all pages as if printed below one another."""
+    lines: list[TextLine] = []
+    offset = 0.0
+    for text in texts:
+        down = np.array([0.0, offset], np.float32)
+        lines += [replace(line, polygon=line.polygon + down) for line in text.lines]
+        offset += text.image.shape[0] + _PAGE_GAP_PX
+    return lines
+
+
+def _looks_like_invoice(page: Page) -> bool:
+    """An amount labelled as a total, a sum or a payment."""
+    roles = {item.role for item in find_labelled_amounts(page) if item.amount.value > 0}
+    return bool(roles & {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID})
+
+
+def _refusal(identity: Identity, expected: DocumentType | None) -> str | None:
+    if identity.documents > 1:
+        return "several_documents"
+    known = {"id_number", "full_name", "date_of_birth"} & set(identity.fields)
+    if identity.document_type is None or not known:
+        return "no_document_found"
+    if expected is not None and identity.document_type is not expected:
+        return "wrong_document_type"
+    return None

@@ -1,0 +1,101 @@
+"""From a model pack to the OCR engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+from loguru import logger
+
+from app.core.ocr.constrained import ConstrainedReader
+from app.core.ocr.paddle import PaddleDetector, PaddleReader
+from app.core.ocr.page_reader import PageFallback, PageReader
+from app.core.ocr.readers import ReaderFailure
+from app.core.ocr.tesseract import TesseractReader
+from app.core.ocr_engine import OCREngine
+from app.errors import ModelUnavailable
+from app.ml_models.model_loader import ModelLoader
+from app.ml_models.runtimes import OnnxRuntimeSession
+
+MAX_SIDE_PX = 960
+"""Longer pages are shrunk to this for detection; lines are cropped from the full picture."""
+
+_TESSDATA_DIRS = (
+    Path("/usr/share/tesseract-ocr/5/tessdata"),
+    Path("/usr/share/tesseract-ocr/4.00/tessdata"),
+    Path("/usr/share/tessdata"),
+    Path("/usr/local/share/tessdata"),
+)
+
+
+def build_ocr_engine(loader: ModelLoader, *, threads: int) -> OCREngine:
+    """The pack's detection and recognisers with Tesseract behind them; Tesseract alone where PaddleOCR fails to load.
+
+    Args:
+        threads: cores for one page. Readers take one page at a time, so these are not multiplied by requests.
+
+    Raises:
+        ModelUnavailable: neither PaddleOCR nor Tesseract can be loaded.
+    """
+    fallback = _open_tesseract()
+    try:
+        latin_session = _session(loader, "ocr_recognition_latin", threads)
+        pages = PageReader(
+            PaddleDetector(
+                loader.path("ocr_detection").parent,
+                model_name=_paddle_name(loader, "ocr_detection"),
+                session=_session(loader, "ocr_detection", threads),
+                max_side_px=MAX_SIDE_PX,
+            ),
+            latin=PaddleReader(
+                loader.path("ocr_recognition_latin").parent,
+                model_name=_paddle_name(loader, "ocr_recognition_latin"),
+                session=latin_session,
+            ),
+            vietnamese=PaddleReader(
+                loader.path("ocr_recognition_vi").parent,
+                model_name=_paddle_name(loader, "ocr_recognition_vi"),
+                session=_session(loader, "ocr_recognition_vi", threads),
+            ),
+            fallback=fallback,
+        )
+    except (ReaderFailure, ModelUnavailable) as error:
+        if fallback is None:
+            raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
+        logger.bind(reason=str(error)).warning("ocr_fallback_only")
+        return OCREngine(PageReader(None, latin=None, vietnamese=None, fallback=fallback), mrz_reader=None)
+    return OCREngine(pages, mrz_reader=ConstrainedReader(latin_session, _characters(loader)))
+
+
+def _session(loader: ModelLoader, role: str, threads: int) -> OnnxRuntimeSession:
+    """ONNX Runtime, which takes lines of any width without compiling anew; opened here because OCR works on one page
+    with all cores, where the loader's sessions serve several requests with one core each."""
+    session = OnnxRuntimeSession(loader.path(role), threads=threads)
+    loader.note_provider(role, session.provider)
+    return session
+
+
+def _paddle_name(loader: ModelLoader, role: str) -> str:
+    return loader.spec(role).params.text("paddle_name")
+
+
+def _characters(loader: ModelLoader) -> list[str]:
+    """The recogniser's characters, in the order of its classes from 1 on."""
+    description = loader.path("ocr_recognition_latin").parent / "inference.yml"
+    with description.open(encoding="utf-8") as file:
+        characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
+    return characters
+
+
+def _open_tesseract() -> PageFallback | None:
+    """Tesseract where it is installed with Vietnamese; it is optional."""
+    folders = [Path(folder) for folder in (os.environ.get("TESSDATA_PREFIX"),) if folder]
+    for folder in (*folders, *_TESSDATA_DIRS):
+        if (folder / "vie.traineddata").is_file() and (folder / "eng.traineddata").is_file():
+            try:
+                return TesseractReader(folder)
+            except ReaderFailure as error:
+                logger.bind(reason=str(error)).warning("ocr_fallback_unavailable")
+                return None
+    return None

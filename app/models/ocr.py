@@ -1,0 +1,207 @@
+"""Requests and responses of the document endpoints: the spec's fields, then ours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from app.models.bodies import ImageData
+from app.models.common import ActorName, Moment, Request, Response, Text
+from app.models.countries import COUNTRY_CODES
+
+_PICTURE = "/9j/4AAQSkZJRg…"
+Language = Literal["vi", "en"]
+DocumentTypeName = Literal["id_card", "passport", "driver_license"]
+
+
+def _known_country(code: str) -> str:
+    if code not in COUNTRY_CODES:
+        raise ValueError("no ISO 3166-1 alpha-2 code")
+    return code
+
+
+CountryCode = Annotated[str, AfterValidator(_known_country)]
+Score = Annotated[float, Field(ge=0, le=1)]
+ShortText = Annotated[Text, Field(min_length=1, max_length=200)]
+
+
+class InvoiceRequest(Request):
+    """A picture or a PDF of an invoice or a receipt."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"image": _PICTURE, "language": "vi"}})
+
+    image: ImageData
+    language: Language | None = Field(None, description="Told by the text, if omitted")
+    keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
+    processed_by: ActorName | None = None
+
+
+class IdentityRequest(Request):
+    """A picture or a PDF of an identity paper; front and back of one card may be on one picture."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"image": _PICTURE, "document_type": "id_card", "country": "VN"}}
+    )
+
+    image: ImageData
+    document_type: DocumentTypeName | None = Field(None, description="Told by the paper, if omitted")
+    country: CountryCode = Field(
+        "VN", description="ISO 3166 code of who issued it; papers of others than VN are read by their machine zone"
+    )
+    keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
+    processed_by: ActorName | None = None
+
+
+class InvoiceItem(Response):
+    """A line of an invoice; null where a figure is not printed."""
+
+    description: str
+    quantity: float | None
+    unit_price: float | None
+    amount: float
+
+
+class InvoiceResponse(Response):
+    """Where nothing could be read, only `success`, `error`, `message` and `ocr_time_ms` are there."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "success": True,
+                "result_id": 17,
+                "invoice_number": "INV-2025-001",
+                "date": "2025-01-17",
+                "vendor": "ABC Supplies Co.",
+                "total_amount": 1500000,
+                "currency": "VND",
+                "items": [
+                    {"description": "Bed linens", "quantity": 10, "unit_price": 100000, "amount": 1000000},
+                    {"description": "Cleaning supplies", "quantity": 1, "unit_price": 500000, "amount": 500000},
+                ],
+                "tax_amount": 0,
+                "confidence": 0.94,
+                "ocr_time_ms": 1200,
+                "raw_text": "...",
+            }
+        }
+    )
+
+    success: bool
+    invoice_number: str | None = None
+    date: str | None = None
+    vendor: str | None = None
+    total_amount: float | None = None
+    currency: str | None = None
+    items: list[InvoiceItem] = Field(default_factory=list)
+    tax_amount: float | None = None
+    confidence: Score = 0.0
+    ocr_time_ms: int
+    raw_text: str | None = None
+    result_id: int | None = None
+    invoice_serial: str | None = None
+    vendor_known: bool = False
+    vendor_tax_code: str | None = None
+    buyer: str | None = None
+    buyer_tax_code: str | None = None
+    subtotal: float | None = None
+    tax_rate: float | None = None
+    payment_method: str | None = None
+    engine: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+    error: str | None = None
+    message: str | None = None
+
+
+class IdentityField(Response):
+    """A value with how sure it is and what it was read from."""
+
+    value: str
+    confidence: Score
+    source: Literal["qr", "mrz", "ocr"]
+
+
+class IdentityResponse(Response):
+    """Fields that the paper does not print are null."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "success": True,
+                "document_type": "id_card",
+                "id_number": "001234567890",
+                "full_name": "NGUYEN VAN A",
+                "date_of_birth": "1990-05-15",
+                "gender": "Male",
+                "nationality": "Vietnamese",
+                "address": "123 Nguyen Trai, District 1, Ho Chi Minh City",
+                "issue_date": "2020-01-01",
+                "expiry_date": "2030-01-01",
+                "confidence": 0.96,
+                "ocr_time_ms": 980,
+            }
+        }
+    )
+
+    success: bool
+    document_type: str | None = None
+    id_number: str | None = None
+    full_name: str | None = None
+    date_of_birth: str | None = None
+    gender: str | None = None
+    nationality: str | None = None
+    address: str | None = None
+    issue_date: str | None = None
+    expiry_date: str | None = None
+    confidence: Score = 0.0
+    ocr_time_ms: int
+    place_of_origin: str | None = None
+    fields: dict[str, IdentityField] = Field(default_factory=dict)
+    result_id: int | None = None
+    engine: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+    error: str | None = None
+    message: str | None = None
+
+
+class ConfirmationRequest(Request):
+    """What a person says is right. Fields that are absent stay as they were read."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"vendor": "Công ty TNHH ABC", "total_amount": 1500000}})
+
+    vendor: ShortText | None = None
+    vendor_tax_code: Annotated[str, Field(pattern=r"^\d{10}(-\d{3})?$|^\d{12}$")] | None = None
+    invoice_number: ShortText | None = None
+    invoice_serial: ShortText | None = None
+    date: dt.date | None = None
+    total_amount: Annotated[float, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    confirmed_by: ActorName | None = None
+
+    def corrections(self) -> dict[str, object]:
+        """The fields that were sent."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"confirmed_by"})
+
+
+class ConfirmationResponse(Response):
+    """`supplier_id` is null where the result names no seller."""
+
+    success: bool = True
+    result_id: int
+    supplier_id: int | None
+
+
+class StoredResultResponse(Response):
+    """What is kept of a document. After its retention only what is not personal is left, and `redacted` is true."""
+
+    success: bool = True
+    result_id: int
+    document_type: str
+    extracted_data: dict[str, object]
+    confidence: float
+    raw_text: str | None
+    processed_at: Moment
+    processed_by: str | None
+    confirmed: bool
+    redacted: bool

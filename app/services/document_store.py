@@ -1,0 +1,188 @@
+"""Read documents and known suppliers in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.services.database import Connection, Row
+
+IDENTITY_TYPES = ("id_card", "passport", "driver_license")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A row of ``ocr_results`` with our columns beside it."""
+
+    id: int
+    document_type: str
+    data: dict[str, object]
+    confidence: float
+    raw_text: str | None
+    processed_at: datetime
+    processed_by: str | None
+    confirmed_at: datetime | None
+    redacted_at: datetime | None
+    object_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSupplier:
+    """A seller confirmed by a person."""
+
+    id: int
+    name: str
+    tax_code: str | None
+    aliases: tuple[str, ...]
+    fingerprints: frozenset[str]
+
+
+async def insert_result(
+    connection: Connection,
+    *,
+    document_type: str,
+    data: Mapping[str, object],
+    confidence: float,
+    raw_text: str,
+    processed_by: str | None,
+    read_vendor: str | None = None,
+    fingerprints: Sequence[str] = (),
+) -> int:
+    """Write a result and what it could teach about its seller; returns its id."""
+    result_id: int = await connection.fetchval(
+        "INSERT INTO ocr_results (document_type, extracted_data, confidence, raw_text, processed_by) "
+        "VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        document_type,
+        dict(data),
+        confidence,
+        raw_text.replace("\x00", ""),
+        processed_by,
+    )
+    await connection.execute(
+        "INSERT INTO ocr_result_records (result_id, read_vendor, fingerprints) VALUES ($1, $2, $3)",
+        result_id,
+        read_vendor,
+        list(fingerprints),
+    )
+    return result_id
+
+
+async def find_result(connection: Connection, result_id: int) -> StoredResult | None:
+    row = await connection.fetchrow(
+        "SELECT r.*, o.confirmed_at, o.redacted_at, o.object_key FROM ocr_results r "
+        "LEFT JOIN ocr_result_records o ON o.result_id = r.id WHERE r.id = $1",
+        result_id,
+    )
+    return _result(row) if row else None
+
+
+def _result(row: Row) -> StoredResult:
+    return StoredResult(
+        id=row["id"],
+        document_type=row["document_type"],
+        data=row["extracted_data"],
+        confidence=row["confidence"],
+        raw_text=row["raw_text"],
+        processed_at=row["processed_at"],
+        processed_by=row["processed_by"],
+        confirmed_at=row["confirmed_at"],
+        redacted_at=row["redacted_at"],
+        object_key=row["object_key"],
+    )
+
+
+async def note_object(connection: Connection, result_id: int, object_key: str) -> None:
+    """The picture of a result is kept under this key."""
+    await connection.execute(
+        "UPDATE ocr_result_records SET object_key = $2 WHERE result_id = $1", result_id, object_key
+    )
+
+
+async def confirm_result(
+    connection: Connection, result_id: int, *, data: Mapping[str, object], confirmed_by: str | None
+) -> None:
+    """Put a person's values in the place of what was read."""
+    await connection.execute("UPDATE ocr_results SET extracted_data = $2 WHERE id = $1", result_id, dict(data))
+    await connection.execute(
+        "UPDATE ocr_result_records SET confirmed_at = NOW(), confirmed_by = $2 WHERE result_id = $1",
+        result_id,
+        confirmed_by,
+    )
+
+
+async def seller_evidence(connection: Connection, result_id: int) -> tuple[str | None, list[str]]:
+    """``(name as read, fingerprints)`` of a result's seller."""
+    row = await connection.fetchrow(
+        "SELECT read_vendor, fingerprints FROM ocr_result_records WHERE result_id = $1", result_id
+    )
+    return (row["read_vendor"], list(row["fingerprints"])) if row else (None, [])
+
+
+async def suppliers(connection: Connection, *, limit: int) -> list[StoredSupplier]:
+    """The suppliers confirmed last."""
+    rows = await connection.fetch("SELECT * FROM ocr_suppliers ORDER BY updated_at DESC LIMIT $1", limit)
+    return [
+        StoredSupplier(row["id"], row["name"], row["tax_code"], tuple(row["aliases"]), frozenset(row["fingerprints"]))
+        for row in rows
+    ]
+
+
+async def learn_supplier(
+    connection: Connection,
+    *,
+    name: str,
+    name_key: str,
+    tax_code: str | None,
+    alias: str | None,
+    fingerprints: Sequence[str],
+) -> int:
+    """Add a supplier, or what is new about one; ``name_key`` is the name without accents and marks.
+
+    An identifier that another supplier already has is taken from neither: it tells nothing.
+    """
+    supplier_id: int = await connection.fetchval(
+        "INSERT INTO ocr_suppliers (name, name_key, tax_code, aliases, fingerprints) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (name_key) DO UPDATE SET updated_at = NOW(), confirmations = ocr_suppliers.confirmations + 1, "
+        "tax_code = COALESCE(EXCLUDED.tax_code, ocr_suppliers.tax_code), "
+        "aliases = ARRAY(SELECT DISTINCT unnest(ocr_suppliers.aliases || EXCLUDED.aliases)), "
+        "fingerprints = ARRAY(SELECT DISTINCT unnest(ocr_suppliers.fingerprints || EXCLUDED.fingerprints)) "
+        "RETURNING id",
+        name,
+        name_key,
+        tax_code,
+        [alias] if alias else [],
+        list(fingerprints),
+    )
+    await connection.execute(
+        "UPDATE ocr_suppliers s SET fingerprints = ARRAY(SELECT f FROM unnest(s.fingerprints) f WHERE NOT EXISTS "
+        "(SELECT 1 FROM ocr_suppliers o WHERE o.id <> s.id AND f = ANY(o.fingerprints))) "
+        "WHERE s.fingerprints && $1",
+        list(fingerprints),
+    )
+    return supplier_id
+
+
+async def lock_expired(connection: Connection, *, days: int, limit: int) -> list[StoredResult]:
+    """Results with raw text or identity fields older than ``days``, locked until the transaction ends."""
+    rows = await connection.fetch(
+        "SELECT r.*, o.confirmed_at, o.redacted_at, o.object_key FROM ocr_results r "
+        "JOIN ocr_result_records o ON o.result_id = r.id "
+        "WHERE o.redacted_at IS NULL AND r.processed_at < NOW() - $1 * INTERVAL '1 day' "
+        "ORDER BY r.id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        days,
+        limit,
+    )
+    return [_result(row) for row in rows]
+
+
+async def redact_result(connection: Connection, result_id: int, data: Mapping[str, object]) -> None:
+    """Replace the data and drop the raw text for good."""
+    await connection.execute(
+        "UPDATE ocr_results SET extracted_data = $2, raw_text = NULL WHERE id = $1", result_id, dict(data)
+    )
+    await connection.execute(
+        "UPDATE ocr_result_records SET redacted_at = NOW(), object_key = NULL, read_vendor = NULL, "
+        "fingerprints = '{}' WHERE result_id = $1",
+        result_id,
+    )

@@ -1,0 +1,338 @@
+"""Documents: read them, keep what they say as long as allowed, learn from what people confirm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from app.core.inference import InferencePool
+from app.core.ocr.identity import DocumentType
+from app.core.ocr.readers import ReaderFailure
+from app.core.ocr.seller import Supplier
+from app.core.ocr.text import squeeze
+from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage
+from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
+from app.services import document_store
+from app.services.audit import record_deed
+from app.services.database import Database
+from app.services.document_store import StoredResult
+from app.services.removals import Kind, schedule_removals
+from app.services.storage import ObjectStorage
+from app.utils import clock, metrics
+from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.pdf import is_pdf, read_pdf
+from app.workflows.ocr_records import identity_data, invoice_data, redacted
+
+_MAX_SUPPLIERS = 5000
+_REDACTED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OcrRules:
+    """Settings of the document workflow.
+
+    Attributes:
+        max_pages: of a PDF.
+        queue_size: documents that may wait for their turn.
+        languages: that are read here; where there is only one, no document is asked for its own.
+        zone: whose day today is.
+    """
+
+    max_pixels: int
+    max_pages: int
+    queue_size: int
+    languages: tuple[str, ...]
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceResult:
+    """``result_id`` is None where nothing was read and hence nothing stored."""
+
+    reading: InvoiceReading
+    result_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityResult:
+    """As :class:`InvoiceResult`."""
+
+    reading: IdentityReading
+    result_id: int | None
+
+
+class OcrWorkflow:
+    """Document reading over the pool and the backends.
+
+    Documents take turns: a page occupies the readers and all cores for a second, so a second document on another
+    pool thread would only keep that thread from faces.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        engine: OCREngine | None,
+        database: Database,
+        storage: ObjectStorage,
+        rules: OcrRules,
+    ) -> None:
+        self._pool = pool
+        self._engine = engine
+        self._database = database
+        self._storage = storage
+        self._rules = rules
+        self._turn = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    async def read_invoice(
+        self, document: bytes, *, language: str | None, keep_image: bool, actor: str | None
+    ) -> InvoiceResult:
+        """Read an invoice and store what it says.
+
+        Args:
+            document: an encoded picture, or a PDF.
+            language: ``vi``, ``en``, or None to tell by the text.
+            keep_image: whether to keep the picture until the result is redacted.
+
+        Raises:
+            InvalidImage, TooLarge, InvalidInput: the document cannot be read at all.
+            Overloaded: too many documents wait.
+            ModelUnavailable: OCR is switched off, or its readers failed.
+        """
+        engine = self._open_engine()
+        language = self._language(language)
+        metrics.ocr_total.labels("invoice").inc()
+        metrics.ocr_requests_total.labels("invoice").inc()
+        known = await self._suppliers()
+        async with self._turns():
+            reading, kept = await self._pool.submit(
+                "ocr",
+                _read_invoice,
+                engine,
+                document,
+                self._rules,
+                language=language,
+                suppliers=known,
+                today=self._today(),
+                keep_image=keep_image,
+            )
+        if reading.invoice is None:
+            return InvoiceResult(reading, None)
+        seller = reading.invoice.vendor
+        async with self._database.transaction() as connection:
+            result_id = await document_store.insert_result(
+                connection,
+                document_type="invoice",
+                data=invoice_data(reading.invoice, engine=reading.engine),
+                confidence=reading.invoice.confidence,
+                raw_text=reading.raw_text,
+                processed_by=actor,
+                read_vendor=seller.read if seller else None,
+                fingerprints=sorted(reading.fingerprints),
+            )
+        await self._keep(result_id, kept)
+        return InvoiceResult(reading, result_id)
+
+    async def read_identity(
+        self, document: bytes, *, expected: DocumentType | None, keep_image: bool, actor: str | None
+    ) -> IdentityResult:
+        """Read an identity paper and store what it says. Arguments and errors as for :meth:`read_invoice`."""
+        engine = self._open_engine()
+        metrics.ocr_total.labels("id").inc()
+        async with self._turns():
+            reading, kept = await self._pool.submit(
+                "ocr",
+                _read_identity,
+                engine,
+                document,
+                self._rules,
+                expected=expected,
+                today=self._today(),
+                keep_image=keep_image,
+            )
+        kind = reading.identity.document_type if reading.identity else None
+        metrics.ocr_requests_total.labels(kind or expected or "unknown").inc()
+        if reading.identity is None or reading.reason is not None:
+            return IdentityResult(reading, None)
+        async with self._database.transaction() as connection:
+            result_id = await document_store.insert_result(
+                connection,
+                document_type=kind or "unknown",
+                data=identity_data(reading.identity, engine=reading.engine),
+                confidence=reading.identity.confidence,
+                raw_text=reading.raw_text,
+                processed_by=actor,
+            )
+            await record_deed(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
+        await self._keep(result_id, kept)
+        return IdentityResult(reading, result_id)
+
+    async def result(self, result_id: int) -> StoredResult:
+        """A stored result.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        async with self._database.connection() as connection:
+            stored = await document_store.find_result(connection, result_id)
+        if stored is None:
+            raise NotFound(f"There is no OCR result {result_id}.")
+        return stored
+
+    async def confirm(self, result_id: int, corrections: Mapping[str, object], *, actor: str | None) -> int | None:
+        """Put a person's values in the place of what was read, and learn the supplier of an invoice.
+
+        Args:
+            corrections: by field; a field that is absent stays as it was read.
+
+        Returns:
+            The id of the supplier learned, None where the result is no invoice or names no seller.
+
+        Raises:
+            NotFound: there is no such result.
+            Conflict: the result was redacted; there is nothing left to confirm.
+        """
+        stored = await self.result(result_id)
+        if stored.redacted_at is not None:
+            raise Conflict("The result is past its retention and was redacted.", code="result_redacted")
+        data = {**stored.data, **corrections}
+        vendor, tax_code = data.get("vendor"), data.get("vendor_tax_code")
+        async with self._database.transaction() as connection:
+            await document_store.confirm_result(connection, result_id, data=data, confirmed_by=actor)
+            await record_deed(connection, "ocr.confirm", subject=str(result_id), actor=actor)
+            if stored.document_type != "invoice" or not isinstance(vendor, str) or not squeeze(vendor):
+                return None
+            read_vendor, fingerprints = await document_store.seller_evidence(connection, result_id)
+            return await document_store.learn_supplier(
+                connection,
+                name=vendor.strip(),
+                name_key=squeeze(vendor)[:200],
+                tax_code=tax_code if isinstance(tax_code, str) else None,
+                alias=read_vendor,
+                fingerprints=fingerprints,
+            )
+
+    def _open_engine(self) -> OCREngine:
+        if self._engine is None:
+            raise ModelUnavailable("OCR is switched off here; set OCR_ENABLED=true.")
+        return self._engine
+
+    def _language(self, asked: str | None) -> str | None:
+        languages = self._rules.languages
+        if asked is not None and asked not in languages:
+            raise InvalidInput(f"Documents in {', '.join(languages)} are read here.", code="language_not_supported")
+        return asked or (languages[0] if len(languages) == 1 else None)
+
+    def _today(self) -> date:
+        return clock.now().astimezone(self._rules.zone).date()
+
+    async def _suppliers(self) -> list[Supplier]:
+        async with self._database.connection() as connection:
+            rows = await document_store.suppliers(connection, limit=_MAX_SUPPLIERS)
+        return [Supplier(row.name, row.tax_code, row.aliases, row.fingerprints) for row in rows]
+
+    @asynccontextmanager
+    async def _turns(self) -> AsyncIterator[None]:
+        if self._waiting >= self._rules.queue_size:
+            raise Overloaded("Too many documents wait to be read; try again shortly.", retry_after_s=2.0)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting -= 1
+
+    async def _keep(self, result_id: int, picture: bytes | None) -> None:
+        """Store the picture first, then note its key, so that a key always leads somewhere."""
+        if picture is None:
+            return
+        key = f"ocr/{result_id}.jpg"
+        await self._storage.put(key, picture, content_type="image/jpeg")
+        async with self._database.connection() as connection:
+            await document_store.note_object(connection, result_id, key)
+
+
+class DocumentRetention:
+    """Ends what was read from documents: identity fields are masked or dropped, raw text and pictures are deleted.
+
+    Args:
+        days: after which a result is redacted.
+        action: ``mask`` leaves the last digits of numbers and the year of dates; ``drop`` leaves nothing.
+    """
+
+    def __init__(self, database: Database, *, days: int, action: Literal["mask", "drop"]) -> None:
+        self._database = database
+        self._days = days
+        self._action = action
+
+    async def step(self) -> int:
+        """Redact what is due; returns how many results were. Safe to run anywhere at any time."""
+        total = 0
+        while redacted_now := await self._redact_some():
+            total += redacted_now
+        return total
+
+    async def _redact_some(self) -> int:
+        async with self._database.transaction() as connection:
+            expired = await document_store.lock_expired(connection, days=self._days, limit=_REDACTED_AT_ONCE)
+            for result in expired:
+                is_identity = result.document_type in document_store.IDENTITY_TYPES
+                data = redacted(result.data, action=self._action) if is_identity else result.data
+                await document_store.redact_result(connection, result.id, data)
+            keys = [result.object_key for result in expired if result.object_key]
+            await schedule_removals(connection, Kind.OBJECT, keys)
+        return len(expired)
+
+
+def _decode(document: bytes, rules: OcrRules) -> list[SourcePage]:
+    """The pages of a picture or a PDF."""
+    if is_pdf(document):
+        return [SourcePage(page.image, page.lines) for page in read_pdf(document, max_pages=rules.max_pages)]
+    return [SourcePage(decode_image(document, max_pixels=rules.max_pixels))]
+
+
+def _kept(pages: Sequence[SourcePage], *, keep_image: bool) -> bytes | None:
+    return encode_jpeg(pages[0].image) if keep_image else None
+
+
+def _read_invoice(
+    engine: OCREngine,
+    document: bytes,
+    rules: OcrRules,
+    *,
+    language: str | None,
+    suppliers: Sequence[Supplier],
+    today: date,
+    keep_image: bool,
+) -> tuple[InvoiceReading, bytes | None]:
+    """One hop: decode and read."""
+    pages = _decode(document, rules)
+    try:
+        reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
+    except ReaderFailure as error:
+        raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
+    return reading, _kept(pages, keep_image=keep_image)
+
+
+def _read_identity(
+    engine: OCREngine,
+    document: bytes,
+    rules: OcrRules,
+    *,
+    expected: DocumentType | None,
+    today: date,
+    keep_image: bool,
+) -> tuple[IdentityReading, bytes | None]:
+    """One hop: decode and read."""
+    pages = _decode(document, rules)
+    try:
+        reading = engine.read_identity(pages, today=today, expected=expected)
+    except ReaderFailure as error:
+        raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
+    return reading, _kept(pages, keep_image=keep_image)

@@ -1,0 +1,89 @@
+"""What is stored of a document, as JSON: the fields of the answer, and what is left of them after redaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+from app.core.ocr.identity import Identity
+from app.core.ocr.invoice import Invoice
+from app.core.ocr.items import Item
+
+_KEPT = ("document_type", "engine", "confidence", "warnings", "language")
+_VISIBLE_DIGITS = 4
+
+
+def number(value: Decimal | None) -> int | float | None:
+    """Whole amounts as integers, others as floats."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
+    """The fields of an invoice, by the spec's names and ours."""
+    header = invoice.header
+    return {
+        "invoice_number": header.invoice_number,
+        "invoice_serial": header.serial,
+        "date": invoice.date.isoformat() if invoice.date else None,
+        "vendor": invoice.vendor.name if invoice.vendor else None,
+        "vendor_known": invoice.vendor.known if invoice.vendor else False,
+        "vendor_tax_code": header.vendor_tax_code,
+        "buyer": header.buyer,
+        "buyer_tax_code": header.buyer_tax_code,
+        "total_amount": number(invoice.total),
+        "subtotal": number(invoice.subtotal),
+        "tax_amount": number(invoice.tax_amount),
+        "tax_rate": number(header.tax_rate_percent),
+        "currency": invoice.currency,
+        "payment_method": header.payment_method,
+        "items": [_item_data(item) for item in invoice.items],
+        "warnings": list(invoice.warnings),
+        "engine": engine,
+    }
+
+
+def _item_data(item: Item) -> dict[str, object]:
+    return {
+        "description": item.description,
+        "quantity": number(item.quantity),
+        "unit_price": number(item.unit_price),
+        "amount": number(item.amount),
+    }
+
+
+def identity_data(identity: Identity, *, engine: str) -> dict[str, object]:
+    """The fields of an identity paper with their sources."""
+    return {
+        "document_type": identity.document_type,
+        **{name: field.value for name, field in identity.fields.items()},
+        "fields": {
+            name: {"value": field.value, "confidence": field.confidence, "source": field.source}
+            for name, field in identity.fields.items()
+        },
+        "warnings": list(identity.warnings),
+        "engine": engine,
+    }
+
+
+def redacted(data: Mapping[str, object], *, action: Literal["mask", "drop"]) -> dict[str, object]:
+    """What may be kept of an identity paper: nothing personal (``drop``), or masked values (``mask``)."""
+    kept = {name: data[name] for name in _KEPT if name in data}
+    if action == "drop":
+        return kept
+    masked = {name: _mask(name, value) for name, value in data.items() if name not in _KEPT and isinstance(value, str)}
+    return kept | masked
+
+
+def _mask(name: str, value: str) -> str:
+    """The year of a date, the last digits of a number, the initials of a name; of anything else nothing."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        return value[:4] + "-**-**"
+    if name == "id_number":
+        return "*" * max(len(value) - _VISIBLE_DIGITS, 0) + value[-_VISIBLE_DIGITS:]
+    if name == "full_name":
+        return " ".join(word[:1] + "." for word in value.split())
+    return value if name in ("gender", "nationality") else "***"
