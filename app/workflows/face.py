@@ -7,10 +7,9 @@ look at PostgreSQL, and, where an attendance event is due, one transaction that 
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
@@ -19,17 +18,17 @@ from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector
 from app.core.types import Box, Face, FloatArray
-from app.errors import BackendUnavailable, NotFound
+from app.errors import NotFound
 from app.services import face_store
 from app.services.audit import record_deed
 from app.services.cache import Cache
-from app.services.cache_keys import PEOPLE_KEY, attendance_key
+from app.services.cache_keys import PEOPLE_KEY
 from app.services.database import Connection, Database
 from app.services.face_store import Identity
-from app.services.message_queue import publish_event
 from app.services.vector_db import FaceHit, VectorDBService
-from app.utils import clock, metrics
+from app.utils import metrics
 from app.utils.image_processing import decode_image
+from app.workflows.attendance import AttendanceBook, Sighting
 
 # A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
 _NEIGHBOURS = 10
@@ -104,8 +103,6 @@ class FaceRules:
 
     min_confidence: float
     max_pixels: int
-    debounce: timedelta
-    attendance_needs_liveness: bool
 
 
 class FaceWorkflow:
@@ -120,8 +117,10 @@ class FaceWorkflow:
         database: Database,
         vectors: VectorDBService,
         cache: Cache,
+        attendance: AttendanceBook,
         rules: FaceRules,
     ) -> None:
+        self.attendance = attendance
         self._pool = pool
         self._engine = engine
         self._liveness = liveness
@@ -248,9 +247,8 @@ class FaceWorkflow:
         if match is None:
             return Recognition(Outcome.UNKNOWN, box=probe.face.box, confidence=confidence, liveness=probe.liveness)
         with metrics.timed_stage("face.record"):
-            event_id, warnings = await self.record_attendance(
-                match, camera_id=camera_id, taken_at=taken_at, liveness_checked=probe.liveness is not None, actor=actor
-            )
+            sighting = Sighting(match.identity, confidence, camera_id, taken_at, probe.liveness is not None)
+            event_id, warnings = await self.attendance.record(sighting, actor=actor)
         return Recognition(
             Outcome.RECOGNISED,
             box=probe.face.box,
@@ -260,88 +258,6 @@ class FaceWorkflow:
             event_id=event_id,
             warnings=warnings,
         )
-
-    async def record_attendance(
-        self, match: Match, *, camera_id: str, taken_at: datetime, liveness_checked: bool, actor: str | None
-    ) -> tuple[str | None, tuple[str, ...]]:
-        """Write the attendance event unless one was written a moment ago, and the audit row in any case.
-
-        Returns:
-            The event's id, or None with the reason as a warning.
-        """
-        if self._rules.attendance_needs_liveness and not liveness_checked:
-            await self._audit_sighting(match, camera_id, actor)
-            return None, ("attendance_needs_liveness",)
-        employee_id = match.identity.employee_id
-        if await self._seen_lately(employee_id, camera_id):
-            await self._audit_sighting(match, camera_id, actor)
-            return None, ("attendance_debounced",)
-        event_id = str(uuid.uuid4())
-        async with self._database.transaction() as connection:
-            due = await face_store.mark_attendance(
-                connection, employee_id, camera_id, window=self._rules.debounce, event_id=event_id
-            )
-            if due:
-                await self._publish_attendance(
-                    connection, match, event_id, camera_id=camera_id, taken_at=taken_at, checked=liveness_checked
-                )
-            await _audit(connection, match, camera_id, actor)
-        if not due:
-            return None, ("attendance_debounced",)
-        await self._remember_seen(employee_id, camera_id)
-        return event_id, ()
-
-    async def _seen_lately(self, employee_id: str, camera_id: str) -> bool:
-        """Whether Redis is sure that an event of this window exists; only ever saves the look at PostgreSQL."""
-        try:
-            until_s = await self._cache.get_member(attendance_key(employee_id), camera_id)
-        except BackendUnavailable:
-            return False
-        return until_s is not None and time.time() < float(until_s)
-
-    async def _remember_seen(self, employee_id: str, camera_id: str) -> None:
-        window_s = self._rules.debounce.total_seconds()
-        if window_s <= 0:
-            return
-        try:
-            await self._cache.set_member(
-                attendance_key(employee_id), camera_id, f"{time.time() + window_s:.3f}", ttl_s=window_s
-            )
-        except BackendUnavailable:
-            return
-
-    async def _publish_attendance(
-        self,
-        connection: Connection,
-        match: Match,
-        event_id: str,
-        *,
-        camera_id: str,
-        taken_at: datetime,
-        checked: bool,
-    ) -> None:
-        received_at = clock.now()
-        await publish_event(
-            connection,
-            "attendance.events",
-            {
-                "employee_id": match.identity.employee_id,
-                "employee_name": match.identity.name,
-                "timestamp": clock.iso(taken_at),
-                "received_at": clock.iso(received_at),
-                "camera_id": camera_id,
-                "confidence": round(match.confidence, 4),
-                "liveness_checked": checked,
-                "action": "check_in",
-            },
-            key=match.identity.employee_id,
-            occurred_at=received_at,
-            event_id=event_id,
-        )
-
-    async def _audit_sighting(self, match: Match, camera_id: str, actor: str | None) -> None:
-        async with self._database.connection() as connection:
-            await _audit(connection, match, camera_id, actor)
 
     # What follows runs on an inference thread.
 
@@ -375,16 +291,6 @@ class FaceWorkflow:
 
 async def _owners(connection: Connection, hits: Sequence[Sequence[FaceHit]]) -> dict[str, Identity]:
     return await face_store.identities(connection, [hit.vector_id for found in hits for hit in found])
-
-
-async def _audit(connection: Connection, match: Match, camera_id: str, actor: str | None) -> None:
-    await record_deed(
-        connection,
-        "face.recognize",
-        subject=match.identity.employee_id,
-        actor=actor,
-        details={"camera_id": camera_id, "confidence": round(match.confidence, 4)},
-    )
 
 
 def _liveness_failure(probe: Probe | None) -> Outcome | None:

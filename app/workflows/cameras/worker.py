@@ -18,6 +18,7 @@ from app.services.stream_types import StreamSource
 from app.services.streams import StreamOpener
 from app.utils import camera_metrics
 from app.utils.image_processing import encode_jpeg
+from app.workflows.attendance import Sighting
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
 from app.workflows.cameras.faces import FaceReader, SeenFace, staff_boxes
 from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
@@ -221,7 +222,6 @@ class CameraWorker:
         for candidate, (match, _) in zip(candidates, matches, strict=True):
             if match is None or self._attendance is None:
                 continue
-            await self._sight.faces.record_attendance(
-                match, camera_id=self.camera_id, taken_at=frame.taken_at, liveness_checked=True, actor=_ACTOR
-            )
+            sighting = Sighting(match.identity, match.confidence, self.camera_id, frame.taken_at, liveness_checked=True)
+            await self._sight.faces.attendance.record(sighting, actor=_ACTOR)
             self._attendance.decide(candidate.track_id)
