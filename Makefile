@@ -2,7 +2,7 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test check format bench evaluate weights environment environment-dev
+.PHONY: help run servers test check format bench evaluate openapi weights environment environment-dev
 
 ARGS ?=
 
@@ -46,6 +46,9 @@ bench: environment-dev weights ## measure speed; ARGS go to scripts/benchmark.py
 
 evaluate: environment-dev weights ## measure accuracy on the photos in CV_EVAL_DATA; ARGS go to scripts/evaluate.py
 	@exec $(IN_VENV) scripts/evaluate.py $(ARGS)
+
+openapi: environment ## write docs/openapi.json anew, after the API has changed
+	@$(IN_VENV) scripts/export_openapi.py
 
 weights: environment ## fetch and verify the model pack; nothing to do when it is there
 	@$(IN_VENV) scripts/download_models.py --pack $(or $(MODEL_PACK),compact)

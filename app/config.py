@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigurationError
 
@@ -163,6 +163,14 @@ class Settings(BaseSettings):
         description="Cleaning time of a finding, as JSON.",
     )
 
+    # Ours: documents
+    OCR_ENABLED: bool = Field(True, description="False saves about 0.7 GB where no documents are read.")
+    OCR_MAX_PAGES: int = Field(5, ge=1, le=50, description="Pages of a PDF; one more is refused.")
+    OCR_QUEUE_SIZE: Count = Field(16, description="Documents that may wait for their turn; one more is answered 429.")
+    OCR_RETENTION_ACTION: Literal["mask", "drop"] = Field(
+        "drop", description="What happens to stored identity fields after RETENTION_IDENTITY_DAYS."
+    )
+
     # Ours: retention, days
     RETENTION_IDENTITY_DAYS: Count = 30
     RETENTION_FRAMES_DAYS: Count = 30
@@ -195,6 +203,8 @@ def load_settings(**overrides: object) -> Settings:
         # pydantic-settings warns of a folder that is not there
         overrides.setdefault("_secrets_dir", SECRETS_DIR if SECRETS_DIR.is_dir() else None)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates; the environment fills the rest
+    except SettingsError as error:  # what should be JSON is none; the message names the setting, not its value
+        raise ConfigurationError(f"Wrong settings: {error}. See .env.example.") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(f"Wrong settings: {problems}. See .env.example.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from pydantic import SecretStr
 
 from app.config import Settings
 from app.main import create_app
@@ -32,6 +34,19 @@ def migrate(database_url: str, revision: str = "head") -> None:
         capture_output=True,
         timeout=60,
     )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a process of its own these settings."""
+    given = dict(os.environ)
+    for name, value in settings.model_dump().items():
+        if isinstance(value, SecretStr):
+            given[name] = value.get_secret_value()
+        elif isinstance(value, dict | list | tuple):
+            given[name] = json.dumps(value)
+        else:
+            given[name] = "" if value is None else str(value)
+    return given
 
 
 @contextmanager
