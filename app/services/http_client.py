@@ -60,9 +60,8 @@ class HttpAnswer:
             raise StreamFailed(Fault.ENDED, "The camera's connection was cut.") from error
 
     def close(self) -> None:
-        """Also from another thread: a read under way ends at once."""
+        """Also from another thread: a read under way ends at once. The response frees itself with its last reader."""
         _shut(self._socket)
-        self._response.close()
 
 
 class HttpClient:

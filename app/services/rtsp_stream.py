@@ -6,6 +6,7 @@ loopback only; the relay connects to the checked address, and cuts the connectio
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -62,10 +63,8 @@ class RtspRelay:
 
     def close(self) -> None:
         """End both connections; returns when the relay's thread is done."""
-        try:
+        with contextlib.suppress(OSError):  # the thread has ended, or this was called before
             self._wake_in.send(b"x")
-        except OSError:
-            return  # closed before
         self._thread.join()
         self._wake_in.close()
 
