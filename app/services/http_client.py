@@ -39,6 +39,7 @@ class HttpAnswer:
         self._socket = connection
         self._response = response
         self._timeout_s = timeout_s
+        self._reading = threading.Lock()
         self.content_type = response.headers.get("content-type", "")
 
     def read_some(self, deadline_s: float) -> bytes:
@@ -53,15 +54,18 @@ class HttpAnswer:
             raise StreamFailed(Fault.STALLED, "The camera sends too slowly.")
         try:
             self._socket.settimeout(min(left_s, self._timeout_s))
-            return self._response.read1(_CHUNK_BYTES)
+            with self._reading:
+                return self._response.read1(_CHUNK_BYTES)
         except TimeoutError as error:
             raise StreamFailed(Fault.STALLED, "The camera stopped sending.") from error
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: closed by another thread
             raise StreamFailed(Fault.ENDED, "The camera's connection was cut.") from error
 
     def close(self) -> None:
-        """Also from another thread: a read under way ends at once. The response frees itself with its last reader."""
+        """Also from another thread: a read under way ends at once."""
         _shut(self._socket)
+        with self._reading:
+            self._response.close()
 
 
 class HttpClient:
