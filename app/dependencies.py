@@ -7,6 +7,7 @@ the end of this module take their piece from the application's state.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,11 +19,15 @@ from fastapi import Depends, Request
 
 from app.config import Settings
 from app.core.face_recognition import FaceRecognitionEngine
+from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool
 from app.core.liveness import LivenessDetector
+from app.core.ocr_engine import OCREngine
 from app.errors import BackendUnavailable
 from app.ml_models.devices import RuntimeOptions
 from app.ml_models.factories.face import FaceEngines, build_face_engines
+from app.ml_models.factories.image import build_image_embedder
+from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.gpu import GpuState, gpu_state
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -32,15 +37,20 @@ from app.services.database import Database
 from app.services.message_queue import MessageQueue
 from app.services.removals import Kind
 from app.services.storage import ObjectStorage
-from app.services.vector_db import VectorDBService, face_collection
+from app.services.vector_collections import VectorIndex
+from app.services.vector_db import VectorDBService, face_collection, image_collection
 from app.utils import metrics
 from app.utils.logging import logger
 from app.workflows.access import KeyRing, store_first_key
+from app.workflows.attendance import AttendanceBook, AttendanceRules
 from app.workflows.background import repeat, running, until_done
 from app.workflows.enrolment import EnrolmentRules, EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceRules, FaceWorkflow
 from app.workflows.health import HealthMonitor, Ping
+from app.workflows.image import ImageWorkflow
+from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.ocr import DocumentRetention, OcrRules, OcrWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.relay import OutboxRelay
 from app.workflows.removal import RemovalWorker
@@ -86,12 +96,15 @@ class Resources:
     face_engines: FaceEngines
     faces: FaceWorkflow
     enrolments: EnrolmentWorkflow
+    images: ImageWorkflow
+    image_searches: ImageSearchWorkflow
+    documents: OcrWorkflow
     events: EventStream
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
     zone: ZoneInfo
-    engines: tuple[str, ...] = ("face_recognition",)
+    engines: tuple[str, ...] = ("face_recognition", "image_embedding")
 
     def providers(self) -> dict[str, str]:
         """What really runs each loaded network, by role."""
@@ -121,12 +134,14 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.callback(pool.close)
         loader = open_loader(settings, streams=pool.thread_count)
         face_engines = await asyncio.to_thread(_load_faces, loader, settings)
+        image_embedder = await asyncio.to_thread(_load_image_embedder, loader)
+        ocr_engine = await asyncio.to_thread(_load_ocr, loader) if settings.OCR_ENABLED else None
         backends = await open_backends(stack, settings)
         try:
             await backends.vectors.open()
         except BackendUnavailable:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
-        resources = _compose(settings, loader, pool, backends, face_engines)
+        resources = _compose(settings, loader, pool, backends, face_engines, image_embedder, ocr_engine)
         await stack.enter_async_context(running(*_loops(resources)))
         yield resources
 
@@ -158,15 +173,32 @@ def _load_faces(loader: ModelLoader, settings: Settings) -> FaceEngines:
     return engines
 
 
+def _load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
+    embedder = build_image_embedder(loader)
+    embedder.warm_up()
+    metrics.model_loaded.labels("image_embedding").set(1)
+    return embedder
+
+
+def _load_ocr(loader: ModelLoader) -> OCREngine:
+    engine = build_ocr_engine(loader, threads=os.cpu_count() or 1)
+    engine.warm_up()
+    metrics.model_loaded.labels("ocr").set(1)
+    return engine
+
+
 def open_vectors(settings: Settings) -> VectorDBService:
     """Milvus with the collections of the settings' pack; connects at the first call."""
     pack = load_pack(settings.MODEL_PACK)
-    face = pack.spec("face_embedding")
+    face, image = pack.spec("face_embedding"), pack.spec("image_embedding")
     return VectorDBService(
         settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
         user=settings.MILVUS_USER,
         password=settings.MILVUS_PASSWORD.get_secret_value(),
         faces=face_collection(face.model_id, face.params.integer("dimension")),
+        images=image_collection(
+            image.model_id, image.params.integer("dimension"), index=VectorIndex(settings.MILVUS_INDEX)
+        ),
         timeout_s=settings.BACKEND_TIMEOUT_S,
     )
 
@@ -210,7 +242,13 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
 
 
 def _compose(
-    settings: Settings, loader: ModelLoader, pool: InferencePool, backends: Backends, face_engines: FaceEngines
+    settings: Settings,
+    loader: ModelLoader,
+    pool: InferencePool,
+    backends: Backends,
+    face_engines: FaceEngines,
+    image_embedder: ImageEmbedder,
+    ocr_engine: OCREngine | None,
 ) -> Resources:
     faces = FaceWorkflow(
         pool=pool,
@@ -219,11 +257,17 @@ def _compose(
         database=backends.database,
         vectors=backends.vectors,
         cache=backends.cache,
+        attendance=AttendanceBook(
+            database=backends.database,
+            cache=backends.cache,
+            rules=AttendanceRules(
+                debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
+                needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
+            ),
+        ),
         rules=FaceRules(
             min_confidence=settings.FACE_RECOGNITION_THRESHOLD,
             max_pixels=settings.MAX_IMAGE_PIXELS,
-            debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
-            attendance_needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
         ),
     )
     enrolments = EnrolmentWorkflow(
@@ -249,6 +293,36 @@ def _compose(
         face_engines=face_engines,
         faces=faces,
         enrolments=enrolments,
+        images=ImageWorkflow(
+            pool=pool,
+            embedder=image_embedder,
+            database=backends.database,
+            vectors=backends.vectors,
+            storage=backends.storage,
+            zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+            max_pixels=settings.MAX_IMAGE_PIXELS,
+            url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
+        ),
+        image_searches=ImageSearchWorkflow(
+            pool=pool,
+            embedder=image_embedder,
+            database=backends.database,
+            vectors=backends.vectors,
+            max_pixels=settings.MAX_IMAGE_PIXELS,
+        ),
+        documents=OcrWorkflow(
+            pool=pool,
+            engine=ocr_engine,
+            database=backends.database,
+            storage=backends.storage,
+            rules=OcrRules(
+                max_pixels=settings.MAX_IMAGE_PIXELS,
+                max_pages=settings.OCR_MAX_PAGES,
+                queue_size=settings.OCR_QUEUE_SIZE,
+                languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
+                zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+            ),
+        ),
         events=EventStream(backends.database),
         health=HealthMonitor(backends.pings()),
         keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
@@ -267,7 +341,11 @@ def _loops(resources: Resources) -> list[Ping]:
     relay = OutboxRelay(backends.database, backends.queue)
     removal = RemovalWorker(
         backends.database,
-        {Kind.FACE_VECTOR: backends.vectors.delete_face_vectors, Kind.OBJECT: backends.storage.delete_all},
+        {
+            Kind.FACE_VECTOR: backends.vectors.delete_face_vectors,
+            Kind.IMAGE_VECTOR: backends.vectors.delete_image_vectors,
+            Kind.OBJECT: backends.storage.delete_all,
+        },
     )
     retention = RecordRetention(
         backends.database,
@@ -275,6 +353,13 @@ def _loops(resources: Resources) -> list[Ping]:
         audit_days=settings.RETENTION_AUDIT_DAYS,
         only_published=backends.queue is not None,
     )
+
+    document_retention = DocumentRetention(
+        backends.database, days=settings.RETENTION_IDENTITY_DAYS, action=settings.OCR_RETENTION_ACTION
+    )
+
+    async def redact_documents() -> None:
+        await document_retention.step()
 
     async def backlog() -> None:
         async with backends.database.connection() as connection:
@@ -298,6 +383,7 @@ def _loops(resources: Resources) -> list[Ping]:
         lambda: repeat("health", look_at_backends, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+        lambda: repeat("documents", redact_documents, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
     ]
 
 
@@ -332,6 +418,18 @@ def get_enrolments(resources: Everything) -> EnrolmentWorkflow:
     return resources.enrolments
 
 
+def get_images(resources: Everything) -> ImageWorkflow:
+    return resources.images
+
+
+def get_image_searches(resources: Everything) -> ImageSearchWorkflow:
+    return resources.image_searches
+
+
+def get_documents(resources: Everything) -> OcrWorkflow:
+    return resources.documents
+
+
 def get_events(resources: Everything) -> EventStream:
     return resources.events
 
@@ -343,5 +441,8 @@ def get_zone(resources: Everything) -> ZoneInfo:
 
 Faces = Annotated[FaceWorkflow, Depends(get_faces)]
 Enrolments = Annotated[EnrolmentWorkflow, Depends(get_enrolments)]
+Images = Annotated[ImageWorkflow, Depends(get_images)]
+ImageSearches = Annotated[ImageSearchWorkflow, Depends(get_image_searches)]
+Documents = Annotated[OcrWorkflow, Depends(get_documents)]
 Events = Annotated[EventStream, Depends(get_events)]
 Zone = Annotated[ZoneInfo, Depends(get_zone)]

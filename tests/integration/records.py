@@ -84,6 +84,13 @@ class Records:
         )
         return sorted(row["vector_id"] for row in found)
 
+    def image_vectors(self) -> list[str]:
+        """The ids of all image vectors in Milvus."""
+        found = self._milvus.query(
+            "image_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
+        )
+        return sorted(row["vector_id"] for row in found)
+
     def clear(self) -> None:
         """Forget everybody and everything."""
         self.rows(f"TRUNCATE {', '.join(_TABLES)}")
