@@ -1,0 +1,332 @@
+"""Anomaly detection on single frames, incidents and alerts, over real backends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from app.config import Settings
+from app.dependencies import open_backends
+from app.utils import clock
+from app.workflows.incidents import Evidence, Finding, IncidentBook, LeaseLost, Origin, Severity
+from tests.backends import RunningBackends
+from tests.event_schemas import problems
+from tests.integration.conftest import Start
+from tests.integration.records import Records
+from tests.integration.test_events import Broker, broker
+from tests.photos import base64_jpeg, coffee, evaluation_data, group, jpeg
+
+__all__ = ["broker"]  # a fixture
+
+API = "/api/v1/cv"
+ANYBODY = {"anomalies": ["intrusion"], "intrusion": {}}
+TABLES = "incident_detections, anomaly_incidents, anomaly_detections, cameras"
+
+
+@pytest.fixture(autouse=True)
+def _no_incidents(shared_records: Records) -> None:
+    shared_records.rows(f"TRUNCATE {TABLES}")
+
+
+def detect(client: httpx.Client, image: str, **fields: Any) -> httpx.Response:
+    body = {"image": image, "camera_id": "cam_hall", "detection_types": ["fire", "flood", "intrusion"]}
+    return client.post(f"{API}/anomaly/detect", json=body | fields)
+
+
+def add_camera(client: httpx.Client, rules: dict[str, Any]) -> None:
+    """A registered camera that nobody reads: its rules count for frames sent over HTTP."""
+    body = {"id": "cam_hall", "kind": "snapshot", "url": "http://cam.invalid/", "tasks": ["anomaly"], "rules": rules}
+    assert client.post(f"{API}/cameras", json=body | {"enabled": False}).status_code == 201
+
+
+def test_people_without_a_rule_are_reported_without_alert(client: httpx.Client, records: Records) -> None:
+    answer = detect(client, base64_jpeg(group()))
+    assert answer.status_code == 200
+    data = answer.json()
+    assert data["anomalies_detected"] is True
+    assert data["count"] == len(data["anomalies"]) >= 4
+    assert data["camera_id"] == "cam_hall"
+    assert data["detection_time_ms"] >= 0
+    height, width = group().shape[:2]
+    for found in data["anomalies"]:
+        assert (found["type"], found["alert"], found["severity"], found["incident_id"]) == (
+            "intrusion",
+            False,
+            "low",
+            None,
+        )
+        place = found["location"]
+        assert 0 <= place["x"] < place["x"] + place["width"] <= width
+        assert 0 <= place["y"] < place["y"] + place["height"] <= height
+    assert records.events("anomaly.alerts") == []
+    rows = records.rows("SELECT id, image_url, alert_sent, location FROM anomaly_detections ORDER BY id")
+    assert sorted(row["id"] for row in rows) == sorted(found["detection_id"] for found in data["anomalies"])
+    assert all(row["image_url"].startswith("s3://") and not row["alert_sent"] and row["location"] for row in rows)
+
+
+def test_a_frame_without_anomalies_leaves_no_trace(client: httpx.Client, records: Records) -> None:
+    answer = detect(client, base64_jpeg(coffee())).json()
+    assert (answer["anomalies_detected"], answer["count"], answer["anomalies"]) == (False, 0, [])
+    assert records.count("anomaly_detections") == 0
+
+
+def test_an_intruder_begins_one_incident_and_raises_one_alert(client: httpx.Client, records: Records) -> None:
+    add_camera(client, ANYBODY)
+    first = detect(client, base64_jpeg(group()), timestamp="2025-01-17T21:30:00+07:00").json()
+    second = detect(client, base64_jpeg(group())).json()
+    assert all(found["alert"] and found["severity"] == "high" for found in first["anomalies"])
+    incidents = {found["incident_id"] for found in first["anomalies"] + second["anomalies"]}
+    assert len(incidents) == 1
+    [event] = records.events("anomaly.alerts")
+    assert problems(event) == []
+    assert event["incident_id"] in incidents
+    assert (event["camera_id"], event["anomaly_type"], event["origin"]) == ("cam_hall", "intrusion", "request")
+    assert event["timestamp"] == "2025-01-17T14:30:00.000Z"
+    alerted = records.rows("SELECT id FROM anomaly_detections WHERE alert_sent")
+    assert [row["id"] for row in alerted] == [event["detection_id"]]
+    [incident] = client.get(f"{API}/anomaly/incidents").json()["incidents"]
+    assert incident["status"] == "active"
+    assert incident["detections"] == first["count"] + second["count"]
+    frame = cv2.imdecode(np.frombuffer(httpx.get(incident["frame_url"]).content, np.uint8), cv2.IMREAD_COLOR)
+    assert frame is not None
+    assert frame.shape == group().shape
+
+
+def test_frames_that_come_at_once_raise_one_alert(client: httpx.Client, records: Records) -> None:
+    add_camera(client, ANYBODY)
+    image = base64_jpeg(group())
+    answers = records.at_once(4, lambda: detect(client, image).status_code)
+    assert answers == [200] * 4
+    assert len(records.events("anomaly.alerts")) == 1
+
+
+@pytest.mark.parametrize(
+    ("intrusion", "alert"),
+    [
+        ({"zones": [{"name": "all", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}]}, True),
+        ({"zones": [{"name": "corner", "points": [[0, 0], [0.05, 0], [0.05, 0.05], [0, 0.05]]}]}, False),
+        ({"schedule": [{"begins": "00:00", "ends": "00:00"}]}, True),
+    ],
+)
+def test_zones_and_schedules_decide(
+    client: httpx.Client, records: Records, intrusion: dict[str, Any], alert: bool
+) -> None:
+    add_camera(client, {"anomalies": ["intrusion"], "intrusion": intrusion})
+    found = detect(client, base64_jpeg(group())).json()["anomalies"]
+    assert found
+    assert {one["alert"] for one in found} == {alert}
+    assert len(records.events("anomaly.alerts")) == int(alert)
+
+
+def test_a_burning_scene_is_told(client: httpx.Client, records: Records) -> None:
+    folder = evaluation_data("hazards_outdoor")
+    photos = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png") and "fire" in str(path)
+    )
+    image = cv2.imread(str(photos[len(photos) // 2]))
+    assert image is not None
+    found = detect(client, base64_jpeg(image.astype(np.uint8)), detection_types=["fire"]).json()["anomalies"]
+    assert {one["type"] for one in found} & {"fire", "smoke"}
+    assert all(one["alert"] for one in found)
+    assert len(records.events("anomaly.alerts")) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"detection_types": ["fire", "earthquake"]},
+        {"detection_types": []},
+        {"detection_types": "fire"},
+        {"camera_id": "cam/../hall"},
+        {"camera_id": ""},
+        {"timestamp": "yesterday"},
+        {"image": "not base64!"},
+        {"image": ""},
+        {"image": "aGVsbG8="},
+    ],
+)
+def test_bad_input_is_refused(client: httpx.Client, records: Records, fields: dict[str, Any]) -> None:
+    answer = detect(client, **({"image": base64_jpeg(coffee())} | fields))
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert records.count("anomaly_detections") == 0
+
+
+def test_a_form_with_a_file_works_too(client: httpx.Client) -> None:
+    answer = client.post(
+        f"{API}/anomaly/detect",
+        data={"camera_id": "cam_hall", "detection_types": '["intrusion"]'},
+        files={"image": ("frame.jpg", jpeg(group()), "image/jpeg")},
+    )
+    assert answer.status_code == 200
+    assert answer.json()["count"] >= 4
+
+
+# Incidents
+
+
+def begin_incident(client: httpx.Client) -> int:
+    add_camera(client, ANYBODY)
+    return int(detect(client, base64_jpeg(group())).json()["anomalies"][0]["incident_id"])
+
+
+def test_an_incident_is_acknowledged_and_resolved_once(client: httpx.Client, records: Records) -> None:
+    incident_id = begin_incident(client)
+    path = f"{API}/anomaly/incidents/{incident_id}"
+    seen = client.post(f"{path}/acknowledge", json={"by": "EMP007"}).json()
+    assert (seen["acknowledged_by"], seen["resolved_at"], seen["status"]) == ("EMP007", None, "active")
+    done = client.post(f"{path}/resolve", json={"by": "EMP008"}).json()
+    again = client.post(f"{path}/resolve").json()
+    assert (done["status"], done["resolved_by"], done["acknowledged_by"]) == ("resolved", "EMP008", "EMP007")
+    assert again == done
+    rows = records.rows("SELECT resolved_at, resolved_by FROM anomaly_detections")
+    assert all(row["resolved_at"] and row["resolved_by"] == "EMP008" for row in rows)
+    deeds = records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(incident_id))
+    assert [tuple(deed.values()) for deed in deeds] == [
+        ("incident.acknowledge", "EMP007"),
+        ("incident.resolve", "EMP008"),
+    ]
+
+
+def test_a_resolved_incident_raises_no_second_alert_within_the_cooldown(client: httpx.Client, records: Records) -> None:
+    incident_id = begin_incident(client)
+    client.post(f"{API}/anomaly/incidents/{incident_id}/resolve")
+    assert detect(client, base64_jpeg(group())).json()["anomalies"][0]["incident_id"] == incident_id
+    records.rows(
+        "UPDATE anomaly_incidents SET last_seen_at = last_seen_at - INTERVAL '2 minutes', "
+        "resolved_at = resolved_at - INTERVAL '2 minutes'"
+    )
+    assert detect(client, base64_jpeg(group())).json()["anomalies"][0]["incident_id"] > incident_id
+    assert len(records.events("anomaly.alerts")) == 2
+
+
+def test_incidents_are_filtered_and_paged(client: httpx.Client, records: Records) -> None:
+    records.rows(
+        "INSERT INTO anomaly_incidents (camera_id, anomaly_type, origin, severity, confidence, description, started_at, "
+        "last_seen_at, resolved_at) SELECT 'cam_' || n % 2, CASE WHEN n % 3 = 0 THEN 'fire' ELSE 'flood' END, 'camera', "
+        "'high', 0.9, 'd', NOW(), NOW(), CASE WHEN n > 5 THEN NOW() END FROM generate_series(1, 10) n"
+    )
+
+    def listed(**wanted: Any) -> list[dict[str, Any]]:
+        page: dict[str, Any] = {"next_before": None}
+        found: list[dict[str, Any]] = []
+        while True:
+            before = {"before": page["next_before"]} if page["next_before"] else {}
+            page = client.get(f"{API}/anomaly/incidents", params=wanted | before | {"limit": 3}).json()
+            assert page["count"] == len(page["incidents"]) <= 3
+            found += page["incidents"]
+            if page["next_before"] is None:
+                return found
+
+    every = listed()
+    assert len(every) == 10
+    assert [one["id"] for one in every] == sorted((one["id"] for one in every), reverse=True)
+    assert len(listed(type="fire")) == 3
+    assert len(listed(camera_id="cam_0")) == 5
+    assert len(listed(status="open")) == len(listed(status="resolved")) == 5
+    assert len(listed(status="resolved", type="fire", camera_id="cam_1")) == 1
+    for wrong in ({"type": "earthquake"}, {"status": "x"}, {"limit": 0}, {"before": 0}, {"before": 2**63}):
+        assert client.get(f"{API}/anomaly/incidents", params=wrong).status_code == 422
+
+
+@pytest.mark.parametrize("deed", ["acknowledge", "resolve"])
+def test_an_unknown_incident_is_not_found(client: httpx.Client, deed: str) -> None:
+    answer = client.post(f"{API}/anomaly/incidents/987654321/{deed}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "incident_not_found")
+    assert client.post(f"{API}/anomaly/incidents/{2**63}/{deed}").status_code == 422
+
+
+def test_what_is_not_seen_any_more_ends(client: httpx.Client, records: Records) -> None:
+    incident_id = begin_incident(client)
+    records.rows("UPDATE anomaly_incidents SET last_seen_at = last_seen_at - INTERVAL '50 seconds'")
+    records.wait_until(
+        lambda: records.count("anomaly_incidents", f"id = {incident_id} AND ended_at = last_seen_at") == 1
+    )
+    [incident] = client.get(f"{API}/anomaly/incidents").json()["incidents"]
+    assert incident["status"] == "ended"
+
+
+# Outages and races
+
+
+def test_an_alert_does_not_wait_for_the_object_store(
+    client: httpx.Client, records: Records, backends: RunningBackends
+) -> None:
+    add_camera(client, ANYBODY)
+    with backends.without("objects"):
+        answer = detect(client, base64_jpeg(group()))
+    assert answer.status_code == 200
+    [event] = records.events("anomaly.alerts")
+    assert event["image_url"] is None
+    assert problems(event) == []
+    assert records.count("anomaly_detections", "image_url IS NULL") == answer.json()["count"]
+
+
+def test_alerts_reach_rabbitmq_within_a_second(start_service: Start, broker: Broker, broker_url: str) -> None:
+    with start_service(RABBITMQ_URL=broker_url, EVENTS_EXCHANGE=broker.exchange) as service:
+        add_camera(service.client, ANYBODY)
+        detect(service.client, base64_jpeg(group()))
+        [message] = broker.take("anomaly.alerts", 1)
+        assert problems(message) == []
+        service.records.wait_until(lambda: service.records.count("event_outbox", "published_at IS NOT NULL") == 1)
+        [row] = service.records.rows("SELECT published_at - created_at AS way FROM event_outbox")
+        assert row["way"] < timedelta(seconds=1)
+
+
+@pytest.fixture
+def finding() -> Finding:
+    return Finding("fire", 0.95, None, Severity.HIGH, "Fire detected", alert=True)
+
+
+async def test_a_worker_that_lost_its_camera_can_write_nothing(
+    settings: Settings, records: Records, finding: Finding
+) -> None:
+    records.rows(
+        "INSERT INTO cameras (id, kind, url, tasks, frames_per_second, rules, enabled, lease_epoch) "
+        "VALUES ('cam_x', 'snapshot', 'http://cam.invalid/', '{anomaly}', 2, '{}', TRUE, 2)"
+    )
+    async with AsyncExitStack() as stack:
+        book = await incident_book(stack, settings)
+        with pytest.raises(LeaseLost):
+            await book.record(Evidence("cam_x", b"jpeg", clock.now(), Origin.CAMERA, epoch=1), [finding])
+        assert records.count("anomaly_detections") == records.count("anomaly_incidents") == 0
+        [recorded] = await book.record(Evidence("cam_x", b"jpeg", clock.now(), Origin.CAMERA, epoch=2), [finding])
+        assert recorded.alerted
+
+
+async def test_frames_are_kept_no_longer_than_they_may(settings: Settings, records: Records, finding: Finding) -> None:
+    async with AsyncExitStack() as stack:
+        book = await incident_book(stack, settings)
+        for _ in range(2):
+            await book.record(Evidence("cam_y", b"jpeg", clock.now(), Origin.REQUEST), [finding])
+        records.rows(
+            "UPDATE incident_detections SET seen_at = seen_at - INTERVAL '31 days' "
+            "WHERE detection_id = (SELECT min(detection_id) FROM incident_detections)"
+        )
+        old = records.rows("SELECT frame_key FROM incident_detections ORDER BY detection_id")[0]["frame_key"]
+        await book.drop_old_frames()
+        await gone(book, old)
+    urls = [row["image_url"] for row in records.rows("SELECT image_url FROM anomaly_detections ORDER BY id")]
+    assert [url is None for url in urls] == [True, False]
+    assert records.count("incident_detections", "frame_key IS NOT NULL") == 1
+
+
+async def gone(book: IncidentBook, key: str) -> None:
+    """Wait until the running service has removed an object."""
+    async with httpx.AsyncClient() as client, asyncio.timeout(15):
+        while (await client.get(book.frame_url(key, lifetime_s=60))).status_code != 404:
+            await asyncio.sleep(0.1)
+
+
+async def incident_book(stack: AsyncExitStack, settings: Settings) -> IncidentBook:
+    backends = await open_backends(stack, settings)
+    return IncidentBook(
+        database=backends.database, storage=backends.storage, cooldown=timedelta(seconds=60), frame_days=30
+    )
