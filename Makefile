@@ -2,7 +2,7 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test check format bench evaluate openapi weights environment environment-dev
+.PHONY: help run servers test test-servers check format bench evaluate openapi weights environment environment-dev
 
 ARGS ?=
 
@@ -31,6 +31,11 @@ servers: environment ## only the embedded servers; data/run/backends.env points 
 
 test: environment-dev weights ## all tests, on servers of their own; ARGS="-k face" chooses
 	@exec $(IN_VENV) -m pytest -rs $(ARGS)
+
+test-servers: environment-dev weights ## integration tests with Milvus standalone and Redis instead of the embedded ones
+	@$(IN_VENV) scripts/bootstrap.py --venv .venv-servers requirements-servers.txt
+	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
+	  $(IN_VENV) -m pytest -rs tests/integration $(ARGS)
 
 check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .

@@ -1,4 +1,7 @@
-"""Real backends for tests: the servers of ``make run``, in a temporary directory, on ports of their own."""
+"""Real backends for tests: the servers of ``make run``, in a temporary directory, on ports of their own.
+
+Production's Milvus and Redis take their places where the environment names them (tests/real_servers.py).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ import psutil
 
 from scripts.local.postgres import PostgresServer
 from scripts.local.stack import LocalStack, open_stack
+from tests.real_servers import RealStack
 
 BackendName = Literal["postgres", "milvus", "valkey", "objects"]
 
@@ -109,7 +113,9 @@ def running_backends() -> Iterator[RunningBackends]:
     """Start the servers over a temporary directory, and leave nothing behind."""
     with (
         folder_for_servers() as folder,
-        open_stack(folder, announce=lambda _line: None, stop_requested=threading.Event()) as stack,
+        open_stack(
+            folder, announce=lambda _line: None, stop_requested=threading.Event(), stack_type=RealStack
+        ) as stack,
     ):
         yield RunningBackends(stack)
 

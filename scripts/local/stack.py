@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +30,17 @@ class LocalStack:
         layout: whose data directory is locked for us.
         announce: told in one line what happens.
         stop_requested: ends a start early.
+        dependents: see ``open_stack``.
     """
 
-    def __init__(self, layout: Layout, *, announce: Announce, stop_requested: threading.Event) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        announce: Announce,
+        stop_requested: threading.Event,
+        dependents: Iterable[Server] = (),
+    ) -> None:
         self.layout = layout
         self._announce = announce
         self._stop_requested = stop_requested
@@ -42,12 +50,10 @@ class LocalStack:
                 f"PostgreSQL's data lie in {self._postgres_files.cluster_dir}: "
                 f"its account {self._postgres_files.account_name} cannot reach {layout.data_dir}"
             )
-        credentials = Credentials.load_or_generate(layout.secrets_file)
-        self._stop_leftovers(credentials)
+        self._credentials = Credentials.load_or_generate(layout.secrets_file)
+        self._stop_leftovers(dependents)
         self.ports = assign_ports(layout.ports_file, _SERVER_NAMES)
-        self.services: dict[str, Service] = {
-            server.name: self._service(server) for server in self._servers(credentials, self.ports)
-        }
+        self.services: dict[str, Service] = {server.name: self.service(server) for server in self._servers(self.ports)}
 
     def start(self) -> None:
         """Start all servers side by side, and write the file of settings that point at them.
@@ -73,8 +79,18 @@ class LocalStack:
         """The service's settings that point at these servers."""
         return {name: value for service in self.services.values() for name, value in service.server.settings().items()}
 
-    def _servers(self, credentials: Credentials, ports: dict[str, int]) -> list[Server]:
-        layout = self.layout
+    def service(self, server: Server, *, ready_timeout_s: float = 60.0) -> Service:
+        """A server under the stack's care: its pid file beside those of the servers."""
+        return Service(
+            server,
+            child=Child(server.name, run_dir=self.layout.run_dir),
+            announce=self._announce,
+            stop_requested=self._stop_requested,
+            ready_timeout_s=ready_timeout_s,
+        )
+
+    def _servers(self, ports: Mapping[str, int]) -> list[Server]:
+        layout, credentials = self.layout, self._credentials
         return [
             PostgresServer(layout, self._postgres_files, credentials, ports["postgres"]),
             MilvusServer(layout, ports["milvus"]),
@@ -82,20 +98,30 @@ class LocalStack:
             ObjectServer(layout, credentials, ports["objects"]),
         ]
 
-    def _service(self, server: Server) -> Service:
-        child = Child(server.name, run_dir=self.layout.run_dir)
-        return Service(server, child=child, announce=self._announce, stop_requested=self._stop_requested)
-
-    def _stop_leftovers(self, credentials: Credentials) -> None:
+    def _stop_leftovers(self, dependents: Iterable[Server]) -> None:
         """Before ports are chosen: a leftover holds the port that we want to keep."""
         any_port = dict.fromkeys(_SERVER_NAMES, 0)
-        for server in self._servers(credentials, any_port):
-            self._service(server).stop_leftover()
+        for server in [*dependents, *self._servers(any_port)]:
+            self.service(server).stop_leftover()
 
 
 @contextmanager
-def open_stack(data_dir: Path, *, announce: Announce, stop_requested: threading.Event) -> Iterator[LocalStack]:
+def open_stack(
+    data_dir: Path,
+    *,
+    announce: Announce,
+    stop_requested: threading.Event,
+    dependents: Iterable[Server] = (),
+    stack_type: type[LocalStack] = LocalStack,
+) -> Iterator[LocalStack]:
     """Lock ``data_dir``, start the servers over it, and stop them at the end.
+
+    Args:
+        data_dir: made where it is missing.
+        announce: told in one line what happens.
+        stop_requested: ends a start early.
+        dependents: programs that use the servers: what an earlier run left of them is stopped before the servers are.
+        stack_type: what to open; tests have one of other servers.
 
     Raises:
         LocalStackError: the directory is in use, or a server did not start.
@@ -103,7 +129,7 @@ def open_stack(data_dir: Path, *, announce: Announce, stop_requested: threading.
     """
     layout = Layout.create(data_dir)
     with layout.locked():
-        stack = LocalStack(layout, announce=announce, stop_requested=stop_requested)
+        stack = stack_type(layout, announce=announce, stop_requested=stop_requested, dependents=dependents)
         try:
             stack.start()
             yield stack

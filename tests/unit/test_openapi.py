@@ -1,0 +1,26 @@
+"""The API's document: committed as the code has it, and complete where FastAPI leaves gaps."""
+
+from __future__ import annotations
+
+import json
+
+from scripts.export_openapi import TARGET, document
+
+OPEN_PATHS = {f"/api/v1/cv/{path}" for path in ("health", "health/live", "health/ready")}
+
+
+def test_the_committed_document_is_current() -> None:
+    assert TARGET.read_text(encoding="utf-8") == document(), "the API has changed; run: make openapi"
+
+
+def test_every_operation_but_the_probes_asks_for_a_key() -> None:
+    for path, operations in json.loads(document())["paths"].items():
+        for method, operation in operations.items():
+            assert ("security" in operation) == (path not in OPEN_PATHS), f"{method} {path}"
+
+
+def test_every_operation_is_described_and_names_its_errors() -> None:
+    for path, operations in json.loads(document())["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], f"{method} {path}"
+            assert {"422", "429", "503"} <= set(operation["responses"]), f"{method} {path}"
