@@ -22,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from app.config import load_settings
 from app.core.heads import Pooling
 from app.core.looks import PLANS
+from app.dependencies import open_loader
 from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import HEADS_DIR, write_head
-from app.ml_models.model_loader import ModelLoader, open_loader
+from app.ml_models.model_loader import ModelLoader
 from scripts.heads.card import Story, facts, model_card
 from scripts.heads.examples import BadData, Source, labels_of
 from scripts.heads.recipes import Recipe, read_recipes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from loguru import logger
 
-from app.config import Settings
 from app.core.types import Session
 from app.errors import ModelUnavailable
 from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.integrity import file_sha256, lock_path, read_lock
-from app.ml_models.manifest import ModelSpec, Pack, PackFile, load_pack
+from app.ml_models.manifest import ModelSpec, Pack, PackFile
 from app.ml_models.runtimes import UnreadableModel
 
 
@@ -163,18 +161,3 @@ class ModelLoader:
             provider=self._providers.get(spec.role),
             calibration=dict(spec.calibration),
         )
-
-
-def open_loader(settings: Settings) -> ModelLoader:
-    """The loader of the configured pack, with a stream for each thread of the ``InferencePool``.
-
-    Raises:
-        ConfigurationError: no such pack, a damaged manifest or lock, or a required GPU that is not there.
-    """
-    options = RuntimeOptions(
-        runtime=settings.INFERENCE_RUNTIME,
-        precision=settings.INFERENCE_PRECISION,
-        streams=min(settings.MAX_WORKERS, len(os.sched_getaffinity(0))),
-        gpu_device_id=settings.GPU_DEVICE_ID,
-    )
-    return ModelLoader(load_pack(settings.MODEL_PACK), settings.MODEL_WEIGHTS_DIR, options)

@@ -16,6 +16,7 @@ from scripts.models.conversions import Conversion, convert
 from scripts.models.errors import PreparationError
 from scripts.models.progress import Progress
 from scripts.models.sources import FetchedFile, SourceStore
+from scripts.models.torch_tools import ConversionTools
 
 STAGING_PREFIX = ".partial-"
 
@@ -28,6 +29,14 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class InstallOptions:
+    """``local_dir`` is taken from instead of the network; ``accept_licences`` says yes to every notice shown."""
+
+    local_dir: Path | None = None
+    accept_licences: bool = False
+
+
 class PackInstaller:
     """Brings the files of a pack into ``weights_dir``.
 
@@ -37,14 +46,18 @@ class PackInstaller:
     Args:
         pack: what to install.
         weights_dir: gets a folder for the pack, and its lock file.
-        local_dir: a folder to take everything from instead of the network.
+        options: how.
+        tools: where PyTorch is, for the conversions that need it.
         progress: is told every step.
     """
 
-    def __init__(self, pack: Pack, weights_dir: Path, *, local_dir: Path | None, progress: Progress) -> None:
+    def __init__(
+        self, pack: Pack, weights_dir: Path, *, options: InstallOptions, tools: ConversionTools, progress: Progress
+    ) -> None:
         self._pack = pack
         self._pack_dir = weights_dir / pack.name
-        self._local_dir = local_dir
+        self._options = options
+        self._tools = tools
         self._lock_path = lock_path(weights_dir, pack.name)
         self._progress = progress
 
@@ -72,7 +85,7 @@ class PackInstaller:
             for leftover in self._pack_dir.glob(f"{STAGING_PREFIX}*"):
                 shutil.rmtree(leftover)
             with tempfile.TemporaryDirectory(prefix=STAGING_PREFIX, dir=self._pack_dir) as work_dir:
-                store = SourceStore(Path(work_dir), self._local_dir, self._progress)
+                store = SourceStore(Path(work_dir), self._options.local_dir, self._progress)
                 for spec in specs:
                     self._progress.begin(spec.role)
                     try:
@@ -93,11 +106,17 @@ class PackInstaller:
         lock = read_lock(self._lock_path)
         if self._is_installed(spec, lock):
             return f"installed by another process; licence: {spec.licence}"
+        self._ask_consent(spec)
         staging = work_dir / f"role-{spec.role}"
         staging.mkdir()
         sources = {} if self._take_prepared(spec, staging) else self._build(spec, store, staging, lock)
         self._move_into_place(spec, staging, lock, sources)
         return f"installed; licence: {spec.licence}{_licence_inside(self._pack_dir / spec.file)}"
+
+    def _ask_consent(self, spec: ModelSpec) -> None:
+        """Raises ``PreparationError`` where a model asks for consent that was not given."""
+        if "notice" in spec.source and not self._options.accept_licences:
+            raise PreparationError(f"{spec.source.text('notice')} If you may use it so, add --accept-licence.")
 
     def _is_installed(self, spec: ModelSpec, lock: Lock) -> bool:
         for file in spec.files:
@@ -109,10 +128,10 @@ class PackInstaller:
 
     def _take_prepared(self, spec: ModelSpec, staging: Path) -> bool:
         """Copy files that another machine has already prepared, where all of them match the manifest."""
-        if self._local_dir is None:
+        if self._options.local_dir is None:
             return False
         for file in spec.files:
-            prepared = self._local_dir / file.path
+            prepared = self._options.local_dir / file.path
             if file.sha256 is None or not prepared.is_file() or file_sha256(prepared) != file.sha256:
                 return False
             target = staging / file.path
@@ -132,7 +151,8 @@ class PackInstaller:
         conversion = spec.source.text("conversion")
         self._progress.step(f"converting ({conversion})")
         targets = tuple(staging / file.path for file in spec.files)
-        convert(conversion, Conversion(tuple(file.path for file in fetched), targets, spec.source))
+        sources_on_disk = tuple(file.path for file in fetched)
+        convert(conversion, Conversion(sources_on_disk, targets, options=spec.source, tools=self._tools))
         return sources
 
     def _move_into_place(self, spec: ModelSpec, staging: Path, lock: Lock, sources: Mapping[str, LockedSource]) -> None:

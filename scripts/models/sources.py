@@ -74,8 +74,11 @@ class SourceStore:
             self._commits[repository] = hub_commit(repository)
         commit = self._commits[repository]
         target = self._member_path(repository, member)
-        self._progress.step(f"fetching {member} of {repository}")
-        download(hub_address(repository, commit, member), target, self._progress)
+        if not target.exists():
+            self._progress.step(f"fetching {member} of {repository}")
+            partial = target.with_name(f"{target.name}.partial")
+            download(hub_address(repository, commit, member), partial, self._progress)
+            partial.rename(target)
         return FetchedFile(target, revision=commit)
 
     def _archive(self, package: str) -> Path:
@@ -100,8 +103,11 @@ class SourceStore:
         raise PreparationError(f"the manifest names the source {package}, which is of no kind that is known")
 
     def _local_member(self, local_dir: Path, package: str, member: str) -> Path:
-        """The member in the folder: as a file of that path or name, or in the package's archive."""
-        for candidate in (local_dir / member, local_dir / PurePosixPath(member).name):
+        """The member in the folder: below a folder of the package's name, as a file of that path or name, or in the
+        package's archive."""
+        file_name = PurePosixPath(member).name
+        named_dir = local_dir / _short_name(package)
+        for candidate in (named_dir / member, named_dir / file_name, local_dir / member, local_dir / file_name):
             if candidate.is_file():
                 return candidate
         for archive in sorted(local_dir.glob(_archive_pattern(package))):
@@ -152,6 +158,19 @@ def _archive_pattern(package: str) -> str:
         case "https":
             return _file_name(package)
     return f"{name.rpartition('/')[2].partition('@')[0]}*.zip"
+
+
+def _short_name(package: str) -> str:
+    """What people call the folder of an unpacked package: ``buffalo_l``, ``clip-vit-large-patch14``."""
+    scheme, _, name = package.partition(":")
+    match scheme:
+        case "pypi":
+            return name.partition("==")[0]
+        case "https":
+            return _file_name(package).partition(".")[0]
+        case "npm":
+            return name.rpartition("@")[0].rpartition("/")[2]
+    return name.partition("@")[0].rpartition("/")[2]
 
 
 def _file_name(address: str) -> str:

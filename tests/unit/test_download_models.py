@@ -178,6 +178,26 @@ def test_the_weights_folder_of_another_machine_serves_as_source(workplace: Workp
     assert (tmp_path / "second" / "tiny" / "words" / "words.json").read_bytes() == WORDS
 
 
+def test_a_model_that_asks_for_consent_is_installed_only_with_it(
+    workplace: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workplace.pack(TABLE + 'notice = "For research only."\n')
+    assert workplace.install() == 1
+    assert "For research only. If you may use it so, add --accept-licence." in capsys.readouterr().err
+    assert not (workplace.installed / "network.onnx").exists()
+    assert workplace.install("--accept-licence") == 0
+    assert workplace.install() == 0
+
+
+def test_a_folder_of_the_packages_name_serves_as_source(workplace: Workplace) -> None:
+    for archive in workplace.sources.iterdir():
+        archive.unlink()
+    (workplace.sources / "tiny-weights").mkdir()
+    for member, data in MEMBERS.items():
+        (workplace.sources / "tiny-weights" / Path(member).name).write_bytes(data)
+    assert workplace.install() == 0
+
+
 def test_what_no_manifest_pins_is_locked_at_the_first_download(workplace: Workplace) -> None:
     workplace.pack(model_table("doubling", files=[("network.onnx", None)], members=[("pkg/network.onnx", None)]))
     assert workplace.install() == 0
