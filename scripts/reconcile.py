@@ -12,36 +12,55 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.config import Settings, load_settings
 from app.dependencies import open_backends
 from app.errors import VisionError
+from app.workflows.image_reconciliation import ImageFindings, ImageReconciler
 from app.workflows.reconciliation import FaceFindings, FaceReconciler
 
+Findings = TypeVar("Findings", FaceFindings, ImageFindings)
 
-def report(findings: FaceFindings) -> None:
+
+class Reconciler(Protocol[Findings]):
+    """Finds what does not fit, and mends what was found."""
+
+    async def find(self) -> Findings: ...
+    async def mend(self, findings: Findings) -> None: ...
+
+
+def report(name: str, findings: FaceFindings | ImageFindings) -> None:
     """Print each kind of finding with its count and the first few ids."""
+    print(f"{name}:")
     for field in fields(findings):
         ids: tuple[str, ...] = getattr(findings, field.name)
         sample = f": {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}" if ids else ""
-        print(f"{field.name.replace('_', ' ')}: {len(ids)}{sample}")
+        print(f"  {field.name.replace('_', ' ')}: {len(ids)}{sample}")
 
 
 async def reconcile(settings: Settings, *, mend: bool) -> bool:
     """Whether everything fits, after mending if that was asked for."""
     async with AsyncExitStack() as stack:
         backends = await open_backends(stack, settings)
-        reconciler = FaceReconciler(backends.database, backends.vectors, backends.storage)
+        places = (backends.database, backends.vectors, backends.storage)
+        faces = await compare("faces", FaceReconciler(*places), mend=mend)
+        images = await compare("images", ImageReconciler(*places), mend=mend)
+        return faces and images
+
+
+async def compare(name: str, reconciler: Reconciler[Findings], *, mend: bool) -> bool:
+    """Whether one kind of thing fits, after mending if that was asked for."""
+    findings = await reconciler.find()
+    report(name, findings)
+    if mend and not findings.consistent:
+        await reconciler.mend(findings)
+        print("mended; looking again")
         findings = await reconciler.find()
-        report(findings)
-        if mend and not findings.consistent:
-            await reconciler.mend(findings)
-            print("mended; looking again")
-            findings = await reconciler.find()
-            report(findings)
-        return findings.consistent
+        report(name, findings)
+    return findings.consistent
 
 
 def main() -> int:

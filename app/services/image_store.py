@@ -153,6 +153,15 @@ async def images_of_vectors(connection: Connection, vector_ids: Sequence[str]) -
     return {row["vector_id"]: _image(row) for row in rows}
 
 
+async def vectors_of(connection: Connection, vector_ids: Sequence[str]) -> list[tuple[StoredImage, FloatArray]]:
+    """The pictures of these vector ids, with their vectors."""
+    rows = await connection.fetch(
+        f"SELECT {_PAGE_COLUMNS}, a.vector {_FROM} AND m.vector_id = ANY($1)",
+        list(vector_ids),
+    )
+    return [(_image(row), np.frombuffer(row["vector"], "<f4")) for row in rows]
+
+
 async def list_images(
     connection: Connection, wanted: ImageFilter, *, after: tuple[datetime, str] | None, limit: int
 ) -> list[StoredImage]:

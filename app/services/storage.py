@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 import urllib3
@@ -127,12 +127,13 @@ class ObjectStorage:
         for key in keys:
             await self.delete(key)
 
-    async def list_keys(self, prefix: str) -> list[str]:
-        """All keys that begin with ``prefix``."""
+    async def list_keys(self, prefix: str, *, min_age: timedelta = timedelta(0)) -> list[str]:
+        """All keys that begin with ``prefix``, of objects that were written ``min_age`` ago or earlier."""
+        newest = datetime.now(UTC) - min_age
 
         def names() -> Iterator[str]:
             for found in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
-                if found.object_name:
+                if found.object_name and (found.last_modified is None or found.last_modified <= newest):
                     yield found.object_name
 
         return await self._call(lambda: list(names()))

@@ -35,7 +35,8 @@ from app.utils.logging import logger
 THUMBNAIL_PX = 320
 _ORIGINAL_QUALITY = 92
 _THUMBNAIL_QUALITY = 80
-_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
+IMAGE_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
+THUMBNAIL_PREFIX = "thumb_"
 _MARKS = {"room": "ROOM", "lost_found": "LF", "amenity": "AMENITY"}
 _VECTOR_FIELDS = ("room_number", "item_type", "tags", "location", "status")
 JPEG = "image/jpeg"
@@ -151,7 +152,7 @@ class ImageWorkflow:
     def _new_image(self, reading: _Reading, details: ImageDetails, actor: str | None) -> StoredImage:
         uploaded_at = clock.now()
         image_id = new_image_id(details, uploaded_at.astimezone(self._zone))
-        folder = _FOLDERS[details.category]
+        folder = IMAGE_FOLDERS[details.category]
         if details.category == "room":
             folder += f"/{details.room_number or 'unassigned'}"
         return StoredImage(
@@ -161,15 +162,16 @@ class ImageWorkflow:
             uploaded_at=uploaded_at,
             uploaded_by=actor,
             object_key=f"{folder}/{image_id}.jpg",
-            thumbnail_key=f"{folder}/thumb_{image_id}.jpg",
+            thumbnail_key=f"{folder}/{THUMBNAIL_PREFIX}{image_id}.jpg",
             width=reading.width,
             height=reading.height,
             model_id=reading.embedding.model_id,
         )
 
     async def _write_outside(self, image: StoredImage, reading: _Reading) -> None:
-        await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
+        # The thumbnail first: whatever a crash leaves has one, and by its name the reconciler knows it for ours.
         await self._storage.put(image.thumbnail_key, reading.thumbnail_jpeg, content_type=JPEG)
+        await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
         await self._vectors.insert_image_embeddings([vector_row(image, reading.embedding.vector)])
 
     async def _write_rows(self, image: StoredImage, reading: _Reading, *, allow_duplicate: bool) -> Indexed:

@@ -1,0 +1,103 @@
+"""Finds and mends what a crash left of pictures between PostgreSQL (the record), Milvus and the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.services import image_store
+from app.services.database import Database
+from app.services.storage import ObjectStorage
+from app.services.vector_db import VectorDBService
+from app.utils import clock
+from app.workflows.image import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row
+
+_PAGE = 1000
+# What is younger may be a picture that is just being indexed.
+_SETTLED_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFindings:
+    """What does not fit.
+
+    Attributes:
+        orphan_vectors: in Milvus without a row: no search shows them, and they only take room.
+        missing_vectors: rows whose vector Milvus lacks: no search finds these pictures.
+        orphan_objects: stored pictures and thumbnails that no row names.
+    """
+
+    orphan_vectors: tuple[str, ...]
+    missing_vectors: tuple[str, ...]
+    orphan_objects: tuple[str, ...]
+
+    @property
+    def consistent(self) -> bool:
+        return not (self.orphan_vectors or self.missing_vectors or self.orphan_objects)
+
+
+class ImageReconciler:
+    """Compares the sides; safe to run beside a serving process, because what is younger than a minute is left."""
+
+    def __init__(self, database: Database, vectors: VectorDBService, storage: ObjectStorage) -> None:
+        self._database = database
+        self._vectors = vectors
+        self._storage = storage
+
+    async def find(self) -> ImageFindings:
+        """Look, without changing anything."""
+        # Milvus and the store first: what is committed in between would otherwise look like an orphan.
+        stored = await self._stored_vectors()
+        objects = {
+            key
+            for folder in IMAGE_FOLDERS.values()
+            for key in await self._storage.list_keys(f"{folder}/", min_age=_SETTLED_AFTER)
+        }
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT m.vector_id, a.thumbnail_key, a.model_id, a.created_at < NOW() - $1::interval AS settled "
+                "FROM image_metadata m JOIN image_assets a ON a.image_id = m.id WHERE NOT m.is_deleted",
+                _SETTLED_AFTER,
+            )
+            pending = {row["key"] for row in await connection.fetch("SELECT key FROM pending_removals")}
+        model_id = self._vectors.images.spec.model_id
+        wanted = {row["vector_id"] for row in rows if row["model_id"] == model_id and row["settled"]}
+        newest = (clock.now() - _SETTLED_AFTER).timestamp()
+        old_vectors = {vector_id for vector_id, uploaded_at_s in stored.items() if uploaded_at_s < newest}
+        orphan_objects = _orphans(objects, kept={row["thumbnail_key"] for row in rows})
+        return ImageFindings(
+            orphan_vectors=tuple(sorted(old_vectors - {row["vector_id"] for row in rows} - pending)),
+            missing_vectors=tuple(sorted(wanted - set(stored))),
+            orphan_objects=tuple(sorted(orphan_objects - pending)),
+        )
+
+    async def mend(self, findings: ImageFindings) -> None:
+        """Remove orphans and insert missing vectors from PostgreSQL."""
+        await self._vectors.delete_image_vectors(findings.orphan_vectors)
+        await self._storage.delete_all(findings.orphan_objects)
+        for start in range(0, len(findings.missing_vectors), _PAGE):
+            await self._restore(findings.missing_vectors[start : start + _PAGE])
+
+    async def _restore(self, vector_ids: Sequence[str]) -> None:
+        async with self._database.connection() as connection:
+            images = await image_store.vectors_of(connection, vector_ids)
+        await self._vectors.insert_image_embeddings([vector_row(image, vector) for image, vector in images])
+
+    async def _stored_vectors(self) -> dict[str, int]:
+        """Unix time of the upload, by vector id."""
+        stored: dict[str, int] = {}
+        last = -1
+        while True:
+            page = await self._vectors.images.page(after_id=last, limit=_PAGE, fields=("vector_id", "upload_time"))
+            stored |= {row["vector_id"]: row["upload_time"] for row in page}
+            if len(page) < _PAGE:
+                return stored
+            last = page[-1]["id"]
+
+
+def _orphans(objects: Set[str], *, kept: Set[str]) -> set[str]:
+    """Thumbnails that no row names, with the pictures they were made of. Other objects are not ours to judge."""
+    thumbnails = {key for key in objects if key.rpartition("/")[2].startswith(THUMBNAIL_PREFIX)} - kept
+    pictures = {key.replace(f"/{THUMBNAIL_PREFIX}", "/") for key in thumbnails}
+    return thumbnails | (pictures & objects)
