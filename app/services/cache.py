@@ -36,6 +36,18 @@ return '0'
 """
 
 
+# A hash of a value and its version; an older version changes nothing, not even the lifetime.
+_KEEP_NEWEST = """
+local held = redis.call('HGET', KEYS[1], 'version')
+if held and tonumber(held) >= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'value', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+
 class Cache:
     """String values under prefixed keys.
 
@@ -57,6 +69,7 @@ class Cache:
             url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
         self._take = self.client.register_script(_TAKE)
+        self._keep_newest = self.client.register_script(_KEEP_NEWEST)
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
@@ -122,6 +135,21 @@ class Cache:
         """``set``, silent where Redis is down."""
         try:
             await self.set(key, value, ttl_s=ttl_s)
+        except BackendUnavailable:
+            return
+
+    async def find_versioned(self, key: str) -> str | None:
+        """The value that ``remember_newest`` keeps; None also where Redis is down."""
+        try:
+            return await self.get_member(key, "value")
+        except BackendUnavailable:
+            return None
+
+    async def remember_newest(self, key: str, value: str, *, version: int) -> None:
+        """Keep a value unless one of the same or a higher version is there; silent where Redis is down."""
+        try:
+            async with self._call():
+                await self._keep_newest(keys=[self.PREFIX + key], args=[version, value, round(self.ttl_s * 1000)])
         except BackendUnavailable:
             return
 

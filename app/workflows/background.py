@@ -23,7 +23,7 @@ async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 async def repeat(
-    name: str, step: Callable[[], Awaitable[None]], *, pause_s: float, pause_after_failure_s: float
+    name: str, step: Callable[[], Awaitable[object]], *, pause_s: float, pause_after_failure_s: float
 ) -> None:
     """Call ``step`` for ever. A failure is logged and followed by a longer pause; it never ends the loop."""
     while True:
@@ -31,13 +31,13 @@ async def repeat(
         await asyncio.sleep(pause_s if succeeded else pause_after_failure_s)
 
 
-async def until_done(name: str, step: Callable[[], Awaitable[None]], *, pause_after_failure_s: float) -> None:
+async def until_done(name: str, step: Callable[[], Awaitable[object]], *, pause_after_failure_s: float) -> None:
     """Call ``step`` until it succeeds once: work of the start that an outage may put off."""
     while not await _attempt(name, step):  # noqa: ASYNC110  # nothing signals the end of an outage
         await asyncio.sleep(pause_after_failure_s)
 
 
-async def _attempt(name: str, step: Callable[[], Awaitable[None]]) -> bool:
+async def _attempt(name: str, step: Callable[[], Awaitable[object]]) -> bool:
     """Whether the step succeeded; why it did not stands in the log."""
     try:
         await step()

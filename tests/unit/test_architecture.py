@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("app.services",),
     ("app.workflows",),
     ("app.models",),
+    ("app.composition",),
     ("app.dependencies",),
     ("app.api",),
     ("app.main",),

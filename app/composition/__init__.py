@@ -1,0 +1,1 @@
+"""The pieces of the composition root, a file each; ``app.dependencies`` puts them together."""

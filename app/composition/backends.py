@@ -1,0 +1,94 @@
+"""Adapters of everything outside the process, from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from app.config import Settings
+from app.ml_models.manifest import load_pack
+from app.services.cache import Cache
+from app.services.database import Database
+from app.services.message_queue import MessageQueue
+from app.services.storage import ObjectStorage
+from app.services.vector_collections import VectorIndex
+from app.services.vector_db import VectorDBService, face_collection, image_collection
+from app.workflows.health import Ping
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Adapters of everything outside the process."""
+
+    database: Database
+    vectors: VectorDBService
+    cache: Cache
+    storage: ObjectStorage
+    queue: MessageQueue | None
+
+    def pings(self) -> Mapping[str, Ping]:
+        """How /health asks each of them, by its name there."""
+        pings: dict[str, Ping] = {
+            "database": self.database.ping,
+            "vector_db": self.vectors.ping,
+            "redis": self.cache.ping,
+            "storage": self.storage.ping,
+        }
+        if self.queue is not None:
+            pings["message_queue"] = self.queue.ping
+        return pings
+
+
+def open_vectors(settings: Settings) -> VectorDBService:
+    """Milvus with the collections of the settings' pack; connects at the first call."""
+    pack = load_pack(settings.MODEL_PACK)
+    face, image = pack.spec("face_embedding"), pack.spec("image_embedding")
+    return VectorDBService(
+        settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
+        user=settings.MILVUS_USER,
+        password=settings.MILVUS_PASSWORD.get_secret_value(),
+        faces=face_collection(face.model_id, face.params.integer("dimension")),
+        images=image_collection(
+            image.model_id, image.params.integer("dimension"), index=VectorIndex(settings.MILVUS_INDEX)
+        ),
+        timeout_s=settings.BACKEND_TIMEOUT_S,
+    )
+
+
+async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
+    """PostgreSQL, closed by ``stack``; connects at the first call."""
+    database = Database(
+        settings.DATABASE_URL.get_secret_value(),
+        max_size=settings.POSTGRES_POOL_SIZE + settings.POSTGRES_MAX_OVERFLOW,
+        timeout_s=settings.BACKEND_TIMEOUT_S,
+    )
+    await database.open()
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
+    """Adapters of all backends, closed by ``stack``. None has to be up."""
+    timeout_s = settings.BACKEND_TIMEOUT_S
+    database = await open_database(stack, settings)
+    vectors = open_vectors(settings)
+    stack.push_async_callback(vectors.close)
+    cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
+    stack.push_async_callback(cache.close)
+    storage = ObjectStorage(
+        settings.MINIO_ENDPOINT,
+        access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+        secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+        bucket=settings.MINIO_BUCKET,
+        secure=settings.MINIO_SECURE,
+        region=settings.MINIO_REGION,
+        timeout_s=timeout_s,
+        public_endpoint=settings.STORAGE_PUBLIC_ENDPOINT,
+    )
+    stack.push_async_callback(storage.close)
+    queue = None
+    if url := settings.RABBITMQ_URL.get_secret_value():
+        queue = MessageQueue(url, exchange=settings.EVENTS_EXCHANGE, timeout_s=timeout_s)
+        stack.push_async_callback(queue.close)
+    return Backends(database, vectors, cache, storage, queue)

@@ -1,0 +1,71 @@
+"""Face check-in: engines and use cases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from app.composition.backends import Backends
+from app.config import Settings
+from app.core.inference import InferencePool
+from app.ml_models.factories.face import FaceEngines, build_face_engines
+from app.ml_models.model_loader import ModelLoader
+from app.utils import metrics
+from app.workflows.attendance import AttendanceBook, AttendanceRules
+from app.workflows.enrolment import EnrolmentRules, EnrolmentWorkflow
+from app.workflows.face import FaceRules, FaceWorkflow
+
+# A second enrolment of one face needs more certainty than a recognition before it is refused: several photos are
+# compared with the whole gallery at once, and a wrong refusal costs a person's time.
+_DUPLICATE_CONFIDENCE = 0.9
+
+
+def load_face_engines(settings: Settings, loader: ModelLoader) -> FaceEngines:
+    """Detector, embedder, liveness and quality gate, warm."""
+    engines = build_face_engines(
+        loader, min_detection_score=settings.FACE_DETECTION_THRESHOLD, min_liveness=settings.LIVENESS_THRESHOLD
+    )
+    engines.warm_up()
+    metrics.model_loaded.labels("face_recognition").set(1)
+    return engines
+
+
+def compose_faces(settings: Settings, pool: InferencePool, backends: Backends, engines: FaceEngines) -> FaceWorkflow:
+    """Recognition, verification, identification and attendance."""
+    return FaceWorkflow(
+        pool=pool,
+        engine=engines.recognition,
+        liveness=engines.liveness,
+        database=backends.database,
+        vectors=backends.vectors,
+        cache=backends.cache,
+        attendance=AttendanceBook(
+            database=backends.database,
+            cache=backends.cache,
+            rules=AttendanceRules(
+                debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
+                needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
+            ),
+        ),
+        rules=FaceRules(min_confidence=settings.FACE_RECOGNITION_THRESHOLD, max_pixels=settings.MAX_IMAGE_PIXELS),
+    )
+
+
+def compose_enrolments(
+    settings: Settings, pool: InferencePool, backends: Backends, engines: FaceEngines
+) -> EnrolmentWorkflow:
+    """Enrolment and erasure."""
+    return EnrolmentWorkflow(
+        pool=pool,
+        engine=engines.recognition,
+        gate=engines.gate,
+        database=backends.database,
+        vectors=backends.vectors,
+        storage=backends.storage,
+        cache=backends.cache,
+        rules=EnrolmentRules(
+            max_pixels=settings.MAX_IMAGE_PIXELS,
+            max_templates=settings.FACE_MAX_TEMPLATES,
+            min_duplicate_confidence=max(_DUPLICATE_CONFIDENCE, settings.FACE_RECOGNITION_THRESHOLD),
+            keep_crops=settings.FACE_KEEP_CROPS,
+        ),
+    )

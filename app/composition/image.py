@@ -1,0 +1,52 @@
+"""Image search: embedder and use cases."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from app.composition.backends import Backends
+from app.config import Settings
+from app.core.image_embedding import ImageEmbedder
+from app.core.inference import InferencePool
+from app.ml_models.factories.image import build_image_embedder
+from app.ml_models.model_loader import ModelLoader
+from app.utils import metrics
+from app.workflows.image import ImageWorkflow
+from app.workflows.image_search import ImageSearchWorkflow
+
+
+def load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
+    """Pictures and words to one space, warm."""
+    embedder = build_image_embedder(loader)
+    embedder.warm_up()
+    metrics.model_loaded.labels("image_embedding").set(1)
+    return embedder
+
+
+def compose_images(
+    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder
+) -> ImageWorkflow:
+    """Indexing, reading, changing and deleting pictures."""
+    return ImageWorkflow(
+        pool=pool,
+        embedder=embedder,
+        database=backends.database,
+        vectors=backends.vectors,
+        storage=backends.storage,
+        zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+        max_pixels=settings.MAX_IMAGE_PIXELS,
+        url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
+    )
+
+
+def compose_image_searches(
+    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder
+) -> ImageSearchWorkflow:
+    """Searching by picture and by words."""
+    return ImageSearchWorkflow(
+        pool=pool,
+        embedder=embedder,
+        database=backends.database,
+        vectors=backends.vectors,
+        max_pixels=settings.MAX_IMAGE_PIXELS,
+    )

@@ -1,0 +1,66 @@
+"""The background loops of a process."""
+
+from __future__ import annotations
+
+from app.composition.resources import Resources
+from app.services import outbox
+from app.services.removals import Kind
+from app.utils import metrics
+from app.workflows.access import store_first_key
+from app.workflows.background import repeat, until_done
+from app.workflows.health import Ping
+from app.workflows.ocr import DocumentRetention
+from app.workflows.relay import OutboxRelay
+from app.workflows.removal import RemovalWorker
+from app.workflows.retention import RecordRetention
+
+_RETENTION_PERIOD_S = 3600.0
+
+
+def background_loops(resources: Resources) -> list[Ping]:
+    """What ``workflows.background.running`` keeps going."""
+    settings, backends = resources.settings, resources.backends
+    relay = OutboxRelay(backends.database, backends.queue)
+    removal = RemovalWorker(
+        backends.database,
+        {
+            Kind.FACE_VECTOR: backends.vectors.delete_face_vectors,
+            Kind.IMAGE_VECTOR: backends.vectors.delete_image_vectors,
+            Kind.OBJECT: backends.storage.delete_all,
+        },
+    )
+    retention = RecordRetention(
+        backends.database,
+        outbox_days=settings.RETENTION_OUTBOX_DAYS,
+        audit_days=settings.RETENTION_AUDIT_DAYS,
+        only_published=backends.queue is not None,
+    )
+
+    document_retention = DocumentRetention(
+        backends.database, days=settings.RETENTION_IDENTITY_DAYS, action=settings.OCR_RETENTION_ACTION
+    )
+
+    async def backlog() -> None:
+        async with backends.database.connection() as connection:
+            count, age_s = await outbox.backlog(connection)
+        metrics.outbox_backlog.set(count)
+        metrics.outbox_oldest_age.set(age_s)
+
+    async def look_at_backends() -> None:
+        await resources.health.check()
+
+    async def first_key() -> None:
+        if secret := settings.ADMIN_API_KEY.get_secret_value():
+            await store_first_key(backends.database, secret)
+
+    return [
+        relay.run,
+        resources.events.run,
+        lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
+        lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),
+        # Alerts read cv_backend_up, whether or not anybody asks for /health.
+        lambda: repeat("health", look_at_backends, pause_s=15.0, pause_after_failure_s=15.0),
+        lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
+        lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+        lambda: repeat("documents", document_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+    ]

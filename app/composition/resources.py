@@ -1,0 +1,53 @@
+"""Everything that serves requests, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from app.composition.backends import Backends
+from app.config import Settings
+from app.core.inference import InferencePool
+from app.ml_models.factories.face import FaceEngines
+from app.ml_models.gpu import GpuState, gpu_state
+from app.ml_models.model_loader import ModelLoader
+from app.workflows.access import KeyRing
+from app.workflows.enrolment import EnrolmentWorkflow
+from app.workflows.events import EventStream
+from app.workflows.face import FaceWorkflow
+from app.workflows.health import HealthMonitor
+from app.workflows.image import ImageWorkflow
+from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.ocr import OcrWorkflow
+from app.workflows.rate_limit import RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything that serves requests, open and warm."""
+
+    settings: Settings
+    loader: ModelLoader
+    pool: InferencePool
+    backends: Backends
+    face_engines: FaceEngines
+    faces: FaceWorkflow
+    enrolments: EnrolmentWorkflow
+    images: ImageWorkflow
+    image_searches: ImageSearchWorkflow
+    documents: OcrWorkflow
+    events: EventStream
+    health: HealthMonitor
+    keys: KeyRing | None
+    limiter: RateLimiter | None
+    zone: ZoneInfo
+    engines: tuple[str, ...] = ("face_recognition", "image_embedding")
+
+    def providers(self) -> dict[str, str]:
+        """What really runs each loaded network, by role."""
+        return {model.role: model.provider for model in self.loader.listing() if model.provider}
+
+    def gpu(self) -> GpuState | None:
+        """The graphics card in use; None on a CPU."""
+        on_gpu = any(provider.startswith("onnxruntime:cuda") for provider in self.providers().values())
+        return gpu_state(self.settings.GPU_DEVICE_ID) if on_gpu else None
