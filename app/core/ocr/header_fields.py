@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.core.ocr.layout import Page, Row
+from app.core.ocr.lexicon import restore_expressions
 from app.core.ocr.tax_code import find_personal_codes, find_tax_codes
 from app.core.ocr.text import find_label, fold, squeeze
 
 _NUMBER_LABELS = (
     "so hoa don", "hoa don so", "so hd", "so phieu", "so ct", "so chung tu", "ma hoa don", "ma don hang",
     "so bill", "so",
-    "so gd", "hd", "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
+    "so gd", "hd", "s", "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
     "document no",
     "tax invoice no", "ref no", "order no", "check no",
 )  # fmt: skip
@@ -103,6 +104,8 @@ def _invoice_number(page: Page) -> str | None:
             if labelled is None:
                 continue
             label, value = labelled
+            if label == "s" and not re.match(r"\d{4}", value):
+                continue
             if not value and position + 1 < len(row.cells):
                 value = row.cells[position + 1].text.lstrip(" :.#")
             match = _NUMBER_VALUE.match(value)
@@ -136,11 +139,14 @@ def _buyer(page: Page) -> str | None:
             if labelled is None or find_label(cell.text, ("don vi ban hang", "don vi tinh"), min_similarity=90):
                 continue
             label, value = labelled
+            if label == "s" and not re.match(r"\d{4}", value):
+                continue
             if not value and position + 1 < len(row.cells):
                 value = row.cells[position + 1].text
             if len(squeeze(value)) >= 3 and not value.isdigit():
                 found.setdefault(label in _BUYER_COMPANY, value.strip(" .:;,"))
-    return found.get(True) or found.get(False)
+    buyer = found.get(True) or found.get(False)
+    return restore_expressions(buyer) if buyer else None
 
 
 def _tax_codes(page: Page) -> tuple[str | None, str | None]:
@@ -186,7 +192,7 @@ def _payment(page: Page) -> str | None:
             if labelled:
                 value = labelled[1] or (row.cells[position + 1].text if position + 1 < len(row.cells) else "")
                 if squeeze(value):
-                    return value.strip(" .:;,")
+                    return restore_expressions(value.strip(" .:;,"))
     words = fold(page.text)
     for method, marks in (
         ("Tiền mặt", ("tien mat", "cash")),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.core.ocr.layout import Cell, Page, Row
+from app.core.ocr.lexicon import restore_expressions
 from app.core.ocr.money import find_amounts, parse_amount
 from app.core.ocr.table import Columns, Number, body_rows, find_columns, is_quantity, numbers_in, without_amounts
 from app.core.ocr.text import fold
@@ -101,7 +102,7 @@ def _read_item(
     parts = [(text_index, _description(text, columns)) for text_index, text in zip(text_indices, texts, strict=True)]
     parts.append((index, _description(row, columns)))
     description = " ".join(part for _, part in sorted(parts) if part)
-    description = _LEADING_CODE.sub("", description).strip(" .,:;-*_|")
+    description = restore_expressions(_LEADING_CODE.sub("", description).strip(" .,:;-*_|"))
     if len(_letters(description)) < 2:
         return None
     return Item(description, quantity, price, amount, consistent, min(row.score, *(text.score for text in texts), 1.0))

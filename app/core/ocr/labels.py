@@ -70,11 +70,18 @@ def _spans(text: str, labels: Mapping[str, Sequence[str]]) -> list[_Span]:
         rest, offset = plain, 0
         while match := find_label(rest, names, min_similarity=_MIN_SIMILARITY):
             # Labels are set in small letters, the names that resemble them in capitals: Nguyên quán, NGUYỄN TUẤN.
-            if not text[offset + match.start : offset + match.end].isupper():
+            start, end = offset + match.start, offset + match.end
+            if not text[start:end].isupper() and _stands_as_label(text, start, end):
                 found.append(_Span(field, offset + match.start, offset + match.end, match.similarity))
             offset += match.end
             rest = plain[offset:]
     return _without_overlaps(_joined(found))
+
+
+def _stands_as_label(text: str, start: int, end: int) -> bool:
+    """At the beginning, or with the marks of a label: a slash beside it or a colon behind it."""
+    before, after = text[:start].rstrip(), text[end : end + 4]
+    return len(before) <= 2 or before[-1] in "/:" or any(mark in after for mark in "/:")
 
 
 def _joined(spans: Sequence[_Span]) -> list[_Span]:

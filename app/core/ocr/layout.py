@@ -10,6 +10,11 @@ import numpy as np
 from app.core.types import FloatArray, TextLine
 
 _MAX_SKEW_RAD = 0.6
+_LONG_LINE = 4.0
+_MIN_LONG_LINES = 8
+_MAX_SLOPE_SPREAD = 0.06
+"""Lines that differ more from the median slope are misdetected, or no part of the page."""
+
 _SAME_ROW = 0.55
 """Two cells share a row when their centres lie within this many text heights, measured along the row's slope."""
 
@@ -99,8 +104,11 @@ def arrange(lines: Sequence[TextLine]) -> Page:
     lines = [line for line in lines if line.text.strip()]
     if not lines:
         return Page(())
-    cells = _level(lines)
-    return Page(tuple(_rows(cells)))
+    turned = _turned_level(lines)
+    slopes = [_NO_SLOPES, _slopes(turned)]
+    # Perspective bends rows one way, curled paper another; the correction that splits fewer rows is the right one.
+    pages = [_rows(_cells(lines, turned, slope)) for slope in slopes]
+    return Page(tuple(min(pages, key=len)))
 
 
 def skew_rad(lines: Sequence[TextLine]) -> float:
@@ -124,17 +132,50 @@ def _line_height(polygon: FloatArray) -> float:
     return float(np.hypot(*(polygon[3] - polygon[0])) + np.hypot(*(polygon[2] - polygon[1]))) / 2
 
 
-def _level(lines: Sequence[TextLine]) -> list[Cell]:
+@dataclass(frozen=True, slots=True)
+class _Slopes:
+    """Of baselines: ``at_mean`` at the height ``mean_y``, and how it grows with y."""
+
+    at_mean: float
+    growth: float
+    mean_y: float
+
+
+_NO_SLOPES = _Slopes(0.0, 0.0, 0.0)
+
+
+def _turned_level(lines: Sequence[TextLine]) -> list[FloatArray]:
     angle = skew_rad(lines)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return [np.asarray(line.polygon @ turn.T, np.float32) for line in lines]
+
+
+def _cells(lines: Sequence[TextLine], turned: Sequence[FloatArray], slopes: _Slopes) -> list[Cell]:
+    """The cells of level polygons, each moved up or down by the slope between it and the page's middle."""
+    middle_x = float(np.mean([corners[:, 0].mean() for corners in turned]))
     cells = []
-    for line in lines:
-        corners = line.polygon @ turn.T
-        centre_y, half = float(corners[:, 1].mean()), _line_height(line.polygon) / 2
+    for line, corners in zip(lines, turned, strict=True):
+        x, y = (float(value) for value in corners.mean(axis=0))
+        y -= (slopes.at_mean + slopes.growth * (y - slopes.mean_y)) * (x - middle_x)
+        half = _line_height(line.polygon) / 2
         x1, x2 = float(corners[:, 0].min()), float(corners[:, 0].max())
         # A slanted line's bounding box is taller than its text; the height comes from the polygon's sides.
-        cells.append(Cell(line.text.strip(), line.score, x1, centre_y - half, x2, centre_y + half))
+        cells.append(Cell(line.text.strip(), line.score, x1, y - half, x2, y + half))
     return cells
+
+
+def _slopes(polygons: Sequence[FloatArray]) -> _Slopes:
+    """The slopes of the longer lines by least squares, as perspective leaves them; none where too few lines tell."""
+    long = [p for p in polygons if np.linalg.norm(p[1] - p[0]) > _LONG_LINE * _line_height(p)]
+    if len(long) < _MIN_LONG_LINES:
+        return _NO_SLOPES
+    along = np.array([(p[1] - p[0] + p[2] - p[3]) / 2 for p in long])
+    ys = np.array([float(p[:, 1].mean()) for p in long])
+    slopes, weights = along[:, 1] / along[:, 0], np.abs(along[:, 0])
+    near = np.abs(slopes - np.median(slopes)) < _MAX_SLOPE_SPREAD
+    mean = float(np.average(ys[near], weights=weights[near]))
+    growth, slope = np.polyfit(ys[near] - mean, slopes[near], 1, w=np.sqrt(weights[near]))
+    return _Slopes(float(slope), float(growth), mean)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
         |[.,]\d{{2}}                               # ".02"
     )
     (?<=[\dOo])
-    (?:\)?\s?(?P<after>vnđ|vnd|đồng|dong|rm|usd|eur|[$€£₫đ]))?+
+    \)?+(?:\s?(?P<after>vnđ|vnd|đồng|dong|rm|usd|eur|[$€£₫đ]))?+
     (?!\s?%|:|/\d|[.,]\d|[a-zA-Z]{{2}}|-[a-zA-Z])
     """,
     re.IGNORECASE | re.VERBOSE,

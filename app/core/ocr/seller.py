@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from app.core.ocr.layout import Cell, Page, Row
+from app.core.ocr.lexicon import restore_expressions
 from app.core.ocr.tax_code import find_tax_codes
 from app.core.ocr.text import find_label, fold, similarity, squeeze
 
@@ -171,14 +172,15 @@ def _guess(page: Page) -> Seller | None:
 
 def _continuation(cell: Cell, page: Page) -> str:
     """The rest of a company's name that was set in two lines of one size, both centred or both flush left."""
-    if not _COMPANY_SUFFIX.search(fold(cell.text)) or cell.height < 1.12 * page.text_height:
+    if not _COMPANY_SUFFIX.search(fold(cell.text)) or cell.height < page.text_height:
         return ""
     for other in page.cells:
         below = 0.5 * cell.height < other.y_centre - cell.y_centre < 1.8 * cell.height
         same_size = 0.88 < other.height / cell.height < 1.14
         aligned = min(abs(other.x_centre - cell.x_centre), abs(other.x1 - cell.x1)) < 1.5 * cell.height
         words = fold(other.text)
-        if below and same_size and aligned and not (_ADDRESS_WORDS.search(words) or _NO_NAME.search(words)):
+        address = _ADDRESS_WORDS.search(words) and re.search(r"[\d,]", words)
+        if below and same_size and aligned and not (address or _NO_NAME.search(words)):
             return " " + other.text if not _is_title(other.text) and other.text.isupper() == cell.text.isupper() else ""
     return ""
 
@@ -227,6 +229,7 @@ def _domains(page: Page) -> list[str]:
 
 def _clean(text: str) -> str:
     """Without the registration number behind a company's name and without stray marks."""
+    text = restore_expressions(text)
     text = re.sub(r"\s*\(\s*(?:co\.?\s*(?:reg|no)\W*)?\d[\d\s-]*[A-Za-z]?\s*\)\s*$", "", text, flags=re.IGNORECASE)
     return text.strip(" .,:;-_|'\"")
 

@@ -13,6 +13,9 @@ from rapidfuzz import fuzz, process
 MIN_LABEL_SIMILARITY = 82.0
 """Of 100. Two wrong letters in twelve still match; ``Tổng tiền`` and ``Tiền thừa`` do not."""
 
+_LENGTH_BONUS = 0.4
+"""Points for each letter of a label: ten more letters outweigh one misread one."""
+
 _LATIN_OF = {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ı": "i", "ß": "s"}
 
 
@@ -55,16 +58,20 @@ class LabelMatch:
 def find_label(text: str, labels: Iterable[str], *, min_similarity: float = MIN_LABEL_SIMILARITY) -> LabelMatch | None:
     """The best of ``labels`` inside ``text``, or None.
 
-    Labels are given folded (see :func:`fold`). Longer labels win over shorter ones of equal similarity, so that
+    Labels are given folded (see :func:`fold`). Longer labels win over shorter ones of like similarity, so that
     ``tong tien thanh toan`` is not taken for ``tong tien``. Labels of up to four letters must match whole words.
     """
     folded = fold(text)
     best: LabelMatch | None = None
     for label in labels:
         match = _match_short(folded, label) if len(label) <= 4 else _match_long(folded, label, min_similarity)
-        if match and (best is None or (match.similarity, len(label)) > (best.similarity, len(best.label))):
+        if match and (best is None or _rank(match) > _rank(best)):
             best = match
     return best
+
+
+def _rank(match: LabelMatch) -> float:
+    return match.similarity + _LENGTH_BONUS * len(match.label)
 
 
 def _match_short(folded: str, label: str) -> LabelMatch | None:
