@@ -25,7 +25,7 @@ from tests.integration.test_api_face import enroll, recognize
 from tests.integration.test_events import Listener
 from tests.photos import astronaut, base64_jpeg, portrait
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 240.0
 KEY = "key-of-the-two-replicas-0123456789abcdef"
 
 
