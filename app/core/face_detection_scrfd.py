@@ -41,7 +41,8 @@ class _SessionLikeOnnxRuntime:
         return self._outputs
 
     def run(self, _names: Sequence[str], feed: dict[str, NDArray[np.float32]]) -> list[FloatArray]:
-        return self._session.run(feed)
+        # Some exports keep the batch of one as a first axis, and others do not.
+        return [output.reshape(-1, output.shape[-1]) for output in self._session.run(feed)]
 
 
 class ScrfdFaceDetector:
