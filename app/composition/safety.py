@@ -1,4 +1,4 @@
-"""Puts the camera part together from the settings; called by the composition root alone."""
+"""Safety: single frames, incidents, and the cameras that the service reads by itself."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.composition.backends import Backends
 from app.config import Settings
 from app.core.anomalies import AnomalyDetector
 from app.core.inference import InferencePool
-from app.services.cache import Cache
+from app.ml_models.factories.anomaly import build_anomaly_detector
+from app.ml_models.factories.face import FaceEngines
+from app.ml_models.model_loader import ModelLoader
 from app.services.camera_board import CameraBoard
-from app.services.database import Database
 from app.services.leases import Leases
 from app.services.rtsp_stream import prepare_ffmpeg
 from app.services.secret_box import SecretBox
-from app.services.storage import ObjectStorage
 from app.services.streams import StreamOpener
+from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.anomaly import AnomalyWorkflow
 from app.workflows.background import repeat
@@ -26,6 +28,7 @@ from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
 from app.workflows.cameras.worker import Sight
 from app.workflows.face import FaceWorkflow
+from app.workflows.health import Ping
 from app.workflows.incidents import IncidentBook
 
 _KEY_FILE = "camera.key"
@@ -35,38 +38,43 @@ _FRAME_CHECK_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """Single frames, incidents and cameras."""
+    """What answers for frames, incidents and cameras."""
 
     anomalies: AnomalyWorkflow
     incidents: IncidentBook
     registry: CameraRegistry
     supervisor: CameraSupervisor
 
-    async def end_quiet_incidents(self) -> None:
-        """A loop, like the two below: run beside the requests until cancelled."""
-        step = self.incidents.end_quiet_incidents
-        await repeat("quiet_incidents", step, pause_s=_QUIET_CHECK_S, pause_after_failure_s=_QUIET_CHECK_S)
+    def loops(self) -> list[Ping]:
+        """What has to run beside the requests."""
+        book = self.incidents
+        return [
+            self.supervisor.run,
+            lambda: repeat(
+                "quiet_incidents", book.end_quiet_incidents, pause_s=_QUIET_CHECK_S, pause_after_failure_s=5.0
+            ),
+            lambda: repeat("frames", book.drop_old_frames, pause_s=_FRAME_CHECK_S, pause_after_failure_s=60.0),
+        ]
 
-    async def drop_old_frames(self) -> None:
-        step = self.incidents.drop_old_frames
-        await repeat("frame_retention", step, pause_s=_FRAME_CHECK_S, pause_after_failure_s=60.0)
 
-    async def read_cameras(self) -> None:
-        await self.supervisor.run()
+def load_anomaly_detector(loader: ModelLoader) -> AnomalyDetector:
+    """What finds fire, smoke, water and people, warm."""
+    detector = build_anomaly_detector(loader)
+    detector.warm_up()
+    metrics.model_loaded.labels("anomaly_detection").set(1)
+    return detector
 
 
-def assemble_safety(
+def compose_safety(
     settings: Settings,
-    *,
     pool: InferencePool,
+    backends: Backends,
+    *,
     detector: AnomalyDetector,
-    face_reader: FaceReader,
+    face_engines: FaceEngines,
     faces: FaceWorkflow,
-    database: Database,
-    cache: Cache,
-    storage: ObjectStorage,
 ) -> Safety:
-    """Everything of cameras and incidents, over engines and backends that are open.
+    """Everything of frames, incidents and cameras.
 
     Raises:
         ConfigurationError: the networks or the key in the settings can't be read.
@@ -79,23 +87,15 @@ def assemble_safety(
         allow_files=settings.CAMERA_ALLOW_FILES,
     )
     box = SecretBox(settings.CAMERA_SECRET_KEY.get_secret_value(), key_file=settings.CV_DATA_DIR.absolute() / _KEY_FILE)
-    registry = CameraRegistry(database=database, opener=opener, box=box)
+    registry = CameraRegistry(database=backends.database, opener=opener, box=box)
     incidents = IncidentBook(
-        database=database,
-        storage=storage,
+        database=backends.database,
+        storage=backends.storage,
         cooldown=timedelta(seconds=settings.INCIDENT_COOLDOWN_S),
         frame_days=settings.RETENTION_FRAMES_DAYS,
     )
+    face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
     sight = Sight(pool, detector, face_reader, faces, incidents, opener, settings.LIVENESS_THRESHOLD)
-    owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    supervisor = CameraSupervisor(
-        sight=sight,
-        registry=registry,
-        database=database,
-        leases=Leases(cache, kind="camera", owner=owner, ttl_s=settings.CAMERA_LEASE_S),
-        board=CameraBoard(cache, ttl_s=2 * settings.CAMERA_LEASE_S),
-        capacity=settings.CAMERAS_PER_REPLICA,
-    )
     anomalies = AnomalyWorkflow(
         pool=pool,
         detector=detector,
@@ -105,4 +105,16 @@ def assemble_safety(
         incidents=incidents,
         max_pixels=settings.MAX_IMAGE_PIXELS,
     )
-    return Safety(anomalies, incidents, registry, supervisor)
+    return Safety(anomalies, incidents, registry, _supervisor(settings, backends, sight, registry))
+
+
+def _supervisor(settings: Settings, backends: Backends, sight: Sight, registry: CameraRegistry) -> CameraSupervisor:
+    owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    return CameraSupervisor(
+        sight=sight,
+        registry=registry,
+        database=backends.database,
+        leases=Leases(backends.cache, kind="camera", owner=owner, ttl_s=settings.CAMERA_LEASE_S),
+        board=CameraBoard(backends.cache, ttl_s=2 * settings.CAMERA_LEASE_S),
+        capacity=settings.CAMERAS_PER_REPLICA,
+    )
