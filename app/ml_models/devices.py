@@ -12,7 +12,13 @@ from loguru import logger
 from app.core.types import Session
 from app.errors import ConfigurationError
 from app.ml_models.manifest import RuntimeSpec
-from app.ml_models.runtimes import OnnxRuntimeSession, OpenVinoSession, cpu_has_bf16, cuda_is_offered
+from app.ml_models.runtimes import (
+    BucketedSession,
+    OnnxRuntimeSession,
+    OpenVinoSession,
+    cpu_has_bf16,
+    cuda_is_offered,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class SessionOpener:
         if self._use_cuda:
             session = self._open_on_cuda(path, fp16_path)
             if session.on_gpu:
-                return session
+                return BucketedSession(session)
             self._use_cuda = False
             self._miss_gpu("CUDA could not be loaded; see the lines of onnxruntime above")
         return self._open_on_cpu(path, runtime)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from app.errors import ConfigurationError
 from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.manifest import RuntimeSpec
 from app.ml_models.runtimes import (
+    BucketedSession,
     OnnxRuntimeSession,
     OpenVinoSession,
     UnreadableModel,
@@ -102,6 +103,33 @@ def test_bytes_that_are_no_network_are_refused(open_session: Opener) -> None:
 def test_a_session_opens_from_a_path(session_class: type[OnnxRuntimeSession | OpenVinoSession], tmp_path: Path) -> None:
     x = rows(3)
     np.testing.assert_allclose(session_class(write(tmp_path, tiny_network())).run({"x": x})[0], 2 * x, rtol=1e-6)
+
+
+class Recorder:
+    """A session that keeps the batch sizes it was given."""
+
+    def __init__(self) -> None:
+        self.session = OnnxRuntimeSession(tiny_network())
+        self.batch_sizes: list[int] = []
+
+    @property
+    def provider(self) -> str:
+        return self.session.provider
+
+    def run(self, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        self.batch_sizes.append(len(feed["x"]))
+        return self.session.run(feed)
+
+
+def test_buckets_keep_a_network_to_few_batch_sizes_and_change_no_row() -> None:
+    recorder = Recorder()
+    bucketed = BucketedSession(recorder)
+    for count in range(1, 10):
+        x = rows(count, seed=count)
+        scaled, total = bucketed.run({"x": x})
+        np.testing.assert_allclose(scaled, 2 * x, rtol=1e-6)
+        assert total.shape == (count, 1)
+    assert recorder.batch_sizes == [1, 2, 4, 4, 8, 8, 8, 8, 16]
 
 
 def test_the_manifest_chooses_the_runtime_in_f32(tmp_path: Path) -> None:
