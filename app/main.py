@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -13,6 +17,7 @@ from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext
 from app.api.v1.router import router
 from app.config import Settings, load_settings
 from app.dependencies import open_resources
+from app.errors import ConfigurationError
 from app.utils import tracing
 from app.utils.logging import setup_logging
 
@@ -36,8 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
             async with open_resources(settings) as resources:
                 app.state.resources = resources
                 app.state.ready = True
-                yield
-                app.state.ready = False
+                with _before_stopping(lambda: setattr(app.state, "ready", False)):
+                    yield
 
     app = FastAPI(
         title=settings.APP_NAME,
@@ -68,13 +73,39 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+@contextmanager
+def _before_stopping(notice: Callable[[], None]) -> Iterator[None]:
+    """Call ``notice`` as soon as SIGTERM or SIGINT asks us to stop, before the server's own handler drains requests."""
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        notice()
+        handler = previous[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def create_app_from_env() -> FastAPI:
     """The factory for ``uvicorn --factory``: settings from the environment and ``.env``, logging set up."""
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        sys.exit(f"CV Service cannot start. {error.message}")  # one line instead of a traceback
     setup_logging(
         level=settings.LOG_LEVEL,
         json=settings.LOG_JSON,

@@ -20,7 +20,7 @@ from app.utils import metrics, tracing
 from app.utils.logging import logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 API_PREFIX = "/api/v1/cv"
 _QUIET = (f"{API_PREFIX}/health", f"{API_PREFIX}/metrics")
 _SECURITY_HEADERS = {

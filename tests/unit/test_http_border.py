@@ -62,7 +62,7 @@ def make_client(*, error: Exception | None = None, guarded: bool = False) -> Tes
     if guarded:
         app.add_middleware(LocalGuard, hosts=["desk.hotel.lan"])
     app.add_middleware(RequestContext)
-    return TestClient(app, raise_server_exceptions=False)
+    return TestClient(app, base_url="http://localhost:8001", raise_server_exceptions=False)
 
 
 @pytest.fixture
