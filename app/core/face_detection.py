@@ -57,12 +57,14 @@ class PyramidScales:
         fine_scale: of the second pass; None of it for pictures that the first pass shows almost as large.
         max_fine_pixels: bound of the second pass.
         settled_px: a face this high in the first pass makes ``detect_dominant`` skip the second.
+        max_fine_px: faces higher than this in the second pass are left to the first, which shows them whole.
     """
 
     coarse_side_px: int = 320
     fine_scale: float = 0.55
     max_fine_pixels: int = 650_000
     settled_px: float = 45.0
+    max_fine_px: float = 160.0
 
     def coarse(self, width: int, height: int) -> float:
         """The scale of the first pass."""
@@ -93,7 +95,7 @@ class PyramidFaceDetector:
         *,
         calibration: ScoreCalibration,
         min_score: float,
-        min_proposal: float = 0.4,
+        min_proposal: float = 0.3,
         scales: PyramidScales | None = None,
     ) -> None:
         self._detector = detector
@@ -121,8 +123,10 @@ class PyramidFaceDetector:
 
     def _detect_all(self, image: Image) -> list[Face]:
         height, width = image.shape[:2]
-        scales = [self._scales.coarse(width, height), self._scales.fine(width, height)]
-        proposals = [self._propose(image, scale) for scale in scales if scale is not None]
+        coarse, fine = self._scales.coarse(width, height), self._scales.fine(width, height)
+        proposals = [self._propose(image, coarse)]
+        if fine is not None:
+            proposals.append(self._propose_small(image, fine))
         return self._settle(image, proposals) or self._retreat(image)
 
     def _detect_dominant(self, image: Image) -> list[Face]:
@@ -134,7 +138,7 @@ class PyramidFaceDetector:
             fine is not None
             and max((face.box.height for face in faces), default=0.0) * coarse < self._scales.settled_px
         ):
-            faces = self._settle(image, [*proposals, self._propose(image, fine)])
+            faces = self._settle(image, [*proposals, self._propose_small(image, fine)])
         return faces or self._retreat(image)
 
     def _retreat(self, image: Image) -> list[Face]:
@@ -158,6 +162,12 @@ class PyramidFaceDetector:
         anchors = anchors_of(picture.shape[1], picture.shape[0])
         boxes = decode(anchors[rows], offsets[0, rows]) / np.float32(scale)
         return np.column_stack([boxes, scores[0, rows, 1]]).astype(np.float32)
+
+    def _propose_small(self, image: Image, scale: float) -> FloatArray:
+        """Proposals of the fine pass, which cuts large faces to pieces."""
+        rows = self._propose(image, scale)
+        small: FloatArray = rows[(rows[:, 3] - rows[:, 1]) * scale <= self._scales.max_fine_px]
+        return small
 
     def _settle(self, image: Image, proposals: Sequence[FloatArray]) -> list[Face]:
         """From proposals to faces: suppress, look again, keep the sure ones, place their landmarks."""

@@ -1,0 +1,112 @@
+"""The arithmetic of the evaluation: intervals, searches, the fit. A wrong measure is worse than none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.types import Box, FloatArray
+from scripts.evaluate import capabilities, main
+from scripts.evaluation.faces.identification import Photo, fit_calibration, search
+from scripts.evaluation.faces.photos import on_canvas, pasted
+from scripts.evaluation.figures import Share, as_table
+
+
+def photo(*vector: float) -> Photo:
+    unit: FloatArray = np.array(vector, np.float32) / np.float32(np.linalg.norm(vector))
+    return Photo(template=unit, probe=unit)
+
+
+def test_wilsons_interval_of_a_known_share() -> None:
+    low, high = Share("x", 10, 100).interval
+    assert (low, high) == (pytest.approx(0.0552, abs=1e-4), pytest.approx(0.1744, abs=1e-4))
+
+
+def test_no_error_in_a_few_trials_proves_little() -> None:
+    assert Share("x", 0, 60).interval[1] == pytest.approx(0.0602, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("share", "passed"),
+    [
+        (Share("x", 95, 100, target=0.95), True),
+        (Share("x", 94, 100, target=0.95), False),
+        (Share("x", 3, 100, target=0.03, better="lower"), True),
+        (Share("x", 4, 100, target=0.03, better="lower"), False),
+        (Share("x", 0, 100), True),
+    ],
+)
+def test_a_target_is_a_bound_on_the_right_side(share: Share, passed: bool) -> None:
+    assert share.passed is passed
+
+
+def test_the_table_has_a_row_for_each_share() -> None:
+    table = as_table([Share("faces found", 9, 10, target=0.95), Share("alarms", 0, 10)])
+    assert "| faces found | 90.00% |" in table
+    assert "≥ 95.0% ✗" in table
+    assert len(table.splitlines()) == 4
+
+
+def test_a_search_counts_mates_and_strangers() -> None:
+    people = {
+        "anna": [photo(1, 0, 0), photo(0.9, 0.1, 0)],
+        "bao": [photo(0, 1, 0), photo(0.8, 0.6, 0)],  # looks more like Anna
+        "stranger": [photo(0, 0, 1)],
+    }
+    found = search(people, enrolled=1)
+    assert found.people == 2
+    np.testing.assert_array_equal(found.right, [True, False])
+    assert found.mates[1] == pytest.approx(0.8)
+    # Each probe once more without its own person, then the stranger.
+    np.testing.assert_allclose(sorted(found.strangers), sorted([0.1 / np.hypot(0.9, 0.1), 0.8, 0.0]), atol=1e-6)
+
+
+def test_a_probe_without_a_face_is_a_miss() -> None:
+    people = {"anna": [photo(1, 0), None], "bao": [photo(0, 1), photo(0, 1)]}
+    found = search(people, enrolled=1)
+    np.testing.assert_array_equal(found.right, [False, True])
+    assert found.mates[0] == -1.0
+
+
+def test_the_best_of_several_templates_counts() -> None:
+    people = {"anna": [photo(1, 0), photo(0, 1), photo(0.1, 1)], "bao": [photo(-1, 0), photo(-1, 0.1), photo(-1, 0)]}
+    found = search(people, enrolled=2)
+    assert found.right.all()
+    assert found.mates[0] > 0.99
+
+
+def test_the_fit_separates_two_kinds_of_pairs() -> None:
+    rng = np.random.default_rng(3)
+    people = {}
+    for name in range(30):
+        centre = rng.normal(size=32)
+        people[str(name)] = [photo(*(centre + rng.normal(scale=0.8, size=32))) for _ in range(3)]
+    fitted = fit_calibration(people)
+    assert fitted.confidence(0.1) < 0.1
+    assert fitted.confidence(0.7) > 0.9
+
+
+def test_a_pasted_face_is_where_it_is_said_to_be() -> None:
+    background, picture = np.zeros((100, 200, 3), np.uint8), np.full((20, 30, 3), 7, np.uint8)
+    scene, box = pasted(background, picture, Box(5, 5, 15, 15), left=100, top=40)
+    assert box == Box(105, 45, 115, 55)
+    assert int(scene[40:60, 100:130].min()) == 7
+    assert int(background.max()) == 0
+
+
+def test_a_crop_lies_in_the_middle_of_its_canvas() -> None:
+    canvas = on_canvas(np.full((150, 150, 3), 9, np.uint8))
+    assert canvas.shape == (480, 640, 3)
+    assert int(canvas[165:315, 245:395].max()) == 9
+    assert int(canvas[0, 0, 0]) == 127
+
+
+def test_every_capability_can_be_named() -> None:
+    assert "face" in capabilities()
+
+
+def test_without_photos_nothing_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["face", "--data", str(tmp_path / "nowhere")]) == 2
+    assert "CV_EVAL_DATA" in capsys.readouterr().err
