@@ -2,7 +2,7 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-servers check format bench evaluate openapi weights environment environment-dev
+.PHONY: help run servers test test-servers check audit format bench evaluate openapi weights environment environment-dev
 
 ARGS ?=
 
@@ -41,6 +41,10 @@ check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
+
+audit: ## known vulnerabilities of the pinned packages; ARGS=--where-possible: no failure without the advisories
+	$(call bootstrap,--venv .venv-audit requirements-audit.txt)
+	@.venv-audit/bin/python scripts/audit_dependencies.py $(ARGS)
 
 format: environment-dev ## format and sort imports
 	$(IN_VENV) -m ruff format .
