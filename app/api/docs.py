@@ -98,9 +98,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
     """Add what FastAPI can't see: our error documents, and bodies read by ``body_of``."""
-    statuses = ("401", "403", "422", "429", "503") if "security" in operation else ("422", "429", "503")
-    for status in statuses:
-        operation["responses"][status] = _PROBLEM
     for dependency in route.dependant.dependencies:
         model = body_model_of(dependency.call)
         if model is None:
@@ -113,3 +110,13 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
             "required": True,
             "content": {"application/json": content, "multipart/form-data": content},
         }
+    for status in _problem_statuses(operation):
+        operation["responses"][status] = _PROBLEM
+
+
+def _problem_statuses(operation: dict[str, Any]) -> tuple[str, ...]:
+    """Which problem documents an operation may answer with."""
+    anywhere = ("422", "429", "503")
+    with_key = ("401", "403", "404") if "security" in operation else ()
+    with_body = ("409", "413", "504") if "requestBody" in operation else ()
+    return anywhere + with_key + with_body
