@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from pydantic import SecretStr
 from redis import Redis
 
 from app.config import Settings
