@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from app.core.types import FloatArray
-from app.services.database import Connection, Row
+from app.services.database import Connection, Row, affected
 from app.services.image_filters import ImageFilter
 
 _PAGE_COLUMNS = (
@@ -177,6 +177,54 @@ async def list_images(
         *arguments,
     )
     return [_image(row) for row in rows]
+
+
+# What scripts/reindex.py still has to embed with a model: its vector is of another one, and none is staged.
+_WAITING = (
+    f"{_FROM} AND a.model_id <> $1 "
+    "AND NOT EXISTS (SELECT FROM image_reindex r WHERE r.image_id = m.id AND r.model_id = $1)"
+)
+
+
+async def count_waiting(connection: Connection, model_id: str) -> int:
+    """Pictures that have no vector of the model yet."""
+    return int(await connection.fetchval(f"SELECT count(*) {_WAITING}", model_id))
+
+
+async def waiting_images(connection: Connection, model_id: str, *, after_id: str, limit: int) -> list[StoredImage]:
+    """The next pictures, by id, that have no vector of the model yet."""
+    rows = await connection.fetch(
+        f"SELECT {_PAGE_COLUMNS} {_WAITING} AND m.id > $2 ORDER BY m.id LIMIT $3",
+        model_id,
+        after_id,
+        limit,
+    )
+    return [_image(row) for row in rows]
+
+
+async def stage_vectors(connection: Connection, staged: Sequence[tuple[StoredImage, FloatArray]]) -> None:
+    """Keep new vectors, with the vector and model ids that the pictures carry here, until the switch."""
+    await connection.executemany(
+        "INSERT INTO image_reindex (image_id, model_id, vector_id, vector) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (image_id) DO UPDATE SET model_id = $2, vector_id = $3, vector = $4",
+        [(image.image_id, image.model_id, image.vector_id, vector.astype("<f4").tobytes()) for image, vector in staged],
+    )
+
+
+async def switch_vectors(connection: Connection, model_id: str) -> int:
+    """Make the staged vectors of the model the pictures' own, and empty the stage; how many there were."""
+    await connection.execute(
+        "UPDATE image_assets a SET model_id = r.model_id, vector = r.vector FROM image_reindex r "
+        "WHERE r.image_id = a.image_id AND r.model_id = $1",
+        model_id,
+    )
+    status = await connection.execute(
+        "UPDATE image_metadata m SET vector_id = r.vector_id FROM image_reindex r "
+        "WHERE r.image_id = m.id AND r.model_id = $1",
+        model_id,
+    )
+    await connection.execute("DELETE FROM image_reindex")
+    return affected(status)
 
 
 def _metadata(details: ImageDetails) -> dict[str, object]:

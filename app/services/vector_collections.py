@@ -156,6 +156,20 @@ class VectorCollection:
             )
         await self.create(alias=current is None)
 
+    async def open_beside(self) -> None:
+        """Make and load this model's collection while the public name stays with another's, to fill it."""
+        async with self._opening, self._call():
+            await self.create(alias=False)
+            self._ready = True
+
+    async def take_alias(self) -> None:
+        """Give the public name to this model's collection, in one step."""
+        async with self._loaded() as name:
+            if await self.current_collection() is None:
+                await self._client.create_alias(name, self.spec.alias, **self._options)
+            else:
+                await self._client.alter_alias(name, self.spec.alias, **self._options)
+
     async def create(self, *, alias: bool) -> None:
         """Make and load this model's collection; with ``alias`` also give it the public name."""
         name = self.spec.collection

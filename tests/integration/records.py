@@ -120,12 +120,12 @@ class Records:
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
             for name, value in self._settings.model_dump().items()
         }
-        return {**os.environ, **{name: "" if value is None else str(value) for name, value in plain.items()}}
+        return {**os.environ, **{name: _as_variable(value) for name, value in plain.items()}}
 
-    def reconcile(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run scripts/reconcile.py on these backends."""
+    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the scripts on these backends."""
         return subprocess.run(
-            [sys.executable, "scripts/reconcile.py", *arguments],
+            [sys.executable, script, *arguments],
             cwd=PROJECT_DIR,
             env=self._environment(),
             capture_output=True,
@@ -133,6 +133,14 @@ class Records:
             timeout=120,
             check=False,
         )
+
+    def reconcile(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts/reconcile.py on these backends."""
+        return self.run("scripts/reconcile.py", *arguments)
+
+    def delete_image_vector(self, vector_id: str) -> None:
+        """Take a picture's vector out of Milvus behind the service's back."""
+        self._milvus.delete("image_embeddings", filter=f'vector_id == "{vector_id}"')
 
     @contextmanager
     def separate_process(self) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
@@ -161,6 +169,13 @@ class Records:
         """The results of ``count`` calls that run at the same time."""
         with ThreadPoolExecutor(count) as threads:
             return [future.result() for future in [threads.submit(call) for _ in range(count)]]
+
+
+def _as_variable(value: object) -> str:
+    """A setting as the environment carries it: lists and tables as JSON, nothing as empty."""
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return json.dumps(value if isinstance(value, dict) else list(value))
+    return "" if value is None else str(value)
 
 
 def free_port() -> int:

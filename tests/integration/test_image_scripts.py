@@ -1,0 +1,110 @@
+"""import_images.py, reindex.py and reconcile.py on pictures, run as commands over real backends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import cv2
+import httpx
+import pytest
+
+from tests.integration.records import Records
+from tests.integration.test_api_image import API, found, indexed
+from tests.photos import astronaut, coffee, group
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three rooms with a picture each, a copy, and a file that is none."""
+    for name, image in (("101/a.jpg", coffee()), ("102/b.png", group()), ("102/copy.png", group())):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), image)
+    (tmp_path / "103").mkdir()
+    (tmp_path / "103" / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture either")
+    return tmp_path
+
+
+def run_import(records: Records, folder: Path) -> subprocess.CompletedProcess[str]:
+    return records.run(
+        "scripts/import_images.py", str(folder), "--category", "room", "--room-from-folder", "--tag", "new"
+    )
+
+
+def test_a_folder_is_imported_and_a_second_run_goes_on(client: httpx.Client, records: Records, folder: Path) -> None:
+    first = run_import(records, folder)
+    assert first.returncode == 1, first.stderr
+    assert "2 indexed, 1 there before, 1 refused" in first.stdout
+    assert "103/broken.jpg: The data is not a picture" in first.stderr
+    rows = records.rows("SELECT room_number, tags, uploaded_by FROM image_metadata ORDER BY room_number")
+    assert rows == [{"room_number": room, "tags": ["new"], "uploaded_by": "import"} for room in ("101", "102")]
+    assert len(found(client, category="room", filters={"room_number": "101"})) == 1
+    cv2.imwrite(str(folder / "103" / "broken.jpg"), astronaut())
+    second = run_import(records, folder)
+    assert "1 pictures to index, 3 done before" in second.stdout
+    assert "1 indexed, 0 there before, 0 refused" in second.stdout
+    assert second.returncode == 0
+    assert records.count("image_metadata") == 3
+
+
+def test_a_journal_that_was_cut_short_is_read_as_far_as_it_goes(records: Records, folder: Path) -> None:
+    journal = folder / ".cv-import-room.jsonl"
+    journal.write_text(json.dumps({"file": "101/a.jpg", "outcome": "indexed"}) + '\n{"file": "102/b.p')
+    answer = run_import(records, folder)
+    assert "3 pictures to index, 1 done before" in answer.stdout
+    assert records.count("image_metadata") == 1
+
+
+def test_pictures_of_another_model_are_embedded_anew(client: httpx.Client, records: Records) -> None:
+    ids = {indexed(client, image) for image in (coffee(), group())}
+    before = set(records.image_vectors())
+    records.rows("UPDATE image_assets SET model_id = 'of-yesterday'")
+    answer = records.run("scripts/reindex.py")
+    assert answer.returncode == 0, answer.stderr
+    assert "2 pictures switched" in answer.stdout
+    assert set(found(client, top_k=5)) == ids
+    vectors = {row["vector_id"] for row in records.rows("SELECT vector_id FROM image_metadata")}
+    assert vectors.isdisjoint(before)
+    assert records.count("image_assets", "model_id = 'of-yesterday'") == 0
+    assert records.count("image_reindex") == 0
+    again = records.run("scripts/reindex.py")
+    assert "0 pictures switched" in again.stdout
+
+
+def test_a_missing_original_is_told(client: httpx.Client, records: Records) -> None:
+    cup = indexed(client, coffee())
+    records.rows("UPDATE image_assets SET model_id = 'of-yesterday', object_key = 'lost-found/gone.jpg'")
+    answer = records.run("scripts/reindex.py")
+    assert answer.returncode == 1
+    assert f"the original of {cup} is missing" in answer.stderr
+
+
+def test_faces_are_not_re_embedded(records: Records) -> None:
+    answer = records.run("scripts/reindex.py", "--collection", "face_embeddings")
+    assert answer.returncode == 2
+    assert "Enrol people again" in answer.stderr
+
+
+def test_reconcile_restores_a_vector_that_milvus_lost(client: httpx.Client, records: Records) -> None:
+    cup = indexed(client, coffee(), tags=["white"])
+    records.rows("UPDATE image_assets SET created_at = NOW() - INTERVAL '1 hour'")
+    [vector_id] = records.image_vectors()
+    records.delete_image_vector(vector_id)
+    assert found(client) == []
+    looked = records.reconcile()
+    assert looked.returncode == 1
+    assert f"missing vectors: 1: {vector_id}" in looked.stdout
+    assert records.reconcile("--mend").returncode == 0
+    assert found(client, filters={"tags": ["white"]}) == [cup]
+
+
+def test_reconcile_leaves_what_is_being_indexed(client: httpx.Client, records: Records) -> None:
+    indexed(client, coffee())
+    records.rows("DELETE FROM image_metadata")  # its vector and objects look like those of a picture under way
+    looked = records.reconcile()
+    assert "orphan vectors: 0" in looked.stdout
+    assert "orphan objects: 0" in looked.stdout
+    assert client.get(API).json()["images"] == []
