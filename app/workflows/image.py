@@ -32,6 +32,9 @@ from app.utils import clock, metrics
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
 
+# What callers of the use cases speak in, wherever it is defined.
+__all__ = ["ImageDetails", "ImageFilter", "ImageWorkflow", "Indexed", "StoredImage"]
+
 THUMBNAIL_PX = 320
 _ORIGINAL_QUALITY = 92
 _THUMBNAIL_QUALITY = 80

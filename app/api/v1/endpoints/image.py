@@ -35,11 +35,9 @@ from app.models.image import (
     Status,
     Tags,
 )
-from app.services.image_filters import ImageFilter
-from app.services.image_store import ImageDetails, StoredImage
 from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.image import ImageWorkflow
+from app.workflows.image import ImageDetails, ImageFilter, ImageWorkflow, StoredImage
 from app.workflows.image_search import ImageQuery
 
 router = APIRouter(prefix="/image", tags=["image"])
