@@ -18,8 +18,6 @@ sys.path.insert(0, str(PROJECT_DIR))  # so that it runs by its path, from any fo
 
 from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir, requires_keys  # noqa: E402
 from scripts.local.errors import LocalStackError, StopRequested  # noqa: E402
-from scripts.local.processes import Child  # noqa: E402
-from scripts.local.service import Service  # noqa: E402
 from scripts.local.stack import LocalStack, open_stack  # noqa: E402
 from scripts.local.steps import run_step  # noqa: E402
 from scripts.local.supervisor import stop_signals, watch  # noqa: E402
@@ -50,20 +48,12 @@ def serve_servers(stack: LocalStack, *, stop_requested: threading.Event) -> None
     watch(stack.services.values(), until=stop_requested)
 
 
-def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threading.Event) -> None:
+def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threading.Event, began_s: float) -> None:
     """Migrate, make the collections, start the API, and keep everything up."""
-    began_s = time.monotonic()
     address = Address.of(given)
-    environment = api_environment(given, servers=stack.settings(), layout=stack.layout)
-    service = Service(
-        ApiServer(address, environment),
-        child=Child("api", run_dir=stack.layout.run_dir),
-        announce=announce,
-        stop_requested=stop_requested,
-        ready_timeout_s=_API_READY_TIMEOUT_S,
-    )
-    service.stop_leftover()
     address.require_free()
+    environment = api_environment(given, servers=stack.settings(), layout=stack.layout)
+    service = stack.service(ApiServer(address, environment), ready_timeout_s=_API_READY_TIMEOUT_S)
     if not address.is_loopback and not requires_keys(environment):
         announce(f"listening on {address.host} without API keys; of other Host names only ALLOWED_HOSTS are served")
     for label, arguments in {
@@ -86,16 +76,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--servers-only", action="store_true", help="start the backends, not the API")
     options = parser.parse_args()
+    began_s = time.monotonic()
     given = given_settings()
     try:
         with stop_signals() as stop_requested:
             if not options.servers_only:
                 fetch_models(given, stop_requested=stop_requested)
-            with open_stack(project_data_dir(given), announce=announce, stop_requested=stop_requested) as stack:
+            with open_stack(
+                project_data_dir(given),
+                announce=announce,
+                stop_requested=stop_requested,
+                dependents=[ApiServer(Address.of(given), given)],
+            ) as stack:
                 if options.servers_only:
                     serve_servers(stack, stop_requested=stop_requested)
                 else:
-                    serve_api(stack, given=given, stop_requested=stop_requested)
+                    serve_api(stack, given=given, stop_requested=stop_requested, began_s=began_s)
     except StopRequested:
         pass
     except LocalStackError as error:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from scripts.local.errors import LocalStackError
+from scripts.local.layout import Layout
 from scripts.local.postgres import PostgresServer
 from scripts.local.stack import LocalStack, open_stack
 from tests.real_servers import RealStack
@@ -26,6 +29,8 @@ from tests.real_servers import RealStack
 BackendName = Literal["postgres", "milvus", "valkey", "objects"]
 
 DEFAULT_RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672/"
+_FOLDER_PREFIX = "cv-service-tests-"
+_ABANDONED_AFTER_S = 3600.0
 _AMQP_PORT = 5672
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _PROBE_TIMEOUT_S = 2.0
@@ -97,20 +102,41 @@ class RunningBackends:
 @contextmanager
 def folder_for_servers() -> Iterator[Path]:
     """A temporary data directory, emptied at the end with all that stands in for it elsewhere."""
-    folder = Path(tempfile.mkdtemp(prefix="cv-service-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
     try:
         yield folder
     finally:
-        stand_in = folder / "postgres.location"
-        if stand_in.is_file():  # the temporary directory itself lies below a closed folder
-            shutil.rmtree(Path(stand_in.read_text(encoding="utf-8").strip()).parent)
-        shutil.rmtree(folder)
+        if folder.exists():
+            _remove(folder)
+
+
+def sweep_abandoned() -> None:
+    """Stop and remove what test runs left behind when they were killed, an hour ago or longer."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*/run"):
+        status = folder.stat()
+        if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _ABANDONED_AFTER_S:
+            continue
+        layout = Layout.create(folder.parent)
+        try:
+            with layout.locked():
+                LocalStack(layout, announce=lambda _line: None, stop_requested=threading.Event())
+                _remove(layout.data_dir)
+        except LocalStackError:
+            continue  # a run that is still going on holds it
+
+
+def _remove(folder: Path) -> None:
+    stand_in = folder / "postgres.location"
+    if stand_in.is_file():  # the temporary directory itself lies below a closed folder
+        shutil.rmtree(Path(stand_in.read_text(encoding="utf-8").strip()).parent)
+    shutil.rmtree(folder)
 
 
 @contextmanager
 def running_backends() -> Iterator[RunningBackends]:
     """Start the servers over a temporary directory, and leave nothing behind."""
+    sweep_abandoned()
     with (
         folder_for_servers() as folder,
         open_stack(

@@ -101,7 +101,14 @@ class ApiServer:
 
     def command(self) -> Command:
         """uvicorn; streams that clients hold open get a few seconds to end."""
-        options = ["--host", self.address.host, "--port", str(self.address.port), "--no-access-log"]
+        options = [
+            "--host",
+            self.address.host,
+            "--port",
+            str(self.address.port),
+            "--no-access-log",
+            "--log-level=warning",
+        ]
         options += ["--no-server-header", "--timeout-graceful-shutdown", "10"]
         return Command(
             argv=[sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env", *options],

@@ -22,7 +22,7 @@ from pymilvus import DataType, MilvusClient
 
 from scripts.local.layout import PROJECT_DIR
 from scripts.local.ports import LOOPBACK
-from tests.backends import RunningBackends, folder_for_servers, running_backends
+from tests.backends import RunningBackends, folder_for_servers, running_backends, sweep_abandoned
 
 START_LIMIT_S = 90.0
 DIMENSION = 64
@@ -184,7 +184,16 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(lambda: "settings that point at the servers" in self.output.read_text())
+        process = self.process
+        self.wait_until(lambda: process.poll() is not None or "settings that point" in self.output.read_text())
+        assert process.poll() is None, self.output.read_text()
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Look again and again; a failure shows what the supervisor said."""
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while not condition():
+            assert time.monotonic() < deadline_s, self.output.read_text()
+            time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end."""
@@ -201,13 +210,6 @@ class Supervisor:
 
     def addresses(self) -> dict[str, str | None]:
         return dotenv_values(self._data_dir / "run" / "backends.env")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + START_LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "did not come true in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -243,6 +245,19 @@ async def test_supervisor_that_was_killed_leaves_nothing_that_a_new_start_cannot
     assert "nothing is left running" in supervisor.output.read_text()
 
 
+def test_what_a_killed_test_run_left_is_swept_away_after_an_hour(supervisor: Supervisor, data_dir: Path) -> None:
+    supervisor.start()
+    servers = supervisor.servers()
+    supervisor.end(signal.SIGKILL)
+    sweep_abandoned()
+    assert all(server.is_running() for server in servers)
+    two_hours_ago_s = time.time() - 7200
+    os.utime(data_dir / "run", (two_hours_ago_s, two_hours_ago_s))
+    sweep_abandoned()
+    assert not any(server.is_running() for server in servers)
+    assert not data_dir.exists()
+
+
 def test_supervisor_restarts_a_server_on_the_same_port(supervisor: Supervisor) -> None:
     supervisor.start()
     with redis.Redis.from_url(str(supervisor.addresses()["REDIS_URL"])) as client:
@@ -250,8 +265,8 @@ def test_supervisor_restarts_a_server_on_the_same_port(supervisor: Supervisor) -
         for server in supervisor.servers():
             if "valkey" in server.name():
                 server.kill()
-        wait_until(lambda: "Valkey ended with code -9" in supervisor.output.read_text())
-        wait_until(lambda: answers(client))
+        supervisor.wait_until(lambda: "Valkey ended with code -9" in supervisor.output.read_text())
+        supervisor.wait_until(lambda: answers(client))
         assert client.get("durable") == b"yes"
     assert supervisor.end(signal.SIGINT) == 0
 
