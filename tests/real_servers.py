@@ -14,14 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scripts.local.errors import LocalStackError
 from scripts.local.layout import Layout
-from scripts.local.ports import LOOPBACK, choose_free_port
+from scripts.local.ports import LOOPBACK, choose_free_port, is_free
 from scripts.local.processes import Command
 from scripts.local.server import Server, server_environment
 from scripts.local.stack import LocalStack
 from scripts.local.valkey import ValkeyServer
 
 _PROBE_TIMEOUT_S = 2.0
+_ETCD_PEER_PORT = 2380
 
 # What the package's own command does, but in one process, which can be stopped, frozen and killed as such. The package
 # chooses free ports for the many parts, before each start.
@@ -60,7 +62,9 @@ class MilvusStandalone:
     label: str = "Milvus"
 
     def prepare(self) -> None:
-        """Nothing: the launcher writes the configuration."""
+        """Nothing but a look: its etcd always takes one certain port for its peers, so one at a time can run here."""
+        if not is_free(_ETCD_PEER_PORT):
+            raise LocalStackError(f"Milvus needs port {_ETCD_PEER_PORT} for its etcd; another process has it.")
 
     def command(self) -> Command:
         data_dir = self.layout.data_dir / "milvus-standalone"

@@ -1,0 +1,51 @@
+"""The running service against its own document: whatever it says, it does.
+
+Requests are made up from the document, so most are refused, and none may crash, hang or be answered in another shape.
+CV_SCHEMATHESIS_S is the time that is given to it, in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.integration.conftest import Service, Start
+
+BUDGET_S = int(os.environ.get("CV_SCHEMATHESIS_S", "60"))
+KEY = "key-of-the-document-test-0123456789abcdef"
+CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Start) -> Iterator[Service]:
+    with start_service(AUTH_REQUIRED=True, ADMIN_API_KEY=SecretStr(KEY), RATE_LIMIT_PER_MINUTE=0) as started:
+        started.records.wait_until(lambda: started.records.count("api_keys") > 0)
+        yield started
+
+
+def test_the_service_keeps_to_its_document(service: Service, tmp_path: Path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{service.client.base_url}/openapi.json",
+        f"--checks={','.join(CHECKS)}",
+        f"--header=X-API-Key: {KEY}",
+        # It never ends by itself.
+        "--exclude-path=/api/v1/cv/events",
+        "--phases=examples,coverage,fuzzing",
+        "--max-examples=20",
+        f"--max-time={BUDGET_S}",
+        "--request-timeout=20",
+        "--generation-with-security-parameters=false",
+        "--seed=1",
+        "--generation-database=none",
+        "--no-color",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=BUDGET_S + 180)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
