@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -61,13 +58,3 @@ image_index_total = Counter(
 enrolment_total = Counter("cv_face_enrolment_total", "Enrolments by outcome", ["status"])
 http_requests_total = Counter("cv_http_requests_total", "HTTP requests", ["method", "route", "status"])
 http_duration = Histogram("cv_http_request_seconds", "HTTP request duration", ["method", "route"], buckets=_SECONDS)
-
-
-@contextmanager
-def timed_stage(stage: str) -> Iterator[None]:
-    """Observe one stage of a request under ``cv_stage_seconds``, such as ``face.detect``."""
-    started_at = time.perf_counter()
-    try:
-        yield
-    finally:
-        stage_duration.labels(stage).observe(time.perf_counter() - started_at)

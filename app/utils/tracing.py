@@ -138,7 +138,7 @@ def name_request(*, method: str, route: str, status: int) -> None:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Time one stage of a request: a span, and ``cv_stage_seconds`` under its name."""
+    """Time one stage of a request, such as ``face.detect``: a span, and ``cv_stage_seconds`` under its name."""
     started_at = time.perf_counter()
     with span(name):
         try:

@@ -26,7 +26,7 @@ from app.services.cache_keys import PEOPLE_KEY
 from app.services.database import Connection, Database
 from app.services.face_store import Identity
 from app.services.vector_db import FaceHit, VectorDBService
-from app.utils import metrics
+from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
 from app.workflows.attendance import AttendanceBook, Sighting
 
@@ -209,7 +209,7 @@ class FaceWorkflow:
         if not vectors:
             return []
         people_known = await self._cache.find(PEOPLE_KEY)
-        with metrics.timed_stage("face.search"):
+        with tracing.stage("face.search"):
             hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS)
         async with self._database.connection() as connection:
             owners = await _owners(connection, hits)
@@ -246,7 +246,7 @@ class FaceWorkflow:
         [(match, confidence)] = await self.match([probe.vector])
         if match is None:
             return Recognition(Outcome.UNKNOWN, box=probe.face.box, confidence=confidence, liveness=probe.liveness)
-        with metrics.timed_stage("face.record"):
+        with tracing.stage("face.record"):
             sighting = Sighting(match.identity, confidence, camera_id, taken_at, probe.liveness is not None)
             event_id, warnings = await self.attendance.record(sighting, actor=actor)
         return Recognition(
@@ -262,19 +262,19 @@ class FaceWorkflow:
     # What follows runs on an inference thread.
 
     def _read_largest(self, picture: bytes, check_liveness: bool) -> Probe | None:
-        with metrics.timed_stage("face.decode"):
+        with tracing.stage("face.decode"):
             image = decode_image(picture, max_pixels=self._rules.max_pixels)
-        with metrics.timed_stage("face.detect"):
+        with tracing.stage("face.detect"):
             face = largest_face(self._engine.detect_dominant_faces(image))
         if face is None:
             return None
         liveness = None
         if check_liveness:
-            with metrics.timed_stage("face.liveness"):
+            with tracing.stage("face.liveness"):
                 [liveness] = self._liveness.assess(image, [face])
             if not liveness.is_live:
                 return Probe(face, liveness, None)
-        with metrics.timed_stage("face.embed"):
+        with tracing.stage("face.embed"):
             [embedding] = self._engine.embed_probes(image, [face])
         return Probe(face, liveness, embedding.vector)
 
