@@ -190,9 +190,10 @@ class PyramidFaceDetector:
             windows = [_window(box, share=_LOOK_PX / _LOOK_FACE_PX) for box in batch]
             scores, offsets = self._detector.run([cut_square(image, window, side_px=_LOOK_PX) for window in windows])
             for row, window in enumerate(windows):
-                around = decode(anchors, offsets[row]).reshape(-1, 2, 2) / np.float32(_LOOK_PX)
-                around = window.to_image(around).reshape(-1, 4)
-                seen[start + row], sure[start + row] = refine(batch[row], around, scores[row, :, 1])
+                near = np.flatnonzero(scores[row, :, 1] >= self._min_proposal)
+                corners = decode(anchors[near], offsets[row, near]).reshape(-1, 2, 2) / np.float32(_LOOK_PX)
+                around = window.to_image(corners).reshape(-1, 4)
+                seen[start + row], sure[start + row] = refine(batch[row], around, scores[row, near, 1])
         return seen, sure
 
     def _landmarks(self, image: Image, boxes: FloatArray) -> FloatArray:

@@ -74,9 +74,9 @@ def suppress(boxes: FloatArray, scores: FloatArray, *, max_iou: float = 0.4) -> 
 def refine(
     proposal: FloatArray, boxes: FloatArray, scores: FloatArray, *, min_iou: float = 0.35
 ) -> tuple[FloatArray, float]:
-    """The boxes that agree with the proposal, averaged by score, and the best of their scores."""
+    """The boxes that agree with the proposal, averaged by score, and the best of their scores; 0 where none does."""
     agreeing = np.where(_iou_with(proposal, boxes) >= min_iou, scores, np.float32(0.0))
-    best = float(agreeing.max())
+    best = float(agreeing.max(initial=0.0))
     if best == 0.0:
         return proposal, 0.0
     weights = np.where(agreeing >= best / 2, agreeing, np.float32(0.0))
