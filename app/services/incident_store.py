@@ -119,7 +119,8 @@ async def join_incident(connection: Connection, incident_id: int, *, confidence:
 async def end_quiet_incidents(connection: Connection, *, quiet: timedelta) -> None:
     """Note that what has not been seen for ``quiet`` is over: it ended when it was seen last."""
     await connection.execute(
-        "UPDATE anomaly_incidents SET ended_at = last_seen_at WHERE ended_at IS NULL AND last_seen_at < NOW() - $1::interval",
+        "UPDATE anomaly_incidents SET ended_at = last_seen_at "
+        "WHERE ended_at IS NULL AND last_seen_at < NOW() - $1::interval",
         quiet,
     )
 
