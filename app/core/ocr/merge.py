@@ -33,8 +33,10 @@ class Reading:
 
 
 def needs_second_reading(text: str) -> bool:
-    """Whether a Vietnamese reader could improve on ``text``: it holds at least two letters."""
-    return sum(character.isalpha() for character in text) >= 2
+    """Whether a Vietnamese reader could improve on ``text``: it has two letters, and is no code as ``HD:00207317``."""
+    letters = sum(character.isalpha() for character in text)
+    digits = sum(character.isdigit() for character in text)
+    return letters >= 2 and not (letters <= 4 and digits > 2 * letters)
 
 
 def merge(latin: Reading, vietnamese: Reading) -> Reading:

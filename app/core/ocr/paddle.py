@@ -23,10 +23,17 @@ _RUNTIME_ERRORS = (RuntimeError, ValueError, AssertionError, cv2.error)
 """What PaddleOCR, OpenCV and the runtimes below them raise on input or memory that they cannot take."""
 
 
+class _Resize(Protocol):
+    """PaddleX's resizing step; lines narrower than ``rec_image_shape`` (channels, height, width) are padded to it."""
+
+    rec_image_shape: list[int]
+
+
 class _Predictor(Protocol):
-    """The part of PaddleX's predictors used here."""
+    """The part of PaddleX's predictors used here; the step's name is spelled as PaddleX spells it."""
 
     runner: object
+    pre_tfs: dict[str, object]
 
 
 class _PaddleModel(Protocol):
@@ -64,12 +71,19 @@ class PaddleDetector:
 
 
 class PaddleReader:
-    """``paddleocr.TextRecognition``. Thread-safe: one call at a time. Arguments as for :class:`PaddleDetector`."""
+    """``paddleocr.TextRecognition``. Thread-safe: one call at a time. Arguments as for :class:`PaddleDetector`.
+
+    Args:
+        min_width_px: narrower lines are padded to it; as the folder says when omitted.
+    """
 
     name = "paddleocr"
 
-    def __init__(self, model_dir: Path, *, model_name: str, session: Session) -> None:
+    def __init__(self, model_dir: Path, *, model_name: str, session: Session, min_width_px: int | None = None) -> None:
         self._model = _open("TextRecognition", model_dir, model_name, session)
+        if min_width_px is not None:
+            resize = cast(_Resize, self._model.paddlex_predictor.pre_tfs["ReisizeNorm"])
+            resize.rec_image_shape = [*resize.rec_image_shape[:2], min_width_px]
         self._lock = threading.Lock()
 
     def read(self, crops: Sequence[Image]) -> list[Reading]:

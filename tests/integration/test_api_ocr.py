@@ -1,0 +1,315 @@
+"""Documents over HTTP: read, keep, confirm, forget."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from app.services.database import Database
+from app.workflows.ocr import DocumentRetention
+from tests.integration.conftest import Service, Start
+from tests.photos import coffee, jpeg
+from tests.synthetic_documents import citizen_card_2021, driver_licence, passport, photographed, vat_invoice
+
+API = "/api/v1/cv/ocr"
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Start) -> Iterator[Service]:
+    """A service that reads documents, with an empty registry of suppliers."""
+    with start_service(OCR_ENABLED=True, INFERENCE_DEADLINE_S=200.0) as own:
+        own.client.timeout = httpx.Timeout(240)
+        yield own
+
+
+@pytest.fixture(scope="module")
+def ocr(service: Service) -> httpx.Client:
+    return service.client
+
+
+def encoded(image: NDArray[np.uint8]) -> str:
+    return base64.b64encode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()).decode()
+
+
+def pdf_of(image: NDArray[np.uint8], pages: int = 1) -> bytes:
+    """A scan: pages that are pictures."""
+    picture = PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1]))
+    file = io.BytesIO()
+    picture.save(file, "PDF", save_all=True, append_images=[picture] * (pages - 1))
+    return file.getvalue()
+
+
+def read_invoice(client: httpx.Client, image: str, **fields: Any) -> httpx.Response:
+    return client.post(f"{API}/invoice", json={"image": image, **fields})
+
+
+def read_id(client: httpx.Client, image: str, **fields: Any) -> httpx.Response:
+    return client.post(f"{API}/id", json={"image": image, **fields})
+
+
+def test_an_invoice_is_answered_as_the_spec_does(ocr: httpx.Client) -> None:
+    document = vat_invoice(1, "ruled")
+    answer = read_invoice(ocr, encoded(photographed(document.image, 1)), language="vi")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["success"] is True
+    assert body["total_amount"] == int(document.fields["total_amount"])
+    assert body["date"] == document.fields["date"]
+    assert body["currency"] == "VND"
+    assert body["tax_amount"] == int(document.fields["tax_amount"])
+    assert body["vendor_tax_code"] == document.fields["vendor_tax_code"]
+    assert body["invoice_number"] == document.fields["invoice_number"]
+    assert [item["amount"] for item in body["items"]] == [item.amount for item in document.items]
+    assert 0.7 < body["confidence"] <= 1
+    assert body["raw_text"]
+    assert body["ocr_time_ms"] > 0
+    assert body["engine"] == "paddleocr"
+
+
+def test_a_card_is_answered_as_the_spec_does(ocr: httpx.Client) -> None:
+    document = citizen_card_2021(2)
+    answer = read_id(ocr, encoded(photographed(document.image, 2)), document_type="id_card", country="VN")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["success"] is True
+    assert body["document_type"] == "id_card"
+    for field in ("id_number", "full_name", "date_of_birth", "gender", "nationality", "expiry_date"):
+        assert body[field] == document.fields[field], field
+    assert body["fields"]["id_number"]["source"] == "qr"
+    assert 0.9 < body["confidence"] <= 1
+
+
+def test_a_passport_is_read_by_its_machine_zone(ocr: httpx.Client) -> None:
+    document = passport(3)
+    body = read_id(ocr, encoded(photographed(document.image, 3))).json()
+    assert body["success"] is True
+    assert body["document_type"] == "passport"
+    for field in ("id_number", "date_of_birth", "gender", "nationality", "expiry_date"):
+        assert body[field] == document.fields[field], field
+    assert body["fields"]["expiry_date"]["source"] in ("mrz", "ocr")
+
+
+def test_a_licence_is_read(ocr: httpx.Client) -> None:
+    document = driver_licence(4)
+    body = read_id(ocr, encoded(document.image), document_type="driver_license").json()
+    assert body["success"] is True
+    assert body["id_number"] == document.fields["id_number"]
+    assert body["date_of_birth"] == document.fields["date_of_birth"]
+
+
+def test_a_picture_that_stands_on_its_side_is_read(ocr: httpx.Client) -> None:
+    document = vat_invoice(5, "bill")
+    sideways = np.ascontiguousarray(np.rot90(document.image))
+    assert read_invoice(ocr, encoded(sideways)).json()["total_amount"] == int(document.fields["total_amount"])
+
+
+def test_another_type_than_asked_for_is_refused(ocr: httpx.Client) -> None:
+    body = read_id(ocr, encoded(driver_licence(4).image), document_type="passport").json()
+    assert body["success"] is False
+    assert body["error"] == "wrong_document_type"
+    assert body["document_type"] == "driver_license"
+    assert body["id_number"] is None
+
+
+def test_two_cards_are_refused(ocr: httpx.Client) -> None:
+    both = np.vstack([citizen_card_2021(6).image, citizen_card_2021(7).image])
+    body = read_id(ocr, encoded(both)).json()
+    assert body["success"] is False
+    assert body["error"] == "several_documents"
+
+
+@pytest.mark.parametrize("endpoint", ["invoice", "id"])
+def test_a_blank_page_has_no_text(ocr: httpx.Client, endpoint: str) -> None:
+    answer = ocr.post(f"{API}/{endpoint}", json={"image": encoded(np.full((400, 300, 3), 255, np.uint8))})
+    assert answer.status_code == 200
+    assert answer.json()["success"] is False
+    assert answer.json()["error"] == "no_text_found"
+
+
+@pytest.mark.parametrize("endpoint", ["invoice", "id"])
+def test_a_photo_of_something_else_is_no_document(ocr: httpx.Client, endpoint: str) -> None:
+    answer = ocr.post(f"{API}/{endpoint}", json={"image": base64.b64encode(jpeg(coffee())).decode()})
+    assert answer.status_code == 200
+    assert answer.json()["success"] is False
+    assert answer.json()["error"] in ("no_text_found", "no_invoice_found", "no_document_found")
+
+
+def test_a_card_is_no_invoice(ocr: httpx.Client) -> None:
+    body = read_invoice(ocr, encoded(citizen_card_2021(2).image)).json()
+    assert body["success"] is False
+    assert body["error"] == "no_invoice_found"
+
+
+def test_a_scanned_pdf_is_read(ocr: httpx.Client) -> None:
+    document = vat_invoice(8, "open")
+    pdf = base64.b64encode(pdf_of(document.image)).decode()
+    assert read_invoice(ocr, pdf).json()["total_amount"] == int(document.fields["total_amount"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"image": ""}, 422, "empty_image"),
+        ({"image": "not base64!"}, 422, None),
+        ({"image": base64.b64encode(b"hello").decode()}, 422, "unsupported_image"),
+        ({"image": base64.b64encode(jpeg(coffee())[:5000]).decode()}, 422, "damaged_image"),
+        ({"image": base64.b64encode(b"%PDF-1.7 nothing").decode()}, 422, "damaged_pdf"),
+        ({}, 422, None),
+    ],
+    ids=["empty", "no base64", "no picture", "cut off", "damaged pdf", "no image"],
+)
+@pytest.mark.parametrize("endpoint", ["invoice", "id"])
+def test_bad_documents_are_refused(
+    ocr: httpx.Client, endpoint: str, body: dict[str, str], status: int, code: str | None
+) -> None:
+    answer = ocr.post(f"{API}/{endpoint}", json=body)
+    assert answer.status_code == status
+    if code is not None:
+        assert answer.json()["code"] == code
+
+
+def test_a_long_pdf_is_refused(ocr: httpx.Client) -> None:
+    pdf = pdf_of(np.full((80, 60, 3), 255, np.uint8), pages=100)
+    answer = read_invoice(ocr, base64.b64encode(pdf).decode())
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "too_many_pages"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "field", "value"),
+    [("invoice", "language", "xx"), ("id", "document_type", "library_card"), ("id", "country", "ZZ")],
+)
+def test_unknown_kinds_are_refused(ocr: httpx.Client, endpoint: str, field: str, value: str) -> None:
+    image = encoded(np.full((100, 100, 3), 255, np.uint8))
+    assert ocr.post(f"{API}/{endpoint}", json={"image": image, field: value}).status_code == 422
+
+
+def test_a_confirmed_seller_is_recognised_from_then_on(service: Service) -> None:
+    document = vat_invoice(9, "bill")
+    first = read_invoice(service.client, encoded(photographed(document.image, 9))).json()
+    confirmation = service.client.post(
+        f"{API}/results/{first['result_id']}/confirm", json={"vendor": "Cửa hàng Đã Xác Nhận", "confirmed_by": "EMP1"}
+    )
+    assert confirmation.status_code == 200
+    assert confirmation.json()["supplier_id"] is not None
+
+    again = read_invoice(service.client, encoded(photographed(document.image, 10))).json()
+    assert again["vendor"] == "Cửa hàng Đã Xác Nhận"
+    assert again["vendor_known"] is True
+    stored = service.client.get(f"{API}/results/{first['result_id']}").json()
+    assert stored["confirmed"] is True
+    assert stored["extracted_data"]["vendor"] == "Cửa hàng Đã Xác Nhận"
+    assert stored["extracted_data"]["total_amount"] == first["total_amount"]
+
+
+def test_results_are_stored_and_found(service: Service) -> None:
+    body = read_id(service.client, encoded(citizen_card_2021(11).image), processed_by="EMP7").json()
+    stored = service.client.get(f"{API}/results/{body['result_id']}")
+    assert stored.status_code == 200
+    assert stored.json()["document_type"] == "id_card"
+    assert stored.json()["processed_by"] == "EMP7"
+    assert stored.json()["extracted_data"]["id_number"] == body["id_number"]
+    assert stored.json()["redacted"] is False
+    assert service.client.get(f"{API}/results/999999").status_code == 404
+    assert service.client.post(f"{API}/results/999999/confirm", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["mask", "drop"])
+def test_identity_fields_end_with_their_retention(service: Service, action: Any) -> None:
+    document = citizen_card_2021(12)
+    result_id = read_id(service.client, encoded(document.image), keep_image=True).json()["result_id"]
+    service.records.rows("UPDATE ocr_results SET processed_at = NOW() - INTERVAL '31 days' WHERE id = $1", result_id)
+
+    async def redact() -> None:
+        database = Database(service.settings.DATABASE_URL.get_secret_value(), max_size=2, timeout_s=5)
+        await database.open()
+        try:
+            await DocumentRetention(database, days=30, action=action).step()
+        finally:
+            await database.close()
+
+    asyncio.run(redact())
+    stored = service.client.get(f"{API}/results/{result_id}").json()
+    assert stored["redacted"] is True
+    assert stored["raw_text"] is None
+    left = str(stored["extracted_data"])
+    assert document.fields["id_number"] not in left
+    assert document.fields["full_name"] not in left
+    assert document.fields["date_of_birth"] not in left
+    if action == "mask":
+        assert stored["extracted_data"]["id_number"] == "********" + document.fields["id_number"][-4:]
+    else:
+        assert "id_number" not in stored["extracted_data"]
+    assert service.client.post(f"{API}/results/{result_id}/confirm", json={}).status_code == 409
+    assert service.records.count("ocr_result_records", f"result_id = {result_id} AND object_key IS NOT NULL") == 0
+
+
+def test_requests_are_counted_under_both_names(ocr: httpx.Client) -> None:
+    read_id(ocr, encoded(citizen_card_2021(2).image))
+    metrics = ocr.get("/api/v1/cv/metrics").text
+    assert 'cv_ocr_total{type="id"}' in metrics
+    assert 'cv_ocr_requests_total{document_type="id_card"}' in metrics
+
+
+def test_a_text_pdf_is_read_from_its_text_layer() -> None:
+    """Rendered by Pillow, a page has no text layer; one with text is made here with PDFium's own fonts."""
+    from app.utils.pdf import read_pdf
+
+    pages = read_pdf(
+        text_pdf(["INVOICE No: A-17", "Date: 17/01/2025", "Bed linens 10 100.00 1,000.00", "Total: 1,000.00 USD"]),
+        max_pages=1,
+    )
+    assert pages[0].lines[0].text == "INVOICE No: A-17"
+    assert pages[0].image.shape[2] == 3
+
+
+def text_pdf(lines: list[str]) -> bytes:
+    """A PDF with a text layer, written by hand: Helvetica needs no embedding."""
+    text = " ".join(f"({line}) Tj 0 -24 Td" for line in lines)
+    stream = f"BT /F1 14 Tf 60 760 Td {text} ET".encode()
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+        b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+    ]
+    body, offsets = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    trailer = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(body))
+    return body + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + table + trailer
+
+
+def test_a_text_pdf_is_read_over_http(ocr: httpx.Client) -> None:
+    pdf = text_pdf(["ABC SUPPLIES LTD", "INVOICE No: A-17", "Date: 17/01/2025", "Total: 1,000.00 USD"])
+    body = read_invoice(ocr, base64.b64encode(pdf).decode()).json()
+    assert body["success"] is True
+    assert body["engine"] == "pdf_text"
+    assert (body["total_amount"], body["currency"], body["date"]) == (1000, "USD", "2025-01-17")
+
+
+def test_an_encrypted_pdf_is_refused(ocr: httpx.Client) -> None:
+    answer = read_invoice(ocr, base64.b64encode(ENCRYPTED_PDF).decode())
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "encrypted_pdf"
+
+
+ENCRYPTED_PDF = text_pdf(["secret"]).replace(
+    b"trailer << ",
+    b"trailer << /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" + b"41" * 32 + b"> /U <" + b"42" * 32 + b"> >> "
+    b"/ID [<41414141414141414141414141414141> <41414141414141414141414141414141>] ",
+)
+"""Locked by a password that nobody knows: the keys in it are no keys of any."""
