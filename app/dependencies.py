@@ -21,6 +21,7 @@ from app.composition.image import compose_image_searches, compose_images, load_i
 from app.composition.loops import background_loops
 from app.composition.models import open_loader
 from app.composition.resources import Resources
+from app.composition.rooms import compose_rooms, load_room_model
 from app.config import Settings
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
@@ -37,6 +38,7 @@ from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 from app.workflows.ocr import OcrWorkflow
 from app.workflows.rate_limit import RateLimiter
+from app.workflows.room import RoomWorkflow
 
 __all__ = ["Backends", "Resources", "open_backends", "open_database", "open_loader", "open_resources", "open_vectors"]
 
@@ -61,6 +63,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         face_engines = await asyncio.to_thread(load_face_engines, settings, loader)
         image_embedder = await asyncio.to_thread(load_image_embedder, loader)
         ocr_engine = await asyncio.to_thread(load_ocr_engine, settings, loader)
+        room_model = await asyncio.to_thread(load_room_model, settings, loader)
         backends = await open_backends(stack, settings)
         try:
             await backends.vectors.open()
@@ -77,6 +80,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             enrolments=compose_enrolments(settings, pool, backends, face_engines),
             images=compose_images(settings, pool, backends, image_embedder),
             image_searches=compose_image_searches(settings, pool, backends, image_embedder),
+            rooms=compose_rooms(settings, pool, backends, room_model),
             documents=compose_documents(settings, pool, backends, ocr_engine),
             events=EventStream(backends.database),
             health=HealthMonitor(backends.pings()),
@@ -131,6 +135,10 @@ def get_documents(resources: Everything) -> OcrWorkflow:
     return resources.documents
 
 
+def get_rooms(resources: Everything) -> RoomWorkflow:
+    return resources.rooms
+
+
 def get_events(resources: Everything) -> EventStream:
     return resources.events
 
@@ -145,5 +153,6 @@ Enrolments = Annotated[EnrolmentWorkflow, Depends(get_enrolments)]
 Images = Annotated[ImageWorkflow, Depends(get_images)]
 ImageSearches = Annotated[ImageSearchWorkflow, Depends(get_image_searches)]
 Documents = Annotated[OcrWorkflow, Depends(get_documents)]
+Rooms = Annotated[RoomWorkflow, Depends(get_rooms)]
 Events = Annotated[EventStream, Depends(get_events)]
 Zone = Annotated[ZoneInfo, Depends(get_zone)]

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.composition.models import open_loader
 from app.config import load_settings
 from app.core.heads import Pooling
 from app.core.looks import PLANS
-from app.dependencies import open_loader
 from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import HEADS_DIR, write_head
@@ -31,7 +31,7 @@ from scripts.heads.card import Story, facts, model_card
 from scripts.heads.examples import BadData, Source, labels_of
 from scripts.heads.recipes import Recipe, read_recipes
 from scripts.heads.rows import RowReader
-from scripts.heads.training import Collected, Question, Trained, collect, train
+from scripts.heads.training import Collected, Question, Tiles, Trained, collect, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +100,7 @@ def _own_recipe(options: argparse.Namespace) -> Recipe:
             name=options.name,
             pooling=options.pooling,
             looks=tuple(options.looks),
-            tile_labels=frozenset({True, False} if options.pooling is Pooling.MEAN else {False}),
+            tiles=Tiles.ALL if options.pooling is Pooling.MEAN else Tiles.BEST,
             l2=1e-3,
         ),
         story=Story(

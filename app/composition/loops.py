@@ -13,6 +13,7 @@ from app.workflows.ocr import DocumentRetention
 from app.workflows.relay import OutboxRelay
 from app.workflows.removal import RemovalWorker
 from app.workflows.retention import RecordRetention
+from app.workflows.room import RoomPhotoRetention
 
 _RETENTION_PERIOD_S = 3600.0
 
@@ -40,6 +41,8 @@ def background_loops(resources: Resources) -> list[Ping]:
         backends.database, days=settings.RETENTION_IDENTITY_DAYS, action=settings.OCR_RETENTION_ACTION
     )
 
+    room_retention = RoomPhotoRetention(backends.database, days=settings.RETENTION_ROOM_PHOTOS_DAYS)
+
     async def backlog() -> None:
         async with backends.database.connection() as connection:
             count, age_s = await outbox.backlog(connection)
@@ -62,5 +65,6 @@ def background_loops(resources: Resources) -> list[Ping]:
         lambda: repeat("health", look_at_backends, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+        lambda: repeat("room_photos", room_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("documents", document_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
     ]

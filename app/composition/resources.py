@@ -20,6 +20,7 @@ from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 from app.workflows.ocr import OcrWorkflow
 from app.workflows.rate_limit import RateLimiter
+from app.workflows.room import RoomWorkflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,14 @@ class Resources:
     enrolments: EnrolmentWorkflow
     images: ImageWorkflow
     image_searches: ImageSearchWorkflow
+    rooms: RoomWorkflow
     documents: OcrWorkflow
     events: EventStream
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
     zone: ZoneInfo
-    engines: tuple[str, ...] = ("face_recognition", "image_embedding")
+    engines: tuple[str, ...] = ("face_recognition", "image_embedding", "room_analysis")
 
     def providers(self) -> dict[str, str]:
         """What really runs each loaded network, by role."""

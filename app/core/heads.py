@@ -22,7 +22,7 @@ class Pooling(StrEnum):
     """How the scores of several views become one.
 
     ``MEAN`` suits what fills the picture, such as a mess. ``PEAK`` is half the mean of the whole views and half the
-    highest tile, and suits what may hide in a corner, such as a fire.
+    mean of the highest third of the tiles, and suits what may hide in a corner, such as a fire.
     """
 
     MEAN = "mean"
@@ -100,5 +100,6 @@ def pool_scores(wholes: FloatArray, tiles: FloatArray | None, *, pooling: Poolin
     if tiles is None:
         return float(wholes.mean())
     if pooling is Pooling.PEAK:
-        return float((wholes.mean() + tiles.max()) / 2)
+        highest = np.sort(tiles)[-max(len(tiles) // 3, 1) :]
+        return float((wholes.mean() + highest.mean()) / 2)
     return float(np.concatenate([wholes, tiles]).mean())

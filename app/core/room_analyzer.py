@@ -22,7 +22,7 @@ from app.core.views import Views, take_views
 
 DEPTHS = (QUICK, DETAILED)
 SURE = 0.9
-"""The confidence from which a head's answer is told as a fact; calibrated so that 99 of 100 such answers are right."""
+"""The confidence from which an answer is told as a fact. How often such answers are right stands on each head's card."""
 
 _IN_SIGHT = 0.8
 _BATHROOM_EVIDENCE = 0.3  # untidy or tidy rooms without a bathroom reach 0.13 on 106 photos

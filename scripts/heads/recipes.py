@@ -11,7 +11,7 @@ from app.ml_models.heads import HEADS_DIR
 from app.ml_models.tables import Table
 from scripts.heads.card import Story
 from scripts.heads.examples import Example, Source, read_background, read_examples
-from scripts.heads.training import Question
+from scripts.heads.training import Question, Tiles
 
 RECIPES_FILE = HEADS_DIR / "recipes.toml"
 
@@ -50,7 +50,8 @@ def _read_recipe(table: Table, data_dir: Path) -> Recipe:
             name=table.text("name"),
             pooling=Pooling(table.text("pooling")),
             looks=table.texts("looks"),
-            tile_labels=frozenset({"positive": True, "negative": False}[label] for label in table.texts("tile_labels")),
+            tiles=Tiles(table.text("tiles")),
+            cautious=table.flag("cautious", default=True),
             l2=table.number("l2"),
             threshold=table.number("threshold") if "threshold" in table else 0.5,
         ),

@@ -18,8 +18,7 @@ from app.utils.image_processing import decode_image, encode_jpeg
 
 _MAX_PIXELS = 50_000_000
 _AUGMENTED = 4
-_EMPTY_MAP = np.empty((0, 0, 0), np.float32)
-_NO_LOGITS = np.empty(0, np.float32)
+_ENLARGED_SIDES_PX = (320, 448)
 # Bumped when what is computed here changes, so that an old cache is not taken for a new one.
 _CACHE_VERSION = "1"
 
@@ -29,13 +28,15 @@ class PhotoRows:
     """Pooled features of one photo, each (n, 1280).
 
     Attributes:
-        training: whole views as they are, enlarged, mirrored and altered.
-        tiles: tiles of the detailed way of looking.
+        training: whole views as they are, mirrored and altered.
+        enlarged: whole views with more pixels.
+        tiles: tiles of the way of looking that has any.
         wholes: by way of looking, its whole views.
         look_tiles: by way of looking, its tiles; no entry where it has none.
     """
 
     training: FloatArray
+    enlarged: FloatArray
     tiles: FloatArray
     wholes: Mapping[str, FloatArray]
     look_tiles: Mapping[str, FloatArray]
@@ -78,11 +79,12 @@ class RowReader:
     def _compute(self, image: Image, *, seed: int) -> PhotoRows:
         rng = np.random.default_rng(seed)
         small = [image, mirror(image), *(alter(image, rng) for _ in range(_AUGMENTED))]
-        training = [*self._pooled(small), *self._pooled([image], side_px=320), *self._pooled([image], side_px=448)]
+        enlarged = [self._pooled([image], side_px=side_px)[0] for side_px in _ENLARGED_SIDES_PX]
         views = {look: take_views(self._extractor, image, plan=PLANS[look]) for look in self._looks}
         detailed = next((item for item in views.values() if item.tiles), None)
         return PhotoRows(
-            training=np.stack(training),
+            training=np.stack(self._pooled(small)),
+            enlarged=np.stack(enlarged),
             tiles=_stack(detailed.tiles if detailed else ()),
             wholes={look: _stack(item.wholes) for look, item in views.items()},
             look_tiles={look: _stack(item.tiles) for look, item in views.items() if item.tiles},
@@ -90,11 +92,6 @@ class RowReader:
 
     def _pooled(self, images: Sequence[Image], *, side_px: int | None = None) -> list[FloatArray]:
         return [item.pooled for item in self._extractor.extract(images, side_px=side_px)]
-
-
-def as_features(pooled: FloatArray) -> tuple[Features, ...]:
-    """Features of which only the pooled part is known, as a head's score needs no more."""
-    return tuple(Features(pooled=row, logits=_NO_LOGITS, feature_map=_EMPTY_MAP) for row in pooled)
 
 
 def alter(image: Image, rng: np.random.Generator) -> Image:
@@ -122,11 +119,18 @@ def _stack(features: Sequence[Features]) -> FloatArray:
 def _pack(rows: PhotoRows) -> dict[str, FloatArray]:
     named = {f"wholes.{look}": array for look, array in rows.wholes.items()}
     named |= {f"tiles.{look}": array for look, array in rows.look_tiles.items()}
-    return {"training": rows.training, "tiles": rows.tiles, **named}
+    return {"training": np.concatenate([rows.training, rows.enlarged]), "tiles": rows.tiles, **named}
 
 
 def _unpack(arrays: Mapping[str, FloatArray]) -> PhotoRows:
     def of(prefix: str) -> dict[str, FloatArray]:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-    return PhotoRows(training=arrays["training"], tiles=arrays["tiles"], wholes=of("wholes."), look_tiles=of("tiles."))
+    count = len(_ENLARGED_SIDES_PX)
+    return PhotoRows(
+        training=arrays["training"][:-count],
+        enlarged=arrays["training"][-count:],
+        tiles=arrays["tiles"],
+        wholes=of("wholes."),
+        look_tiles=of("tiles."),
+    )

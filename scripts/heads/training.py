@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,21 @@ from scripts.heads.validation import (
 )
 
 _FOLDS = 8
+_ROUNDS = 2
+_BEST_TILES = 2
 _MIN_EACH = 8  # photos of each answer, from that many groups: fewer give figures that mean nothing
+
+
+class Tiles(StrEnum):
+    """Which tiles are trained on, with the label of their photo.
+
+    ``ALL`` suits what fills the picture. ``BEST`` suits what may hide in a corner: of a positive photo only the two
+    tiles that speak most for it, found by fitting without them first.
+    """
+
+    NONE = "none"
+    ALL = "all"
+    BEST = "best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +47,17 @@ class Question:
     """What is to be learnt.
 
     Attributes:
-        tile_labels: whose tiles are trained on with the photo's label: of both answers where the thing fills the
-            picture, of the negative ones where a tile of a positive photo may show nothing.
+        l2: penalty on the weights.
+        cautious: whether the calibration stays unsure where the mistakes lie; see ``fit_calibration``.
         threshold: probability from which the answer is yes.
     """
 
     name: str
     pooling: Pooling
     looks: tuple[str, ...]
-    tile_labels: frozenset[bool]
+    tiles: Tiles
     l2: float
+    cautious: bool = True
     threshold: float = 0.5
 
 
@@ -119,14 +135,18 @@ def train(question: Question, collected: Collected) -> Trained:
                 scores[look][row] = score_rows(fitted, question.pooling, collected.rows[row], look=look)
     weights, bias = _fit(question, collected, np.arange(len(targets)))
     out_of_fold = {
-        look: cross_fitted_probabilities(scores[look], targets, collected.weights, folds) for look in question.looks
+        look: cross_fitted_probabilities(scores[look], targets, collected.weights, folds, cautious=question.cautious)
+        for look in question.looks
     }
     head = LinearHead(
         name=question.name,
         weights=weights.astype(np.float32),
         bias=bias,
         pooling=question.pooling,
-        calibrations={look: fit_calibration(scores[look], targets, collected.weights) for look in question.looks},
+        calibrations={
+            look: fit_calibration(scores[look], targets, collected.weights, cautious=question.cautious)
+            for look in question.looks
+        },
         threshold=question.threshold,
     )
     return Trained(
@@ -147,18 +167,41 @@ def score_rows(fitted: tuple[Floats, float], pooling: Pooling, rows: PhotoRows, 
     return pool_scores(wholes.astype(np.float32), None if tiles is None else tiles.astype(np.float32), pooling=pooling)
 
 
-def _fit(question: Question, collected: Collected, indices: Iterable[int]) -> tuple[Floats, float]:
+def _fit(question: Question, collected: Collected, indices: NDArray[np.intp]) -> tuple[Floats, float]:
+    fitted = _fit_once(question, collected, indices, best_by=None)
+    if question.tiles is Tiles.BEST:
+        for _ in range(_ROUNDS):
+            fitted = _fit_once(question, collected, indices, best_by=fitted[0])
+    return fitted
+
+
+def _fit_once(
+    question: Question, collected: Collected, indices: NDArray[np.intp], *, best_by: Floats | None
+) -> tuple[Floats, float]:
     importance = collected.weights
     features: list[Floats] = []
     targets: list[Floats] = []
     weights: list[Floats] = []
     for index in indices:
         example, rows = collected.examples[index], collected.rows[index]
-        views = [rows.training]
-        if example.is_positive in question.tile_labels and rows.tiles.size:
-            views.append(rows.tiles)
-        scaled = unit(np.concatenate(views)).astype(np.float64)
-        features.append(scaled)
-        targets.append(np.full(len(scaled), float(example.is_positive)))
-        weights.append(np.full(len(scaled), importance[index] / len(scaled)))
+        wholes, tiles = _training_rows(question.tiles, rows, is_positive=example.is_positive, best_by=best_by)
+        # Where tiles are chosen, all of a photo's tiles together weigh as much as its whole views together.
+        tile_share = len(wholes) / max(len(tiles), 1) if question.tiles is Tiles.BEST else 1.0
+        shares = np.append(np.ones(len(wholes)), np.full(len(tiles), tile_share))
+        features.append(np.concatenate([wholes, tiles]))
+        targets.append(np.full(len(shares), float(example.is_positive)))
+        weights.append(importance[index] * shares / shares.sum())
     return fit_logistic(np.concatenate(features), np.concatenate(targets), np.concatenate(weights), l2=question.l2)
+
+
+def _training_rows(
+    tiles: Tiles, rows: PhotoRows, *, is_positive: bool, best_by: Floats | None
+) -> tuple[Floats, Floats]:
+    """Whole views and tiles of a photo, scaled to unit length."""
+    wholes = rows.training if tiles is Tiles.BEST else np.concatenate([rows.training, rows.enlarged])
+    scaled = unit(rows.tiles).astype(np.float64) if rows.tiles.size else np.empty((0, wholes.shape[1]))
+    if tiles is Tiles.NONE or (tiles is Tiles.BEST and is_positive and best_by is None):
+        scaled = scaled[:0]
+    elif tiles is Tiles.BEST and is_positive and best_by is not None:
+        scaled = scaled[np.argsort(-(scaled @ best_by))[:_BEST_TILES]]
+    return unit(wholes).astype(np.float64), scaled

@@ -56,10 +56,10 @@ def grouped_folds(targets: Flags, groups: NDArray[np.intp], *, folds: int, seed:
     return fold_of
 
 
-def fit_calibration(scores: Floats, targets: Flags, weights: Floats) -> ScoreCalibration:
-    """The likeliest logistic curve, flattened on a side where it would be sure of its mistakes.
+def fit_calibration(scores: Floats, targets: Flags, weights: Floats, *, cautious: bool = True) -> ScoreCalibration:
+    """The likeliest logistic curve; if ``cautious``, flattened where it would be sure of its mistakes.
 
-    On each side the confidence may pass ``SURE`` only beyond the middle between the farthest mistake and the median
+    Then, on each side, it passes ``SURE`` only beyond the middle between the farthest mistake and the median
     right verdict, so that a mistake a little worse than those seen is still told as uncertain.
     """
     hits = targets.astype(np.float64)
@@ -68,6 +68,8 @@ def fit_calibration(scores: Floats, targets: Flags, weights: Floats) -> ScoreCal
     [slope], bias = fit_logistic(scores[:, None], smoothed, weights, l2=1e-4)
     slope = max(float(slope), 1e-3)
     midpoint = -bias / slope
+    if not cautious:
+        return ScoreCalibration(midpoint=midpoint, slope_below=slope, slope_above=slope)
     distances = scores - midpoint
     return ScoreCalibration(
         midpoint=midpoint,
@@ -91,12 +93,14 @@ def probabilities(calibration: ScoreCalibration, scores: Floats) -> Floats:
     return np.array([calibration.probability(float(score)) for score in scores])
 
 
-def cross_fitted_probabilities(scores: Floats, targets: Flags, weights: Floats, folds: NDArray[np.intp]) -> Floats:
+def cross_fitted_probabilities(
+    scores: Floats, targets: Flags, weights: Floats, folds: NDArray[np.intp], *, cautious: bool = True
+) -> Floats:
     """Probabilities of each fold by a calibration that saw only the other folds."""
     found = np.zeros(len(scores))
     for fold in np.unique(folds):
         others = folds != fold
-        calibration = fit_calibration(scores[others], targets[others], weights[others])
+        calibration = fit_calibration(scores[others], targets[others], weights[others], cautious=cautious)
         found[~others] = probabilities(calibration, scores[~others])
     return found
 

@@ -39,6 +39,10 @@ _TABLES = (
     "image_assets",
     "image_metadata",
     "image_reindex",
+    "room_feedback",
+    "room_analysis_details",
+    "room_states",
+    "room_analysis_logs",
 )
 
 
@@ -86,6 +90,7 @@ class Records:
 
     def image_vectors(self) -> list[str]:
         """The ids of all image vectors in Milvus."""
+        self._milvus.load_collection("image_embeddings")  # Milvus Lite forgets that after a restart
         found = self._milvus.query(
             "image_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
         )

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import events, face, health, image, ocr
+from app.api.v1.endpoints import events, face, health, image, ocr, room
 
 router = APIRouter()
 router.include_router(face.router)
 router.include_router(image.router)
+router.include_router(room.router)
 router.include_router(ocr.router)
 router.include_router(events.router)
 router.include_router(health.router)

@@ -1,0 +1,104 @@
+"""Room inspection: analysis, current states, history and corrections."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from app.api.security import require
+from app.core.room_rules import RoomStatus
+from app.dependencies import Rooms
+from app.models.bodies import body_of
+from app.models.common import RoomNumber
+from app.models.room import (
+    RoomAnalysisRequest,
+    RoomAnalysisResponse,
+    RoomBoardResponse,
+    RoomFeedbackRequest,
+    RoomHistoryEntry,
+    RoomHistoryResponse,
+    RoomStatusResponse,
+)
+from app.workflows.access import Caller
+from app.workflows.room import Correction
+
+router = APIRouter(prefix="/room", tags=["room"])
+
+RoomUser = Annotated[Caller, Depends(require("room"))]
+RoomPath = Annotated[RoomNumber, Path()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+@router.post("/analyze")
+async def analyze_room(
+    request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], caller: RoomUser, rooms: Rooms
+) -> RoomAnalysisResponse:
+    """Judge a room by its photos; the verdict becomes the room's state."""
+    started_at = time.perf_counter()
+    report = await rooms.analyze(
+        request.room_number,
+        request.photos,
+        depth=request.analysis_depth,
+        room_type=request.room_type,
+        actor=request.analyzed_by or caller.label[:20],
+    )
+    elapsed_ms = round((time.perf_counter() - started_at) * 1000)
+    return RoomAnalysisResponse.of(request.room_number, report, elapsed_ms=elapsed_ms)
+
+
+@router.get("/status")
+async def list_room_statuses(
+    _: RoomUser,
+    rooms: Rooms,
+    status: RoomStatus | None = None,
+    cursor: Annotated[RoomNumber | None, Query()] = None,
+    limit: Limit = 100,
+) -> RoomBoardResponse:
+    """Every known room by number: the housekeeping board."""
+    page = await rooms.board(status=status, cursor=cursor, limit=limit)
+    return RoomBoardResponse(rooms=[RoomStatusResponse.of(room) for room in page.rooms], next_cursor=page.next_cursor)
+
+
+@router.get("/status/{room_number}")
+async def get_room_status(room_number: RoomPath, _: RoomUser, rooms: Rooms) -> RoomStatusResponse:
+    """A room's current state."""
+    return RoomStatusResponse.of(await rooms.status_of(room_number))
+
+
+@router.get("/{room_number}/history")
+async def get_room_history(
+    room_number: RoomPath,
+    _: RoomUser,
+    rooms: Rooms,
+    cursor: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    limit: Limit = 50,
+) -> RoomHistoryResponse:
+    """A room's analyses, newest first."""
+    page = await rooms.history(room_number, cursor=cursor, limit=limit)
+    return RoomHistoryResponse(
+        room_number=room_number,
+        analyses=[RoomHistoryEntry.of(analysis) for analysis in page.analyses],
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.post("/{room_number}/feedback")
+async def give_room_feedback(
+    room_number: RoomPath,
+    request: Annotated[RoomFeedbackRequest, Depends(body_of(RoomFeedbackRequest))],
+    caller: RoomUser,
+    rooms: Rooms,
+) -> RoomStatusResponse:
+    """Correct a room's state; the correction is kept for training."""
+    ready = request.status is RoomStatus.CLEAN if request.ready_for_guest is None else request.ready_for_guest
+    correction = Correction(
+        status=request.status,
+        ready_for_guest=ready,
+        checklist=request.checklist,
+        note=request.note,
+        analysis_id=request.analysis_id,
+    )
+    state = await rooms.correct(room_number, correction, actor=request.given_by or caller.label[:20])
+    return RoomStatusResponse.of(state)

@@ -1,0 +1,44 @@
+"""Rooms: analyzer and use cases."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from app.composition.backends import Backends
+from app.config import Settings
+from app.core.inference import InferencePool
+from app.core.room_analyzer import Item, RoomModel
+from app.core.room_rules import RoomRules
+from app.ml_models.factories.room import build_room_analyzer
+from app.ml_models.model_loader import ModelLoader
+from app.utils import metrics
+from app.workflows.room import RoomWorkflow
+
+
+def load_room_model(settings: Settings, loader: ModelLoader) -> RoomModel:
+    """What looks at rooms, warm."""
+    model = build_room_analyzer(loader, own_heads_dir=settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads")
+    model.warm_up()
+    metrics.model_loaded.labels("room_analysis").set(1)
+    return model
+
+
+def compose_rooms(settings: Settings, pool: InferencePool, backends: Backends, model: RoomModel) -> RoomWorkflow:
+    """Analysing rooms, and keeping and correcting their state."""
+    return RoomWorkflow(
+        pool=pool,
+        model=model,
+        rules=RoomRules(
+            required=frozenset(Item(item) for item in settings.ROOM_REQUIRED_ITEMS),
+            items_by_type={
+                room_type: frozenset(Item(item) for item in items)
+                for room_type, items in settings.ROOM_TYPE_ITEMS.items()
+            },
+            minutes=settings.ROOM_CLEANING_MINUTES,
+        ),
+        database=backends.database,
+        cache=backends.cache,
+        storage=backends.storage,
+        zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+        max_pixels=settings.MAX_IMAGE_PIXELS,
+    )

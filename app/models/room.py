@@ -1,0 +1,213 @@
+"""Requests and responses of room inspection."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.core.room_analyzer import Item, Severity
+from app.core.room_rules import PlacedFinding, RoomStatus
+from app.models.bodies import ImageData
+from app.models.common import ActorName, Location, Moment, Request, Response, RoomNumber, Text
+from app.services.room_store import LoggedAnalysis, RoomState
+from app.workflows.room import RoomReport
+
+_MAX_PHOTOS = 10
+
+
+class RoomAnalysisRequest(Request):
+    """One photo in ``image``, or up to ten of the same room in ``images``."""
+
+    image: ImageData | None = None
+    images: list[ImageData] = Field(default_factory=list, max_length=_MAX_PHOTOS)
+    room_number: RoomNumber
+    analysis_depth: Literal["quick", "detailed"] = Field(
+        "detailed", description="detailed also looks closer, part by part: surer, and slower"
+    )
+    room_type: Annotated[Text, Field(max_length=30)] | None = Field(
+        None, description="Chooses the checklist, as ROOM_TYPE_ITEMS has it"
+    )
+    analyzed_by: ActorName | None = None
+
+    @property
+    def photos(self) -> list[bytes]:
+        """All pictures, ``image`` first."""
+        return [*([self.image] if self.image is not None else []), *self.images]
+
+    @model_validator(mode="after")
+    def _has_photos(self) -> Self:
+        if not 1 <= len(self.photos) <= _MAX_PHOTOS:
+            raise ValueError(f"send 1 to {_MAX_PHOTOS} pictures in image or images")
+        return self
+
+
+class RoomTag(Response):
+    """Something that speaks against the room; ``photo`` counts from 0."""
+
+    label: str
+    confidence: float
+    severity: Severity
+    photo: int
+    location: Location | None = Field(description="Null where the place is not clear")
+
+    @classmethod
+    def of(cls, placed: PlacedFinding) -> RoomTag:
+        finding = placed.finding
+        return cls(
+            label=finding.label,
+            confidence=round(finding.confidence, 4),
+            severity=finding.severity,
+            photo=placed.photo,
+            location=Location.of(finding.box) if finding.box else None,
+        )
+
+
+class RoomChecklist(Response):
+    """Null: cannot be seen in these photos, or does not apply to this type of room."""
+
+    bed_made: bool | None = None
+    bathroom_clean: bool | None = None
+    towels_present: bool | None = None
+    amenities_complete: bool | None = None
+    floor_clean: bool | None = None
+
+
+class DecidingPhoto(Response):
+    """The photo that decided an item of the checklist, from 0, and how sure that is."""
+
+    photo: int
+    confidence: float
+
+
+class RoomAnalysisResponse(Response):
+    """The verdict."""
+
+    room_number: str
+    overall_status: RoomStatus
+    ready_for_guest: bool
+    confidence: float = Field(description="Probability that overall_status is right")
+    uncertain: bool = Field(description="Nobody should rely on this verdict: look at the room")
+    tags: list[RoomTag]
+    estimated_cleaning_time_minutes: int
+    checklist: RoomChecklist
+    decided_by: dict[Item, DecidingPhoto]
+    not_seen: list[Item] = Field(description="Items that apply and that no photo shows")
+    not_applicable: list[Item]
+    analysis_id: int
+    image_ids: list[str]
+    analyzed_at: Moment
+    analysis_time_ms: int
+
+    @classmethod
+    def of(cls, room_number: str, report: RoomReport, *, elapsed_ms: int) -> RoomAnalysisResponse:
+        verdict = report.verdict
+        answered = {item: checked for item, checked in verdict.checklist.items() if checked is not None}
+        return cls(
+            room_number=room_number,
+            overall_status=verdict.status,
+            ready_for_guest=verdict.ready_for_guest,
+            confidence=round(verdict.confidence, 4),
+            uncertain=verdict.uncertain,
+            tags=[RoomTag.of(placed) for placed in verdict.findings],
+            estimated_cleaning_time_minutes=verdict.cleaning_minutes,
+            checklist=RoomChecklist.model_validate({item.value: checked.value for item, checked in answered.items()}),
+            decided_by={
+                item: DecidingPhoto(photo=checked.photo, confidence=round(checked.confidence, 4))
+                for item, checked in answered.items()
+            },
+            not_seen=list(verdict.not_seen),
+            not_applicable=list(verdict.not_applicable),
+            analysis_id=report.analysis_id,
+            image_ids=list(report.image_ids),
+            analyzed_at=report.analyzed_at,
+            analysis_time_ms=elapsed_ms,
+        )
+
+
+class RoomStatusResponse(Response):
+    """A room's current state."""
+
+    room_number: str
+    status: RoomStatus
+    last_analyzed_at: Moment | None
+    analyzed_by: str | None
+    ready_for_guest: bool
+    confidence: float
+    uncertain: bool
+    source: Literal["analysis", "feedback"]
+    changed_at: Moment
+    changed_by: str | None
+    analysis_id: int | None
+
+    @classmethod
+    def of(cls, state: RoomState) -> RoomStatusResponse:
+        return cls.model_validate({name: getattr(state, name) for name in cls.model_fields})
+
+
+class RoomBoardResponse(Response):
+    """Rooms by number."""
+
+    rooms: list[RoomStatusResponse]
+    next_cursor: str | None
+
+
+class RoomHistoryEntry(Response):
+    """An analysis as it was written down; ``corrected_to`` is what people said of it later."""
+
+    analysis_id: int
+    overall_status: RoomStatus
+    ready_for_guest: bool
+    confidence: float
+    uncertain: bool
+    tags: list[dict[str, object]]
+    checklist: RoomChecklist
+    estimated_cleaning_time_minutes: int
+    analysis_depth: str
+    image_ids: list[str]
+    analyzed_at: Moment
+    analyzed_by: str | None
+    corrected_to: RoomStatus | None
+
+    @classmethod
+    def of(cls, analysis: LoggedAnalysis) -> RoomHistoryEntry:
+        return cls(
+            analysis_id=analysis.id,
+            overall_status=RoomStatus(analysis.overall_status),
+            ready_for_guest=analysis.ready_for_guest,
+            confidence=round(analysis.confidence, 4),
+            uncertain=analysis.uncertain,
+            tags=[dict(tag) for tag in analysis.tags],
+            checklist=RoomChecklist.model_validate(analysis.checklist),
+            estimated_cleaning_time_minutes=analysis.cleaning_minutes,
+            analysis_depth=analysis.depth,
+            image_ids=list(analysis.image_ids),
+            analyzed_at=analysis.analyzed_at,
+            analyzed_by=analysis.analyzed_by,
+            corrected_to=RoomStatus(analysis.corrected_to) if analysis.corrected_to else None,
+        )
+
+
+class RoomHistoryResponse(Response):
+    """A room's analyses, newest first."""
+
+    room_number: str
+    analyses: list[RoomHistoryEntry]
+    next_cursor: int | None
+
+
+class RoomFeedbackRequest(Request):
+    """What somebody who stood in the room says of it."""
+
+    status: RoomStatus
+    ready_for_guest: bool | None = Field(None, description="Default: whether the status is clean")
+    checklist: dict[Item, bool] = Field(default_factory=dict)
+    note: Annotated[Text, Field(max_length=1000)] | None = None
+    analysis_id: int | None = Field(None, ge=1, le=2**31 - 1, description="The analysis that this corrects")
+    given_by: ActorName | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.ready_for_guest and self.status is not RoomStatus.CLEAN:
+            raise ValueError("a room that is not clean cannot be ready for a guest")
+        return self

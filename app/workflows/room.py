@@ -1,0 +1,321 @@
+"""Is this room ready for the guest: analyse photos, keep each room's state, hear people's corrections.
+
+Write order: photos → rows. The rows make an analysis count; what a failure leaves in the object store is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import cv2
+
+from app.core.inference import InferencePool
+from app.core.room_analyzer import Item, PhotoEvidence, RoomModel
+from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
+from app.core.types import Image
+from app.errors import BackendUnavailable, NotFound
+from app.services import removals, room_store
+from app.services.audit import record_deed
+from app.services.cache import Cache
+from app.services.database import Connection, Database
+from app.services.message_queue import publish_event
+from app.services.room_cache import find_room_state, remember_room_state
+from app.services.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
+from app.services.storage import ObjectStorage
+from app.utils import clock, metrics
+from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.logging import logger
+
+_STORED_SIDE_PX = 1600  # enough to see what a verdict was about, and to train on
+_RETENTION_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReport:
+    """An analysis that counts: its verdict and where it is written down; ``image_ids`` in the order of the photos."""
+
+    analysis_id: int
+    analyzed_at: datetime
+    image_ids: tuple[str, ...]
+    verdict: RoomVerdict
+    state: RoomState
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What somebody says of a room; ``checklist`` holds only the items that they speak of."""
+
+    status: RoomStatus
+    ready_for_guest: bool
+    checklist: Mapping[Item, bool]
+    note: str | None
+    analysis_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPage:
+    """Rooms by number; ``next_cursor`` is None at the end."""
+
+    rooms: tuple[RoomState, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A room's analyses, newest first; ``next_cursor`` is None at the end."""
+
+    analyses: tuple[LoggedAnalysis, ...]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    evidence: PhotoEvidence
+    jpeg: bytes
+
+
+class RoomWorkflow:
+    """Room inspection over the pool and the backends.
+
+    Args:
+        zone: the hotel's, for the date in a photo's id.
+        max_pixels: larger pictures are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        model: RoomModel,
+        rules: RoomRules,
+        database: Database,
+        cache: Cache,
+        storage: ObjectStorage,
+        zone: ZoneInfo,
+        max_pixels: int,
+    ) -> None:
+        self._pool = pool
+        self._model = model
+        self._rules = rules
+        self._database = database
+        self._cache = cache
+        self._storage = storage
+        self._zone = zone
+        self._max_pixels = max_pixels
+
+    async def analyze(
+        self, room_number: str, pictures: Sequence[bytes], *, depth: str, room_type: str | None, actor: str | None
+    ) -> RoomReport:
+        """Judge a room by one or more photos, and make the verdict its state.
+
+        Raises:
+            VisionError: as the pictures, the pool and the backends have it; then nothing is changed.
+        """
+        looks = await asyncio.gather(*(self._pool.submit("room", self._look, data, depth) for data in pictures))
+        verdict = judge_room([look.evidence for look in looks], self._rules, room_type=room_type)
+        analyzed_at = clock.now()
+        image_ids = [self._new_image_id(room_number, analyzed_at) for _ in looks]
+        keys = [f"rooms/{room_number}/{image_id}.jpg" for image_id in image_ids]
+        try:
+            await asyncio.gather(
+                *(
+                    self._storage.put(key, look.jpeg, content_type="image/jpeg")
+                    for key, look in zip(keys, looks, strict=True)
+                )
+            )
+            analysis = _as_analysis(verdict, depth=depth, image_ids=image_ids, keys=keys)
+            async with self._database.transaction() as connection:
+                await room_store.lock_room(connection, room_number)
+                analysis_id = await room_store.add_analysis(
+                    connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
+                )
+                state = await self._change_state(
+                    connection, room_number, _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
+                )
+        except BaseException:
+            await self._undo(keys)
+            raise
+        await remember_room_state(self._cache, state)
+        metrics.room_analysis_total.labels(verdict.status.value).inc()
+        return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
+
+    async def status_of(self, room_number: str) -> RoomState:
+        """A room's current state.
+
+        Raises:
+            NotFound: the room was never analysed nor spoken of.
+        """
+        state = await find_room_state(self._cache, room_number)
+        if state is None:
+            async with self._database.connection() as connection:
+                state = await room_store.find_state(connection, room_number)
+            if state is None:
+                raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
+            await remember_room_state(self._cache, state)
+        return state
+
+    async def board(self, *, status: RoomStatus | None, cursor: str | None, limit: int) -> RoomPage:
+        """All known rooms by number, of one status where it is given."""
+        async with self._database.connection() as connection:
+            rooms = await room_store.list_states(
+                connection, status=status.value if status else None, after=cursor, limit=limit + 1
+            )
+        return RoomPage(tuple(rooms[:limit]), rooms[limit - 1].room_number if len(rooms) > limit else None)
+
+    async def history(self, room_number: str, *, cursor: int | None, limit: int) -> HistoryPage:
+        """A room's analyses, newest first.
+
+        Raises:
+            NotFound: the room was never analysed nor spoken of.
+        """
+        async with self._database.connection() as connection:
+            analyses = await room_store.list_analyses(connection, room_number, before=cursor, limit=limit + 1)
+            if not analyses and await room_store.find_state(connection, room_number) is None:
+                raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
+        return HistoryPage(tuple(analyses[:limit]), analyses[limit - 1].id if len(analyses) > limit else None)
+
+    async def correct(self, room_number: str, correction: Correction, *, actor: str | None) -> RoomState:
+        """Let a person's word count over the verdict, and keep it for training.
+
+        Raises:
+            NotFound: the correction names an analysis that is not one of this room.
+        """
+        feedback = NewFeedback(
+            analysis_id=correction.analysis_id,
+            status=correction.status.value,
+            checklist={item.value: value for item, value in correction.checklist.items()},
+            note=correction.note,
+            given_by=actor,
+        )
+        new_state = NewState(
+            status=correction.status.value,
+            ready_for_guest=correction.ready_for_guest,
+            uncertain=False,
+            confidence=1.0,
+            source="feedback",
+            changed_by=actor,
+            changed_at=clock.now(),
+            analysis_id=correction.analysis_id,
+        )
+        async with self._database.transaction() as connection:
+            await room_store.lock_room(connection, room_number)
+            await self._require_analysis(connection, room_number, correction.analysis_id)
+            await room_store.add_feedback(connection, room_number, feedback)
+            state = await self._change_state(connection, room_number, new_state)
+            await record_deed(
+                connection, "room.feedback", subject=room_number, actor=actor, details={"status": feedback.status}
+            )
+        await remember_room_state(self._cache, state)
+        return state
+
+    async def _require_analysis(self, connection: Connection, room_number: str, analysis_id: int | None) -> None:
+        if analysis_id is not None and not await room_store.analysis_exists(connection, room_number, analysis_id):
+            raise NotFound(f"Room {room_number} has no analysis {analysis_id}.", code="analysis_unknown")
+
+    async def _change_state(self, connection: Connection, room_number: str, new_state: NewState) -> RoomState:
+        before = await room_store.find_state(connection, room_number)
+        state = await room_store.save_state(connection, room_number, new_state)
+        if before is None or (before.status, before.ready_for_guest) != (state.status, state.ready_for_guest):
+            await publish_event(
+                connection,
+                "room.status_changed",
+                {
+                    "room_number": room_number,
+                    "status": state.status,
+                    "previous_status": before.status if before else None,
+                    "ready_for_guest": state.ready_for_guest,
+                    "uncertain": state.uncertain,
+                    "source": state.source,
+                    "changed_by": state.changed_by,
+                },
+                key=f"room:{room_number}",
+                occurred_at=state.changed_at,
+            )
+        return state
+
+    async def _undo(self, keys: Sequence[str]) -> None:
+        """Have the photos removed, unless the commit went through after all."""
+        try:
+            async with self._database.transaction() as connection:
+                if not await room_store.photos_are_known(connection, keys):
+                    await removals.schedule_removals(connection, removals.Kind.OBJECT, keys)
+        except BackendUnavailable:
+            logger.warning("room_photos_left_behind", photos=len(keys))
+
+    def _new_image_id(self, room_number: str, moment: datetime) -> str:
+        return f"IMG_ROOM_{room_number}_{moment.astimezone(self._zone):%Y%m%d}_{uuid.uuid4().hex[:12]}"
+
+    # What follows runs on an inference thread.
+
+    def _look(self, picture: bytes, depth: str) -> _Look:
+        image = decode_image(picture, max_pixels=self._max_pixels)
+        [evidence] = self._model.inspect([image], depth=depth)
+        # Encoded anew, so that nothing of the EXIF data, where GPS hides, is kept.
+        return _Look(evidence, encode_jpeg(_bounded(image)))
+
+
+class RoomPhotoRetention:
+    """Ends photos of rooms after their time; the verdicts stay."""
+
+    def __init__(self, database: Database, *, days: int) -> None:
+        self._database = database
+        self._days = days
+
+    async def step(self) -> None:
+        async with self._database.transaction() as connection:
+            keys = await room_store.take_expired_photos(connection, days=self._days, limit=_RETENTION_BATCH)
+            await removals.schedule_removals(connection, removals.Kind.OBJECT, keys)
+
+
+def _as_analysis(verdict: RoomVerdict, *, depth: str, image_ids: Sequence[str], keys: Sequence[str]) -> NewAnalysis:
+    checklist = {item.value: None for item in Item} | {
+        item.value: checked.value if checked else None for item, checked in verdict.checklist.items()
+    }
+    tags = [
+        {
+            "label": placed.finding.label,
+            "confidence": round(placed.finding.confidence, 4),
+            "severity": placed.finding.severity.value,
+            "photo": placed.photo,
+        }
+        for placed in verdict.findings
+    ]
+    return NewAnalysis(
+        overall_status=verdict.status.value,
+        ready_for_guest=verdict.ready_for_guest,
+        uncertain=verdict.uncertain,
+        confidence=verdict.confidence,
+        tags=tags,
+        checklist=checklist,
+        cleaning_minutes=verdict.cleaning_minutes,
+        depth=depth,
+        image_ids=image_ids,
+        photo_keys=keys,
+    )
+
+
+def _as_state(verdict: RoomVerdict, analysis_id: int, *, actor: str | None, moment: datetime) -> NewState:
+    return NewState(
+        status=verdict.status.value,
+        ready_for_guest=verdict.ready_for_guest,
+        uncertain=verdict.uncertain,
+        confidence=verdict.confidence,
+        source="analysis",
+        changed_by=actor,
+        changed_at=moment,
+        analysis_id=analysis_id,
+    )
+
+
+def _bounded(image: Image) -> Image:
+    height, width = image.shape[:2]
+    scale = _STORED_SIDE_PX / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)

@@ -1,0 +1,374 @@
+"""Room inspection over HTTP: analyse, read states and history, correct."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from minio import Minio
+from redis import Redis
+
+from app.config import Settings
+from app.core.types import Image
+from app.services.cache import Cache
+from app.services.database import Database
+from app.services.room_cache import find_room_state, remember_room_state
+from app.workflows.room import RoomPhotoRetention
+from tests.backends import RunningBackends
+from tests.integration.conftest import Start
+from tests.integration.records import Records
+from tests.photos import astronaut, base64_jpeg, coffee, jpeg
+
+API = "/api/v1/cv/room"
+ITEMS = {"bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"}
+
+
+def analyze(client: httpx.Client, room_number: str = "201", *images: Image, **fields: Any) -> httpx.Response:
+    pictures = {"images": [base64_jpeg(image) for image in images or (coffee(),)]}
+    return client.post(f"{API}/analyze", json={"room_number": room_number, **pictures} | fields)
+
+
+def correct(client: httpx.Client, room_number: str = "201", **fields: Any) -> httpx.Response:
+    return client.post(f"{API}/{room_number}/feedback", json={"status": "clean"} | fields)
+
+
+def room_photos(eval_data: Path, label: str, count: int) -> list[Image]:
+    paths = sorted((eval_data / "rooms" / label).glob("*.jpg"))[:count]
+    return [image for path in paths if (image := cv2.imread(str(path))) is not None]
+
+
+# Analysis
+
+
+def test_analysis_answers_as_the_spec_does(client: httpx.Client, eval_data: Path) -> None:
+    [messy] = room_photos(eval_data, "messy", 1)
+    answer = client.post(
+        f"{API}/analyze",
+        json={"image": base64_jpeg(messy), "room_number": "201", "analysis_depth": "detailed"},
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["room_number"] == "201"
+    assert body["overall_status"] == "dirty"
+    assert body["ready_for_guest"] is False
+    assert 0.5 < body["confidence"] <= 1
+    assert body["checklist"].keys() == ITEMS
+    assert body["estimated_cleaning_time_minutes"] > 0
+    assert body["analysis_time_ms"] > 0
+    for tag in body["tags"]:
+        assert tag["severity"] in ("low", "medium", "high")
+        assert 0 < tag["confidence"] <= 1
+
+
+@pytest.mark.parametrize("depth", ["quick", "detailed"])
+def test_tidy_and_untidy_rooms_are_told_apart(client: httpx.Client, eval_data: Path, depth: str) -> None:
+    verdicts = {
+        label: [
+            analyze(client, f"{label}{number}", photo, analysis_depth=depth).json()["overall_status"]
+            for number, photo in enumerate(room_photos(eval_data, label, 6))
+        ]
+        for label in ("clean", "messy")
+    }
+    assert verdicts["clean"].count("clean") >= 5
+    assert verdicts["messy"].count("dirty") >= 5
+
+
+def test_what_no_photo_shows_is_null_and_listed(client: httpx.Client) -> None:
+    body = analyze(client, "201", coffee()).json()
+    assert body["checklist"] == dict.fromkeys(ITEMS)
+    assert set(body["not_seen"]) == ITEMS
+    assert body["decided_by"] == {}
+
+
+def test_a_photo_of_no_room_is_uncertain_and_never_ready(client: httpx.Client) -> None:
+    body = analyze(client, "201", astronaut()).json()
+    assert body["uncertain"] is True
+    assert body["ready_for_guest"] is False
+
+
+def test_one_untidy_photo_among_tidy_ones_decides(client: httpx.Client, eval_data: Path) -> None:
+    [clean], messy = room_photos(eval_data, "clean", 1), room_photos(eval_data, "messy", 1)
+    body = analyze(client, "201", clean, *messy).json()
+    assert body["overall_status"] == "dirty"
+    assert {tag["photo"] for tag in body["tags"]} >= {1}
+    assert len(body["image_ids"]) == 2
+
+
+def test_required_items_keep_a_room_from_being_ready(start_service: Start, eval_data: Path) -> None:
+    rules = {
+        "ROOM_REQUIRED_ITEMS": ("amenities_complete",),
+        "ROOM_TYPE_ITEMS": {"dormitory": ("bed_made", "floor_clean")},
+    }
+    photos = room_photos(eval_data, "clean", 12)
+    with start_service(**rules) as service:
+        needing = [analyze(service.client, "1", photo).json() for photo in photos]
+        simple = [analyze(service.client, "1", photo, room_type="dormitory").json() for photo in photos]
+    assert not any(body["ready_for_guest"] for body in needing)
+    assert any(body["ready_for_guest"] for body in simple)
+    assert all(set(body["not_applicable"]) == ITEMS - {"bed_made", "floor_clean"} for body in simple)
+    assert all(body["checklist"].keys() == ITEMS for body in simple)
+
+
+def test_verdict_photos_and_state_are_kept(client: httpx.Client, records: Records) -> None:
+    body = analyze(client, "201", coffee(), astronaut(), analyzed_by="EMP005").json()
+    [log] = records.rows("SELECT * FROM room_analysis_logs")
+    assert (log["id"], log["room_number"]) == (body["analysis_id"], "201")
+    assert (log["image_id"], log["analyzed_by"]) == (body["image_ids"][0], "EMP005")
+    [details] = records.rows("SELECT * FROM room_analysis_details")
+    assert details["image_ids"] == body["image_ids"]
+    assert len(details["photo_keys"]) == 2
+    [state] = records.rows("SELECT * FROM room_states")
+    assert (state["status"], state["analysis_id"], state["source"]) == (
+        body["overall_status"],
+        body["analysis_id"],
+        "analysis",
+    )
+
+
+# States
+
+
+def test_status_answers_as_the_spec_does(client: httpx.Client) -> None:
+    told = analyze(client, "201", analyzed_by="EMP005").json()
+    body = client.get(f"{API}/status/201").json()
+    assert body["room_number"] == "201"
+    assert body["status"] == told["overall_status"]
+    assert body["last_analyzed_at"] == told["analyzed_at"]
+    assert body["last_analyzed_at"].endswith("Z")
+    assert body["analyzed_by"] == "EMP005"
+    assert body["ready_for_guest"] is told["ready_for_guest"]
+
+
+def test_a_room_never_seen_is_404(client: httpx.Client) -> None:
+    for path in ("status/999", "999/history"):
+        answer = client.get(f"{API}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "room_unknown")
+
+
+def test_board_filters_and_pages_by_room_number(client: httpx.Client) -> None:
+    for number in ("103", "101", "102", "104"):
+        correct(client, number, status="clean" if number != "104" else "maintenance")
+    first = client.get(f"{API}/status", params={"limit": 2}).json()
+    assert [room["room_number"] for room in first["rooms"]] == ["101", "102"]
+    second = client.get(f"{API}/status", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert [room["room_number"] for room in second["rooms"]] == ["103", "104"]
+    assert second["next_cursor"] is None
+    broken = client.get(f"{API}/status", params={"status": "maintenance"}).json()
+    assert [room["room_number"] for room in broken["rooms"]] == ["104"]
+
+
+def test_history_is_newest_first_and_paged(client: httpx.Client) -> None:
+    told = [analyze(client, "201").json()["analysis_id"] for _ in range(3)]
+    analyze(client, "202")
+    first = client.get(f"{API}/201/history", params={"limit": 2}).json()
+    assert [entry["analysis_id"] for entry in first["analyses"]] == told[:0:-1]
+    second = client.get(f"{API}/201/history", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert [entry["analysis_id"] for entry in second["analyses"]] == told[:1]
+    assert second["next_cursor"] is None
+
+
+def test_change_of_status_is_told_once(client: httpx.Client, records: Records) -> None:
+    analyze(client, "201")
+    analyze(client, "201")
+    correct(client, "201", status="maintenance", given_by="EMP007")
+    first, second = records.events("room.status_changed")
+    assert (first["previous_status"], first["source"]) == (None, "analysis")
+    assert (second["previous_status"], second["status"]) == (first["status"], "maintenance")
+    assert (second["source"], second["changed_by"], second["ready_for_guest"]) == ("feedback", "EMP007", False)
+
+
+def test_two_analyses_of_a_room_at_once_are_both_logged_and_one_is_its_state(
+    client: httpx.Client, records: Records
+) -> None:
+    told = records.at_once(4, lambda: analyze(client, "201").json()["analysis_id"])
+    assert records.count("room_analysis_logs") == 4
+    [state] = records.rows("SELECT analysis_id, version FROM room_states")
+    assert state["analysis_id"] in told
+    assert state["version"] == 4
+    assert client.get(f"{API}/status/201").json()["analysis_id"] == state["analysis_id"]
+
+
+# Corrections
+
+
+def test_correction_counts_and_is_kept(client: httpx.Client, records: Records) -> None:
+    told = analyze(client, "201").json()
+    body = correct(
+        client,
+        "201",
+        status="dirty",
+        checklist={"bed_made": False},
+        note="Khăn còn thiếu",
+        analysis_id=told["analysis_id"],
+        given_by="EMP007",
+    ).json()
+    assert (body["status"], body["ready_for_guest"], body["uncertain"], body["source"]) == (
+        "dirty",
+        False,
+        False,
+        "feedback",
+    )
+    assert body["last_analyzed_at"] == told["analyzed_at"]
+    assert client.get(f"{API}/status/201").json() == body
+    [kept] = records.rows("SELECT * FROM room_feedback")
+    assert (kept["checklist"], kept["note"], kept["given_by"]) == ({"bed_made": False}, "Khăn còn thiếu", "EMP007")
+    [entry] = client.get(f"{API}/201/history").json()["analyses"]
+    assert entry["corrected_to"] == "dirty"
+
+
+def test_correction_of_another_rooms_analysis_is_refused(client: httpx.Client, records: Records) -> None:
+    told = analyze(client, "201").json()["analysis_id"]
+    answer = correct(client, "202", analysis_id=told)
+    assert (answer.status_code, answer.json()["code"]) == (404, "analysis_unknown")
+    assert records.count("room_feedback") == 0
+    assert records.count("room_states", "room_number = '202'") == 0
+
+
+def test_corrected_photos_become_training_data(client: httpx.Client, records: Records, tmp_path: Path) -> None:
+    told = analyze(client, "201", coffee(), astronaut()).json()
+    correct(client, "201", status="dirty", checklist={"bed_made": False}, analysis_id=told["analysis_id"])
+    done = records.run("scripts/export_room_feedback.py", str(tmp_path / "photos"))
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "photos" / "labels.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "file,label,group,bed_made,bathroom_clean,towels_present,amenities_complete,floor_clean"
+    assert len(lines) == 3
+    assert all(",dirty,201,0,,,," in line for line in lines[1:])
+    assert len(list((tmp_path / "photos").glob("*.jpg"))) == 2
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(b"", 422), (b"not a picture", 422), (jpeg(coffee())[:2000], 422), (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, 422)],
+    ids=["empty", "text", "cut", "broken-png"],
+)
+def test_bad_pictures_are_refused_and_change_nothing(
+    client: httpx.Client, records: Records, data: bytes, status: int
+) -> None:
+    answer = client.post(
+        f"{API}/analyze",
+        data={"room_number": "201"},
+        files=[("images", ("good.jpg", jpeg(coffee()))), ("images", ("bad.jpg", data))],
+    )
+    assert answer.status_code == status, answer.text
+    assert records.count("room_analysis_logs") == 0
+    assert records.count("room_states") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"analysis_depth": "thorough"},
+        {"images": []},
+        {"images": [""] * 11},
+        {"room_number": "2'; DROP TABLE room_states; --"},
+        {"room_number": '20"1'},
+        {"room_number": ""},
+        {"room_number": "12345678901"},
+        {"room_type": "a\x00b"},
+    ],
+    ids=str,
+)
+def test_bad_requests_are_refused(client: httpx.Client, change: dict[str, Any]) -> None:
+    answer = analyze(client, **change)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"status": "sparkling"},
+        {"status": "dirty", "ready_for_guest": True},
+        {"status": "clean", "checklist": {"minibar": True}},
+        {"status": "clean", "analysis_id": 0},
+        {"status": "clean", "note": "x" * 1001},
+    ],
+    ids=str,
+)
+def test_bad_corrections_are_refused(client: httpx.Client, records: Records, body: dict[str, Any]) -> None:
+    answer = client.post(f"{API}/201/feedback", json=body)
+    assert answer.status_code == 422, answer.text
+    assert records.count("room_states") == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 3), (3, 2000)], ids=str)
+def test_odd_shapes_are_analysed(client: httpx.Client, size: tuple[int, int]) -> None:
+    assert analyze(client, "201", np.full((*size, 3), 120, np.uint8)).status_code == 200
+
+
+# Outages
+
+
+def test_without_redis_the_state_comes_from_the_record(start_service: Start, backends: RunningBackends) -> None:
+    with start_service(BACKEND_TIMEOUT_S=1.0) as service:
+        analyze(service.client, "201")
+        with backends.without("valkey"):
+            assert correct(service.client, "201", status="maintenance").status_code == 200
+            assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
+
+
+async def test_an_older_state_never_replaces_a_newer_one_in_redis(settings: Settings, client: httpx.Client) -> None:
+    cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=60)
+    states = []
+    for status in ("dirty", "clean"):
+        await asyncio.to_thread(correct, client, "201", status=status)
+        states.append(await find_room_state(cache, "201"))
+    old, new = states
+    assert old is not None
+    await remember_room_state(cache, old)
+    assert await find_room_state(cache, "201") == new
+    await cache.close()
+
+
+def test_a_state_that_redis_forgot_is_read_and_remembered(client: httpx.Client, settings: Settings) -> None:
+    correct(client, "201", status="dirty")
+    redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
+    redis.flushdb()
+    assert client.get(f"{API}/status/201").json()["status"] == "dirty"
+    assert redis.exists("cv:room:201") == 1
+
+
+def test_without_the_object_store_nothing_is_analysed_by_half(start_service: Start, backends: RunningBackends) -> None:
+    with start_service(BACKEND_TIMEOUT_S=1.0) as service:
+        with backends.without("objects"):
+            answer = analyze(service.client, "201")
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["code"] == "backend_unavailable"
+        assert service.records.count("room_analysis_logs") == 0
+        assert service.records.count("room_states") == 0
+        Records.wait_until(lambda: analyze(service.client, "201").status_code == 200)
+
+
+async def test_photos_end_and_verdicts_stay(client: httpx.Client, records: Records, settings: Settings) -> None:
+    for number in ("201", "202"):
+        await asyncio.to_thread(analyze, client, number)
+    records.rows("UPDATE room_analysis_logs SET analyzed_at = NOW() - INTERVAL '91 days' WHERE room_number = '201'")
+    [old] = records.rows(
+        "SELECT photo_keys FROM room_analysis_details JOIN room_analysis_logs ON id = analysis_id "
+        "WHERE room_number = '201'"
+    )
+    database = Database(settings.DATABASE_URL.get_secret_value(), max_size=1, timeout_s=5)
+    await database.open()
+    await RoomPhotoRetention(database, days=90).step()
+    await database.close()
+    assert records.count("room_analysis_logs") == 2
+    assert records.count("room_analysis_details", "photo_keys <> '[]'") == 1
+    keys = old["photo_keys"]
+    Records.wait_until(lambda: records.count("pending_removals") == 0)
+    client_of_store = Minio(
+        settings.MINIO_ENDPOINT,
+        access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+        secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+        secure=False,
+    )
+    left = {item.object_name for item in client_of_store.list_objects(settings.MINIO_BUCKET, "rooms/", recursive=True)}
+    assert not left & set(keys)

@@ -1,0 +1,137 @@
+"""Hazards and people in single frames: flame colours, boxes, and real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.anomalies import AnomalyType
+from app.core.anomaly_detector import HeadAnomalyDetector, flame_box, flame_colour_share
+from app.core.types import Image
+from app.ml_models.factories.anomaly import build_anomaly_detector
+from app.ml_models.manifest import load_pack
+from app.ml_models.model_loader import ModelLoader
+from tests.photos import astronaut, coffee, group
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
+ALL = frozenset(AnomalyType)
+HAZARDS = ALL - {AnomalyType.INTRUSION}
+
+
+@pytest.fixture(scope="module")
+def detector() -> HeadAnomalyDetector:
+    return build_anomaly_detector(ModelLoader(load_pack("compact"), WEIGHTS))
+
+
+def night_with_fire() -> Image:
+    """A dark frame with a patch in the colours of flames at x 120–180, y 40–100."""
+    frame = np.full((200, 300, 3), 20, np.uint8)
+    frame[40:100, 120:180] = (30, 120, 250)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [
+        ((30, 120, 250), 1.0),  # orange
+        ((10, 60, 200), 1.0),  # red
+        ((230, 240, 250), 0.0),  # white wall
+        ((60, 160, 60), 0.0),  # leaf
+        ((200, 80, 40), 0.0),  # sky
+        ((120, 150, 180), 0.0),  # wood, skin
+        ((20, 20, 20), 0.0),
+    ],
+)
+def test_flame_colours(colour: tuple[int, int, int], expected: float) -> None:
+    share = flame_colour_share(np.full((50, 70, 3), colour, np.uint8), cells=4)
+    assert share == pytest.approx(np.full((4, 4), expected))
+
+
+def test_white_counts_only_beside_flames() -> None:
+    frame = np.full((224, 224, 3), 255, np.uint8)
+    assert flame_colour_share(frame, cells=28).max() == 0
+    frame[:, :112] = (30, 120, 250)
+    assert flame_colour_share(frame, cells=28)[14, 14] > 0
+
+
+def test_box_lies_where_evidence_and_colour_meet() -> None:
+    evidence = np.full((7, 7), -1.0, np.float32)
+    evidence[1:4, 2:5] = 2.0
+    box = flame_box(night_with_fire(), evidence)
+    assert box is not None
+    assert (box.x1, box.y1, box.x2, box.y2) == pytest.approx((120, 40, 180, 100), abs=15)
+
+
+def test_no_box_without_colour_or_without_evidence() -> None:
+    evidence = np.full((7, 7), 2.0, np.float32)
+    assert flame_box(np.full((80, 80, 3), 90, np.uint8), evidence) is None
+    assert flame_box(night_with_fire(), -evidence) is None
+
+
+def test_no_box_around_the_whole_frame() -> None:
+    assert flame_box(np.full((80, 80, 3), (30, 120, 250), np.uint8), np.full((7, 7), 2.0, np.float32)) is None
+
+
+def test_pictures_of_other_things_are_no_hazards(detector: HeadAnomalyDetector) -> None:
+    for image in (astronaut(), coffee(), np.zeros((480, 640, 3), np.uint8), np.full((480, 640, 3), 255, np.uint8)):
+        assert detector.detect(image, HAZARDS) == []
+
+
+def test_people_are_found_and_lie_in_the_frame(detector: HeadAnomalyDetector) -> None:
+    people = detector.detect(group(), frozenset({AnomalyType.INTRUSION}))
+    height, width = group().shape[:2]
+    assert len(people) >= 5
+    assert [person.confidence for person in people] == sorted((p.confidence for p in people), reverse=True)
+    for person in people:
+        assert person.type is AnomalyType.INTRUSION
+        assert person.box is not None
+        assert 0 <= person.box.x1 < person.box.x2 <= width
+        assert 0 <= person.box.y1 < person.box.y2 <= height
+
+
+def test_nobody_is_found_where_nobody_is(detector: HeadAnomalyDetector) -> None:
+    assert detector.detect(coffee(), frozenset({AnomalyType.INTRUSION})) == []
+
+
+def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
+    assert detector.detect(group(), frozenset()) == []
+
+
+def frames(eval_data: Path, pattern: str, count: int) -> list[Image]:
+    paths = sorted(eval_data.glob(pattern))
+    found = [cv2.imread(str(path)) for path in paths[:: max(len(paths) // count, 1)][:count]]
+    return [image for image in found if image is not None]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("hazards_outdoor/fire/*.jpg", {AnomalyType.FIRE, AnomalyType.SMOKE}),
+        ("hazards_cctv/fire/*.jpg", {AnomalyType.FIRE, AnomalyType.SMOKE}),
+        ("hazards_flood/flood/*.jpg", {AnomalyType.FLOOD}),
+    ],
+)
+def test_real_hazards_are_found(
+    detector: HeadAnomalyDetector, eval_data: Path, pattern: str, wanted: set[AnomalyType]
+) -> None:
+    images = frames(eval_data, pattern, 10)
+    hits = [any(anomaly.type in wanted for anomaly in detector.detect(image, HAZARDS)) for image in images]
+    assert sum(hits) >= 8
+
+
+def test_clean_rooms_raise_no_alarm(detector: HeadAnomalyDetector, eval_data: Path) -> None:
+    for image in frames(eval_data, "rooms/clean/*.jpg", 12):
+        assert detector.detect(image, HAZARDS) == []
+
+
+def test_smoke_is_told_when_fire_is_asked_for_and_fire_not_when_smoke_is(
+    detector: HeadAnomalyDetector, eval_data: Path
+) -> None:
+    images = frames(eval_data, "hazards_cctv/smoke/*.jpg", 12) + frames(eval_data, "hazards_outdoor/fire/*.jpg", 6)
+    asked_fire = [detector.detect(image, frozenset({AnomalyType.FIRE})) for image in images]
+    asked_smoke = [detector.detect(image, frozenset({AnomalyType.SMOKE})) for image in images]
+    assert any(anomaly.type is AnomalyType.SMOKE for found in asked_fire for anomaly in found)
+    assert not any(anomaly.type is AnomalyType.FIRE for found in asked_smoke for anomaly in found)

@@ -1,0 +1,205 @@
+"""Training heads: reading labels, folds, calibration, figures, and the whole way on pictures made here."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.heads import ScoreCalibration
+from app.ml_models.heads import HEADS_DIR, read_head, read_head_table
+from app.ml_models.tables import Table
+from scripts.heads.examples import BadData, Source, labels_of, read_background, read_examples
+from scripts.heads.logistic import fit_logistic
+from scripts.heads.recipes import read_recipes
+from scripts.heads.validation import (
+    SURE,
+    calibration_error,
+    figures,
+    fit_calibration,
+    grouped_folds,
+    merge_near_duplicates,
+)
+from scripts.train_heads import main
+
+
+def picture(path: Path, *, noisy: bool, seed: int) -> None:
+    """Tidy: one plain colour with a horizon. Noisy: patches everywhere."""
+    rng = np.random.default_rng(seed)
+    image = np.full((96, 128, 3), rng.integers(60, 200, 3), np.uint8)
+    image[60:] = rng.integers(60, 200, 3)
+    if noisy:
+        image = cv2.resize(
+            rng.integers(0, 255, (12, 16, 3), dtype=np.uint8), (128, 96), interpolation=cv2.INTER_NEAREST
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
+
+
+def folder_of_labels(folder: Path, *, each: int) -> Path:
+    for seed in range(each):
+        picture(folder / "tidy" / f"{seed}.png", noisy=False, seed=seed)
+        picture(folder / "untidy" / f"{seed}.png", noisy=True, seed=1000 + seed)
+    return folder
+
+
+def table_of_labels(folder: Path, rows: list[dict[str, str]]) -> Path:
+    for index, row in enumerate(rows):
+        picture(folder / row["file"], noisy=False, seed=index)
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def test_folders_are_labels(tmp_path: Path) -> None:
+    folder = folder_of_labels(tmp_path, each=2)
+    examples = read_examples(Source(folder=folder, positive=frozenset({"untidy"})))
+    assert [(example.path.parent.name, example.is_positive) for example in examples] == [
+        ("tidy", False),
+        ("tidy", False),
+        ("untidy", True),
+        ("untidy", True),
+    ]
+    assert labels_of(folder) == ["tidy", "untidy"]
+
+
+def test_table_names_labels_groups_and_what_counts(tmp_path: Path) -> None:
+    folder = table_of_labels(
+        tmp_path,
+        [
+            {"file": "a.png", "bed": "1", "scene": "x", "seen": "1"},
+            {"file": "b.png", "bed": "0", "scene": "x", "seen": "1"},
+            {"file": "c.png", "bed": "0", "scene": "y", "seen": "0"},
+            {"file": "d.png", "bed": "", "scene": "y", "seen": "1"},
+        ],
+    )
+    source = Source(
+        folder=folder,
+        positive=frozenset({"1"}),
+        label_column="bed",
+        group_column="scene",
+        where=(("seen", "1"),),
+        negative_weight=0.5,
+    )
+    found = [(example.path.name, example.is_positive, example.weight) for example in read_examples(source)]
+    assert found == [("a.png", True, 1.0), ("b.png", False, 0.5)]
+    assert len({example.group for example in read_examples(source)}) == 1
+
+
+def test_table_that_names_a_missing_photo_is_refused(tmp_path: Path) -> None:
+    folder = table_of_labels(tmp_path, [{"file": "a.png", "label": "x"}])
+    (folder / "a.png").unlink()
+    with pytest.raises(BadData, match=r"a\.png"):
+        read_examples(Source(folder=folder, positive=frozenset({"x"})))
+
+
+def test_background_is_negative(tmp_path: Path) -> None:
+    picture(tmp_path / "deep" / "down.png", noisy=False, seed=0)
+    assert [example.is_positive for example in read_background(tmp_path, weight=0.3)] == [False]
+
+
+def test_logistic_fit_finds_the_direction_and_shrinks_with_the_penalty() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 3))
+    targets = (features[:, 0] + 0.1 * rng.normal(size=200) > 0.5).astype(float)
+    loose, bias = fit_logistic(features, targets, np.ones(200), l2=1e-3)
+    tight, _ = fit_logistic(features, targets, np.ones(200), l2=1.0)
+    assert abs(loose[0]) > 5 * np.abs(loose[1:]).max()
+    assert -bias / loose[0] == pytest.approx(0.5, abs=0.1)
+    assert np.linalg.norm(tight) < np.linalg.norm(loose)
+
+
+def test_groups_never_stand_on_both_sides_of_a_fold() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 30, 200)
+    targets = rng.random(200) < 0.3
+    folds = grouped_folds(targets, groups, folds=5)
+    assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
+    assert set(folds) == set(range(5))
+
+
+def test_near_duplicates_join_their_groups() -> None:
+    features = np.array([[1, 0], [0.999, 0.0447], [0, 1]])
+    assert merge_near_duplicates(["a", "b", "c"], features).tolist() == [0, 0, 1]
+
+
+def test_calibration_is_not_sure_where_its_mistakes_lie() -> None:
+    rng = np.random.default_rng(2)
+    scores = np.concatenate([rng.normal(2, 0.5, 60), rng.normal(-2, 0.5, 60), [-1.5]])
+    targets = np.concatenate([np.ones(60, bool), np.zeros(60, bool), [True]])
+    calibration = fit_calibration(scores, targets, np.ones(121))
+    assert 1 - calibration.probability(-1.5) < SURE
+    assert 1 - calibration.probability(-2.5) > SURE
+    assert calibration.slope_above > calibration.slope_below
+
+
+def test_calibration_error_of_honest_and_of_boastful_probabilities() -> None:
+    rng = np.random.default_rng(3)
+    honest = rng.random(4000)
+    targets = rng.random(4000) < honest
+    weights = np.ones(4000)
+    assert calibration_error(honest, targets, weights) < 0.03
+    assert calibration_error(np.where(honest > 0.5, 0.99, 0.01), targets, weights) > 0.2
+
+
+def test_figures_count_what_was_found() -> None:
+    probability = np.array([0.95, 0.6, 0.2, 0.05, 0.02, 0.7])
+    targets = np.array([True, True, True, False, False, False])
+    found = figures(probability, targets, np.arange(6), np.ones(6))
+    assert (found.positives, found.negatives, found.groups) == (3, 3, 6)
+    assert found.sensitivity == pytest.approx(2 / 3)
+    assert found.specificity == pytest.approx(2 / 3)
+    assert found.balanced_accuracy == pytest.approx(2 / 3)
+    assert found.sure_share == pytest.approx(0.5)
+    assert found.sure_accuracy == 1.0
+    assert found.interval[0] <= found.balanced_accuracy <= found.interval[1]
+
+
+def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
+    photos = folder_of_labels(tmp_path / "photos", each=10)
+    (photos / "tidy" / "broken.jpg").write_bytes(b"not a picture")
+    out = tmp_path / "heads"
+    status = main([str(photos), "--name", "wall", "--positive", "untidy", "--looks", "quick", "--out", str(out)])
+    assert status == 0
+    table = read_head_table(out / "wall.json")
+    head = read_head(out / "wall.json", model_id=table.text("model_id"))
+    assert isinstance(head.calibrations["quick"], ScoreCalibration)
+    assert table.integer("photos") == 20
+    assert table.table("cross_validated").table("quick").number("balanced_accuracy") > 0.9
+    card = (out / "wall.md").read_text()
+    assert "untidy" in card
+    assert "broken.jpg" in card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "x", "--positive", "nothing"], "labels are tidy, untidy"),
+        (["--name", "../x", "--positive", "tidy"], "letters, digits"),
+        (["--positive", "tidy"], "--name"),
+        (["--name", "x", "--positive", "tidy"], "8 different scenes"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    photos = folder_of_labels(tmp_path / "photos", each=3)
+    assert main([str(photos), *arguments, "--looks", "quick", "--out", str(tmp_path / "heads")]) == 1
+    last_line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in last_line
+    assert not (tmp_path / "heads").exists()
+
+
+def test_every_recipe_has_a_shipped_head_whose_figures_hold() -> None:
+    for recipe in read_recipes(Path("data")):
+        table: Table = read_head_table(HEADS_DIR / f"{recipe.question.name}.json")
+        assert (HEADS_DIR / f"{recipe.question.name}.md").is_file()
+        for look in recipe.question.looks:
+            found = table.table("cross_validated").table(look)
+            assert found.number("balanced_accuracy") > 0.75, recipe.question.name
+            assert found.number("calibration_error") <= 0.08, recipe.question.name
