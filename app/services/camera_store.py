@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.services.database import Connection, Row, affected
 
@@ -13,6 +13,10 @@ _COLUMNS = (
     "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, revision, lease_epoch, "
     "created_at, updated_at"
 )
+
+
+Version: TypeAlias = tuple[datetime, int]
+"""When a camera was made, and its revision: one that was removed and made anew counts its revisions from one again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +125,10 @@ async def count_cameras(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM cameras"))
 
 
-async def enabled_revisions(connection: Connection) -> dict[str, int]:
-    """The revision of every enabled camera, by id in order."""
-    rows = await connection.fetch("SELECT id, revision FROM cameras WHERE enabled ORDER BY id")
-    return {row["id"]: row["revision"] for row in rows}
+async def enabled_versions(connection: Connection) -> dict[str, Version]:
+    """The version of every enabled camera, by id in order."""
+    rows = await connection.fetch("SELECT id, created_at, revision FROM cameras WHERE enabled ORDER BY id")
+    return {row["id"]: (row["created_at"], row["revision"]) for row in rows}
 
 
 async def begin_epoch(connection: Connection, camera_id: str) -> CameraRecord | None:

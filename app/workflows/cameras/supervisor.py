@@ -95,9 +95,9 @@ class CameraSupervisor:
         self._bury_the_dead()
         await self._renew()
         async with self._database.connection() as connection:
-            wanted = await camera_store.enabled_revisions(connection)
+            wanted = await camera_store.enabled_versions(connection)
         for camera_id, held in list(self._held.items()):
-            if wanted.get(camera_id) != held.worker.revision:
+            if wanted.get(camera_id) != held.worker.version:
                 await self._drop(camera_id)
         await self._take_share(list(wanted))
         await self._tell()

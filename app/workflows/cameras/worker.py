@@ -74,7 +74,7 @@ class CameraWorker:
 
     def __init__(self, sight: Sight, record: CameraRecord, source: Callable[[], StreamSource]) -> None:
         self.camera_id = record.id
-        self.revision = record.revision
+        self.version = (record.created_at, record.revision)
         self._epoch = record.lease_epoch
         self._sight = sight
         tasks = record.columns.tasks
