@@ -55,8 +55,8 @@ def _elapsed_ms(started_at: float) -> int:
 
 @router.post("/recognize", response_model_exclude_unset=True)
 async def recognize_face(
-    request: Annotated[FaceRecognitionRequest, Depends(body_of(FaceRecognitionRequest))],
     caller: Recognizer,
+    request: Annotated[FaceRecognitionRequest, Depends(body_of(FaceRecognitionRequest))],
     faces: Faces,
     zone: Zone,
 ) -> FaceRecognitionResponse:
@@ -101,8 +101,8 @@ def _recognition_response(recognition: Recognition, elapsed_ms: int) -> FaceReco
 
 @router.post("/enroll")
 async def enroll_face(
-    request: Annotated[FaceEnrollmentRequest, Depends(body_of(FaceEnrollmentRequest))],
     caller: Manager,
+    request: Annotated[FaceEnrollmentRequest, Depends(body_of(FaceEnrollmentRequest))],
     enrolments: Enrolments,
 ) -> FaceEnrollmentResponse:
     """Enrol a person from 1 to 10 photos; bad ones are named in `warnings`."""
@@ -124,7 +124,7 @@ async def enroll_face(
 
 
 @router.get("/embedding/{employee_id}")
-async def get_face_embeddings(employee_id: EmployeePath, _: Manager, enrolments: Enrolments) -> FaceEmbeddingsResponse:
+async def get_face_embeddings(_: Manager, employee_id: EmployeePath, enrolments: Enrolments) -> FaceEmbeddingsResponse:
     """A person's templates, without the vectors."""
     templates = await enrolments.templates_of(employee_id)
     return FaceEmbeddingsResponse(
@@ -140,7 +140,7 @@ async def get_face_embeddings(employee_id: EmployeePath, _: Manager, enrolments:
 
 
 @router.delete("/{employee_id}")
-async def delete_face(employee_id: EmployeePath, caller: Manager, enrolments: Enrolments) -> FaceDeletionResponse:
+async def delete_face(caller: Manager, employee_id: EmployeePath, enrolments: Enrolments) -> FaceDeletionResponse:
     """Erase a person: rows at once, vectors and crops right after."""
     deleted = await enrolments.erase(employee_id, actor=caller.label)
     return FaceDeletionResponse(employee_id=employee_id, embeddings_deleted=deleted)
@@ -148,8 +148,8 @@ async def delete_face(employee_id: EmployeePath, caller: Manager, enrolments: En
 
 @router.post("/verify")
 async def verify_face(
-    request: Annotated[FaceVerificationRequest, Depends(body_of(FaceVerificationRequest))],
     caller: Recognizer,
+    request: Annotated[FaceVerificationRequest, Depends(body_of(FaceVerificationRequest))],
     faces: Faces,
 ) -> FaceVerificationResponse:
     """Compare a face with one person's templates (1:1)."""
@@ -175,8 +175,8 @@ async def verify_face(
 
 @router.post("/identify")
 async def identify_faces(
-    request: Annotated[FaceIdentificationRequest, Depends(body_of(FaceIdentificationRequest))],
     caller: Recognizer,
+    request: Annotated[FaceIdentificationRequest, Depends(body_of(FaceIdentificationRequest))],
     faces: Faces,
 ) -> FaceIdentificationResponse:
     """Name every face of a frame (1:N). Writes no attendance."""
