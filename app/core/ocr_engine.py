@@ -92,17 +92,15 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        texts = [self._text_of(page, language) for page in pages]
-        page = arrange(_stacked(texts))
-        first = texts[0]
-        reading = InvoiceReading(None, "no_text_found", page.text, first.engine, first.rotation_deg, frozenset())
-        if len(page.cells) < _MIN_LINES:
-            return reading
-        if not _looks_like_invoice(page):
-            return replace(reading, reason="no_invoice_found")
-        vietnamese = any(text.vietnamese for text in texts)
-        invoice = read_invoice(page, today=today, suppliers=suppliers, vietnamese=vietnamese)
-        return replace(reading, invoice=invoice, reason=None, fingerprints=fingerprints(page))
+        return find_invoice(self.read_text(pages, language=language), today=today, suppliers=suppliers)
+
+    def read_text(self, pages: Sequence[SourcePage], *, language: str | None = None) -> list[PageText]:
+        """The text of each page, from its text layer where it has one.
+
+        Raises:
+            ReaderFailure: no reader could read.
+        """
+        return [self._text_of(page, language) for page in pages]
 
     def read_identity(
         self, pages: Sequence[SourcePage], *, today: date, expected: DocumentType | None = None
@@ -115,7 +113,7 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        texts = [self._text_of(page, "vi") for page in pages]
+        texts = self.read_text(pages, language="vi")
         page = arrange(_stacked(texts))
         codes = [code for source in pages for code in read_citizen_codes(source.image)]
         mrz = next((mrz for text in texts if (mrz := self._mrz_of(text, today)) is not None), None)
@@ -141,6 +139,20 @@ class OCREngine:
             if enlarged is not None and (mrz is None or len(enlarged.valid) > len(mrz.valid)):
                 return enlarged
         return mrz
+
+
+def find_invoice(texts: Sequence[PageText], *, today: date, suppliers: Sequence[Supplier] = ()) -> InvoiceReading:
+    """The invoice that the text of one or several pages makes up."""
+    page = arrange(_stacked(texts))
+    first = texts[0]
+    reading = InvoiceReading(None, "no_text_found", page.text, first.engine, first.rotation_deg, frozenset())
+    if len(page.cells) < _MIN_LINES:
+        return reading
+    if not _looks_like_invoice(page):
+        return replace(reading, reason="no_invoice_found")
+    vietnamese = any(text.vietnamese for text in texts)
+    invoice = read_invoice(page, today=today, suppliers=suppliers, vietnamese=vietnamese)
+    return replace(reading, invoice=invoice, reason=None, fingerprints=fingerprints(page))
 
 
 def _stacked(texts: Sequence[PageText]) -> list[TextLine]:

@@ -107,12 +107,8 @@ def arrange(lines: Sequence[TextLine]) -> Page:
     turned = _turned_level(lines)
     slopes = [_NO_SLOPES, _slopes(turned)]
     # Perspective bends rows one way, curled paper another; the correction that splits fewer rows is the right one.
-    pages = [_rows(_cells(lines, turned, slope)) for slope in slopes]
-    return Page(tuple(min(pages, key=_row_count)))
-
-
-def _row_count(rows: list[Row]) -> int:
-    return len(rows)
+    pages = [Page(tuple(_rows(_cells(lines, turned, slope)))) for slope in slopes]
+    return min(pages, key=lambda page: len(page.rows))
 
 
 def skew_rad(lines: Sequence[TextLine]) -> float:
