@@ -107,7 +107,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     console = Console()
     try:
-        finished = asyncio.run(import_folder(load_settings(), options, console))
+        settings = load_settings(OCR_ENABLED=False)  # no document is read here
+        finished = asyncio.run(import_folder(settings, options, console))
     except VisionError as error:
         print(f"import_images: {error.message} Start it again to go on.", file=sys.stderr)
         return 2

@@ -230,7 +230,7 @@ def test_filters(client: httpx.Client, filters: dict[str, object], matches: bool
         tags=["Red", "100% new_ish"],
         location='Floor 2, 50%_"quoted" shelf',
     )
-    indexed(client, group(), category="room", room_number="900")
+    indexed(client, group(), category="room", room_number="900", status="disposed")
     assert found(client, category="room", filters=filters) == ([cup] if matches else [])
     listed = client.get(API, params={"category": "room", **filters}).json()["images"]
     assert [image["image_id"] for image in listed] == ([cup] if matches else [])
@@ -443,7 +443,8 @@ def test_a_change_that_milvus_refuses_changes_nothing(service: Service, backends
     with backends.without("milvus"):
         assert_problem(service.client.patch(f"{API}/{cup}", json={"status": "disposed"}), 503)
     assert service.client.get(f"{API}/{cup}").json()["metadata"]["status"] == "active"
-    Records.wait_until(lambda: found(service.client) == [cup])
+    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
+    assert found(service.client) == [cup]
 
 
 def test_an_orphan_vector_is_never_a_result(client: httpx.Client, records: Records) -> None:
