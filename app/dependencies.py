@@ -22,6 +22,7 @@ from app.composition.loops import background_loops
 from app.composition.models import open_loader
 from app.composition.resources import Resources
 from app.composition.rooms import compose_rooms, load_room_model
+from app.composition.safety import compose_safety, load_anomaly_detector
 from app.config import Settings
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
@@ -29,13 +30,17 @@ from app.core.liveness import LivenessDetector
 from app.errors import BackendUnavailable
 from app.utils.logging import logger
 from app.workflows.access import KeyRing
+from app.workflows.anomaly import AnomalyWorkflow
 from app.workflows.background import running
+from app.workflows.cameras.registry import CameraRegistry
+from app.workflows.cameras.supervisor import CameraSupervisor
 from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import HealthMonitor
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.incidents import IncidentBook
 from app.workflows.ocr import OcrWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.room import RoomWorkflow
@@ -64,24 +69,29 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         image_embedder = await asyncio.to_thread(load_image_embedder, loader)
         ocr_engine = await asyncio.to_thread(load_ocr_engine, settings, loader)
         room_model = await asyncio.to_thread(load_room_model, settings, loader)
+        anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader)
         backends = await open_backends(stack, settings)
         try:
             await backends.vectors.open()
         except BackendUnavailable:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
         per_minute = settings.RATE_LIMIT_PER_MINUTE
+        faces = compose_faces(settings, pool, backends, face_engines)
         resources = Resources(
             settings=settings,
             loader=loader,
             pool=pool,
             backends=backends,
             face_engines=face_engines,
-            faces=compose_faces(settings, pool, backends, face_engines),
+            faces=faces,
             enrolments=compose_enrolments(settings, pool, backends, face_engines),
             images=compose_images(settings, pool, backends, image_embedder),
             image_searches=compose_image_searches(settings, pool, backends, image_embedder),
             rooms=compose_rooms(settings, pool, backends, room_model),
             documents=compose_documents(settings, pool, backends, ocr_engine),
+            safety=compose_safety(
+                settings, pool, backends, detector=anomaly_detector, face_engines=face_engines, faces=faces
+            ),
             events=EventStream(backends.database),
             health=HealthMonitor(backends.pings()),
             keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
@@ -139,6 +149,22 @@ def get_rooms(resources: Everything) -> RoomWorkflow:
     return resources.rooms
 
 
+def get_anomalies(resources: Everything) -> AnomalyWorkflow:
+    return resources.safety.anomalies
+
+
+def get_incidents(resources: Everything) -> IncidentBook:
+    return resources.safety.incidents
+
+
+def get_registry(resources: Everything) -> CameraRegistry:
+    return resources.safety.registry
+
+
+def get_cameras(resources: Everything) -> CameraSupervisor:
+    return resources.safety.supervisor
+
+
 def get_events(resources: Everything) -> EventStream:
     return resources.events
 
@@ -154,5 +180,9 @@ Images = Annotated[ImageWorkflow, Depends(get_images)]
 ImageSearches = Annotated[ImageSearchWorkflow, Depends(get_image_searches)]
 Documents = Annotated[OcrWorkflow, Depends(get_documents)]
 Rooms = Annotated[RoomWorkflow, Depends(get_rooms)]
+Anomalies = Annotated[AnomalyWorkflow, Depends(get_anomalies)]
+Incidents = Annotated[IncidentBook, Depends(get_incidents)]
+Registry = Annotated[CameraRegistry, Depends(get_registry)]
+Cameras = Annotated[CameraSupervisor, Depends(get_cameras)]
 Events = Annotated[EventStream, Depends(get_events)]
 Zone = Annotated[ZoneInfo, Depends(get_zone)]

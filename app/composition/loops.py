@@ -59,6 +59,7 @@ def background_loops(resources: Resources) -> list[Ping]:
     return [
         relay.run,
         resources.events.run,
+        *resources.safety.loops(),
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),
         # Alerts read cv_backend_up, whether or not anybody asks for /health.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
+from app.composition.safety import Safety
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.ml_models.factories.face import FaceEngines
@@ -38,12 +39,13 @@ class Resources:
     image_searches: ImageSearchWorkflow
     rooms: RoomWorkflow
     documents: OcrWorkflow
+    safety: Safety
     events: EventStream
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
     zone: ZoneInfo
-    engines: tuple[str, ...] = ("face_recognition", "image_embedding", "room_analysis")
+    engines: tuple[str, ...] = ("face_recognition", "image_embedding", "room_analysis", "anomaly_detection")
 
     def providers(self) -> dict[str, str]:
         """What really runs each loaded network, by role."""

@@ -23,6 +23,7 @@ from app.core.yolo import YoloDetector
 
 _HEAT_CELLS = 28  # per side of the map in which activation and colour meet
 _FLAME_SHARE_OF_PEAK = 0.35
+_MIN_FLAME_SHARE = 0.004  # of the frame: less is a lamp or a tail light in the smoke
 _MAX_BOX_SHARE = 0.7  # a box around more of the frame says nothing
 
 
@@ -32,11 +33,17 @@ _HAZARDS = _BURNING | {AnomalyType.FLOOD}
 
 @dataclass(frozen=True, slots=True)
 class HazardHeads:
-    """``flames`` tells fire from smoke and is asked only where ``fire_or_smoke`` is found."""
+    """One head a question; whether it is fire or smoke is told by colour, see ``find_flames``."""
 
     fire_or_smoke: LinearHead
-    flames: LinearHead
     flood: LinearHead
+
+
+@dataclass(frozen=True, slots=True)
+class Flames:
+    """``box`` is in pixels of the frame; None where the flames fill nearly all of it."""
+
+    box: Box | None
 
 
 class HeadAnomalyDetector:
@@ -75,15 +82,14 @@ class HeadAnomalyDetector:
         return [anomaly for anomaly in found if anomaly is not None]
 
     def _burning(self, image: Image, views: Views, types: Set[AnomalyType]) -> Anomaly | None:
-        head, flames = self._heads.fire_or_smoke, self._heads.flames
+        head = self._heads.fire_or_smoke
         confidence = head.probability(views, look=FRAME)
         if confidence < head.threshold:
             return None
-        if flames.probability(views, look=FRAME) < flames.threshold:
+        flames = find_flames(image, head.activation(views.wholes[0]))
+        if flames is None:
             return Anomaly(AnomalyType.SMOKE, confidence, None, True)
-        if AnomalyType.FIRE not in types:
-            return None
-        return Anomaly(AnomalyType.FIRE, confidence, flame_box(image, head.activation(views.wholes[0])), True)
+        return Anomaly(AnomalyType.FIRE, confidence, flames.box, True) if AnomalyType.FIRE in types else None
 
     def _flooded(self, views: Views) -> Anomaly | None:
         head = self._heads.flood
@@ -91,7 +97,7 @@ class HeadAnomalyDetector:
         return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= head.threshold else None
 
 
-def flame_box(frame: Image, activation: FloatArray) -> Box | None:
+def find_flames(frame: Image, activation: FloatArray) -> Flames | None:
     """Where the flames are: only where the head's evidence and the colour of flames meet.
 
     Args:
@@ -99,13 +105,16 @@ def flame_box(frame: Image, activation: FloatArray) -> Box | None:
         activation: (h, w) of the whole frame.
 
     Returns:
-        None where no flame colour supports the evidence, or nearly all of the frame does.
+        None where no flame colour supports the evidence: then it is smoke that the head saw.
     """
     height, width = frame.shape[:2]
     heat = cv2.resize(np.clip(activation, 0.0, None), (_HEAT_CELLS, _HEAT_CELLS), interpolation=cv2.INTER_LINEAR)
-    supported = (heat * flame_colour_share(frame, cells=_HEAT_CELLS)).astype(np.float32)
+    colour = flame_colour_share(frame, cells=_HEAT_CELLS)
+    supported = (heat * colour).astype(np.float32)
+    if float((colour * (heat > 0)).mean()) < _MIN_FLAME_SHARE:
+        return None
     box = hot_region(supported, width=width, height=height, min_share_of_peak=_FLAME_SHARE_OF_PEAK)
-    return None if box is None or box.area > _MAX_BOX_SHARE * width * height else box
+    return Flames(None if box is None or box.area > _MAX_BOX_SHARE * width * height else box)
 
 
 def flame_colour_share(frame: Image, *, cells: int) -> FloatArray:

@@ -134,10 +134,8 @@ class PyramidFaceDetector:
         coarse, fine = self._scales.coarse(width, height), self._scales.fine(width, height)
         proposals = [self._propose(image, coarse)]
         faces = self._settle(image, proposals)
-        if (
-            fine is not None
-            and max((face.box.height for face in faces), default=0.0) * coarse < self._scales.settled_px
-        ):
+        highest_px = max((face.box.height for face in faces), default=0.0) * coarse
+        if fine is not None and highest_px < self._scales.settled_px:
             faces = self._settle(image, [*proposals, self._propose_small(image, fine)])
         return faces or self._retreat(image)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.core.anomalies import AnomalyType
-from app.core.anomaly_detector import HeadAnomalyDetector, flame_box, flame_colour_share
+from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share
 from app.core.types import Image
 from app.ml_models.factories.anomaly import build_anomaly_detector
 from app.ml_models.manifest import load_pack
@@ -60,19 +60,23 @@ def test_white_counts_only_beside_flames() -> None:
 def test_box_lies_where_evidence_and_colour_meet() -> None:
     evidence = np.full((7, 7), -1.0, np.float32)
     evidence[1:4, 2:5] = 2.0
-    box = flame_box(night_with_fire(), evidence)
+    flames = find_flames(night_with_fire(), evidence)
+    assert flames is not None
+    box = flames.box
     assert box is not None
     assert (box.x1, box.y1, box.x2, box.y2) == pytest.approx((120, 40, 180, 100), abs=15)
 
 
-def test_no_box_without_colour_or_without_evidence() -> None:
+def test_no_flames_without_colour_or_without_evidence() -> None:
     evidence = np.full((7, 7), 2.0, np.float32)
-    assert flame_box(np.full((80, 80, 3), 90, np.uint8), evidence) is None
-    assert flame_box(night_with_fire(), -evidence) is None
+    assert find_flames(np.full((80, 80, 3), 90, np.uint8), evidence) is None
+    assert find_flames(night_with_fire(), -evidence) is None
 
 
 def test_no_box_around_the_whole_frame() -> None:
-    assert flame_box(np.full((80, 80, 3), (30, 120, 250), np.uint8), np.full((7, 7), 2.0, np.float32)) is None
+    flames = find_flames(np.full((80, 80, 3), (30, 120, 250), np.uint8), np.full((7, 7), 2.0, np.float32))
+    assert flames is not None
+    assert flames.box is None
 
 
 def test_pictures_of_other_things_are_no_hazards(detector: HeadAnomalyDetector) -> None:

@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import events, face, health, image, ocr, room
+from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, ocr, room
 
 router = APIRouter()
 router.include_router(face.router)
 router.include_router(image.router)
 router.include_router(room.router)
 router.include_router(ocr.router)
+router.include_router(anomaly.router)
+router.include_router(cameras.router)
 router.include_router(events.router)
 router.include_router(health.router)

@@ -34,13 +34,9 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
         ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
     """
     extractor = build_feature_extractor(loader)
-    heads = load_heads(
-        "hazard_fire_or_smoke", "hazard_flames", "hazard_flood", model_id=extractor.model_id, own_dir=own_heads_dir
-    )
+    heads = load_heads("hazard_fire_or_smoke", "hazard_flood", model_id=extractor.model_id, own_dir=own_heads_dir)
     return HeadAnomalyDetector(
         extractor,
-        heads=HazardHeads(
-            fire_or_smoke=heads["hazard_fire_or_smoke"], flames=heads["hazard_flames"], flood=heads["hazard_flood"]
-        ),
+        heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
         persons=build_person_detector(loader),
     )

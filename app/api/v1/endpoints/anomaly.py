@@ -36,8 +36,8 @@ _FRAME_LINK_S = 900
 
 @router.post("/detect")
 async def detect_anomalies(
-    request: Annotated[AnomalyDetectionRequest, Depends(body_of(AnomalyDetectionRequest))],
     _: Watcher,
+    request: Annotated[AnomalyDetectionRequest, Depends(body_of(AnomalyDetectionRequest))],
     anomalies: Anomalies,
     zone: Zone,
 ) -> AnomalyDetectionResponse:

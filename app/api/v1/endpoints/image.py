@@ -49,7 +49,7 @@ _MAX_PAGE = 100
 
 @router.post("/index", response_model_exclude_none=True)
 async def index_image(
-    request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], caller: User, images: Images
+    caller: User, request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], images: Images
 ) -> ImageIndexResponse:
     """Store a picture, its thumbnail and its vector, so that searches find it."""
     metadata = request.metadata
@@ -80,8 +80,8 @@ async def index_image(
 
 @router.post("/search", response_model_exclude_none=True)
 async def search_images(
-    request: Annotated[ImageSearchRequest, Depends(body_of(ImageSearchRequest))],
     _: User,
+    request: Annotated[ImageSearchRequest, Depends(body_of(ImageSearchRequest))],
     images: Images,
     searches: ImageSearches,
     zone: Zone,

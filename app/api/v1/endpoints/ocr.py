@@ -43,7 +43,7 @@ def _elapsed_ms(started_at: float) -> int:
 
 @router.post("/invoice")
 async def read_invoice(
-    request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], caller: Reader, documents: Documents
+    caller: Reader, request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], documents: Documents
 ) -> InvoiceResponse:
     """Read an invoice or a receipt: a picture, or a PDF of a few pages."""
     started_at = time.perf_counter()
@@ -67,7 +67,7 @@ async def read_invoice(
 
 @router.post("/id")
 async def read_identity(
-    request: Annotated[IdentityRequest, Depends(body_of(IdentityRequest))], caller: Reader, documents: Documents
+    caller: Reader, request: Annotated[IdentityRequest, Depends(body_of(IdentityRequest))], documents: Documents
 ) -> IdentityResponse:
     """Read an identity card, a passport or a driving licence."""
     started_at = time.perf_counter()
@@ -107,8 +107,8 @@ async def get_result(result_id: ResultId, _: Reader, documents: Documents) -> St
 @router.post("/results/{result_id}/confirm")
 async def confirm_result(
     result_id: ResultId,
-    request: Annotated[ConfirmationRequest, Depends(body_of(ConfirmationRequest))],
     caller: Reader,
+    request: Annotated[ConfirmationRequest, Depends(body_of(ConfirmationRequest))],
     documents: Documents,
 ) -> ConfirmationResponse:
     """Say what is right. The seller of a confirmed invoice is recognised from then on."""

@@ -33,7 +33,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 @router.post("/analyze")
 async def analyze_room(
-    request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], caller: RoomUser, rooms: Rooms
+    caller: RoomUser, request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], rooms: Rooms
 ) -> RoomAnalysisResponse:
     """Judge a room by its photos; the verdict becomes the room's state."""
     started_at = time.perf_counter()
@@ -87,8 +87,8 @@ async def get_room_history(
 @router.post("/{room_number}/feedback")
 async def give_room_feedback(
     room_number: RoomPath,
-    request: Annotated[RoomFeedbackRequest, Depends(body_of(RoomFeedbackRequest))],
     caller: RoomUser,
+    request: Annotated[RoomFeedbackRequest, Depends(body_of(RoomFeedbackRequest))],
     rooms: Rooms,
 ) -> RoomStatusResponse:
     """Correct a room's state; the correction is kept for training."""
