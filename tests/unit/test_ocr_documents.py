@@ -1,0 +1,391 @@
+"""Layout, invoices and identity papers from given text; readers and their fallbacks from given readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.ocr.easyocr import EasyOcrReader
+from app.core.ocr.identity import DocumentType, Source, fuse
+from app.core.ocr.invoice import read_invoice
+from app.core.ocr.layout import arrange, skew_rad
+from app.core.ocr.merge import Reading
+from app.core.ocr.mrz import parse_mrz
+from app.core.ocr.page_reader import PageReader, is_vietnamese
+from app.core.ocr.qr import CitizenCode, read_citizen_codes
+from app.core.ocr.readers import ReaderFailure, crop_line
+from app.core.ocr.seller import Supplier, fingerprints
+from app.core.types import FloatArray, Image, TextLine
+from app.workflows.ocr_records import redacted
+from tests.synthetic_documents import citizen_card_2021, photographed
+
+TODAY = date(2026, 6, 1)
+LINE_PX = 20.0
+
+
+def line(x: float, y: float, text: str, *, turn_rad: float = 0.0, size: float = 1.0) -> TextLine:
+    """A line of text 20 px high; ``turn_rad`` turns it about the page's origin."""
+    width, height = 10.0 * size * len(text), LINE_PX * size
+    corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
+    turn = np.array([[np.cos(turn_rad), np.sin(turn_rad)], [-np.sin(turn_rad), np.cos(turn_rad)]], np.float32)
+    return TextLine(corners @ turn, text, 0.98)
+
+
+def page_of(*rows: Sequence[tuple[float, str]], turn_rad: float = 0.0) -> list[TextLine]:
+    """Rows of ``(x, text)`` cells, 40 px apart."""
+    return [line(x, 50 + 40 * y, text, turn_rad=turn_rad) for y, row in enumerate(rows) for x, text in row]
+
+
+RECEIPT = (
+    [(200, "SIÊU THỊ MINH LOAN")],
+    [(150, "Ngõ 25 Vũ Ngọc Phan, Hà Nội")],
+    [(200, "ĐT: 0919331975")],
+    [(220, "HÓA ĐƠN BÁN LẺ")],
+    [(50, "Số HĐ: BL.200628"), (400, "Ngày: 28/06/2020 20:59")],
+    [(50, "Tên hàng"), (300, "SL"), (400, "Đơn giá"), (560, "Thành tiền")],
+    [(50, "Khăn tắm cotton")],
+    [(300, "2"), (400, "45.000"), (560, "90.000")],
+    [(50, "Nước khoáng 500ml")],
+    [(300, "3"), (400, "6.500"), (560, "19.500")],
+    [(50, "Tổng cộng:"), (560, "109.500")],
+    [(50, "Tiền khách đưa:"), (560, "200.000")],
+    [(50, "Tiền thừa:"), (560, "90.500")],
+)
+
+
+@pytest.mark.parametrize("turn_rad", [0.0, 0.06, -0.1])
+def test_rows_are_found_on_a_turned_page(turn_rad: float) -> None:
+    lines = page_of(*RECEIPT, turn_rad=turn_rad)
+    assert abs(skew_rad(lines) + turn_rad) < 0.01 or abs(skew_rad(lines) - turn_rad) < 0.01
+    assert [row.text for row in arrange(lines).rows] == [" ".join(text for _, text in row) for row in RECEIPT]
+
+
+def test_a_receipt_is_read() -> None:
+    invoice = read_invoice(arrange(page_of(*RECEIPT)), today=TODAY)
+    assert invoice.vendor is not None
+    assert invoice.vendor.name == "SIÊU THỊ MINH LOAN"
+    assert invoice.total == 109_500
+    assert invoice.date == date(2020, 6, 28)
+    assert invoice.header.invoice_number == "BL.200628"
+    assert invoice.currency == "VND"
+    assert [(item.description, item.quantity, item.unit_price, item.amount) for item in invoice.items] == [
+        ("Khăn tắm cotton", Decimal(2), Decimal(45_000), Decimal(90_000)),
+        ("Nước khoáng 500ml", Decimal(3), Decimal(6_500), Decimal(19_500)),
+    ]
+    assert invoice.warnings == ()
+    assert invoice.confidence > 0.8
+
+
+def test_a_total_that_contradicts_its_items_is_named_and_trusted_less() -> None:
+    rows = [
+        [(x, text.replace("109.500", "709.500").replace("90.500", "").replace("200.000", "")) for x, text in row]
+        for row in RECEIPT
+    ]
+    whole = read_invoice(arrange(page_of(*RECEIPT)), today=TODAY)
+    wrong = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    assert wrong.total == 709_500
+    assert "items_sum_mismatch" in wrong.warnings
+    assert wrong.confidence < whole.confidence
+
+
+def test_an_amount_in_words_settles_the_total() -> None:
+    rows = (
+        [(50, "HÓA ĐƠN GIÁ TRỊ GIA TĂNG")],
+        [(50, "Tổng cộng:"), (560, "7.500.000")],
+        [(50, "Tổng tiền thanh toán:"), (560, "1.500.000")],
+        [(50, "Số tiền viết bằng chữ: Một triệu năm trăm nghìn đồng chẵn")],
+    )
+    assert read_invoice(arrange(page_of(*rows)), today=TODAY).total == 1_500_000
+
+
+def test_an_english_receipt_is_read() -> None:
+    rows = (
+        [(200, "99 SPEED MART S/B (519537-X)")],
+        [(200, "LOT P.T. 2811, JALAN ANGSA")],
+        [(50, "INVOICE NO : 18224/102"), (500, "22-11-17")],
+        [(50, "HELANG MINYAK MASAK"), (500, "RM48.70")],
+        [(80, "02 X RM 24.35")],
+        [(50, "Total Sales (Inclusive GST) RM"), (560, "48.68")],
+        [(50, "Rounding Adjustment RM"), (560, ".02")],
+        [(50, "Rounding RM"), (560, "48.70")],
+        [(50, "CASH RM"), (560, "50.00")],
+        [(50, "CHANGE RM"), (560, "1.30")],
+    )
+    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY, vietnamese=False)
+    assert invoice.total == Decimal("48.70")
+    assert invoice.currency == "MYR"
+    assert invoice.date == date(2017, 11, 22)
+    assert invoice.vendor is not None
+    assert invoice.vendor.name == "99 SPEED MART S/B"
+    assert [(item.quantity, item.unit_price, item.amount) for item in invoice.items] == [
+        (Decimal(2), Decimal("24.35"), Decimal("48.70"))
+    ]
+
+
+def test_a_wrapped_description_is_joined() -> None:
+    head = [(20, "STT"), (80, "Tên hàng hóa, dịch vụ"), (400, "Số lượng"), (520, "Đơn giá"), (680, "Thành tiền")]
+    lines = [
+        *page_of(head),
+        line(20, 104, "1"),
+        line(80, 92, "Dép đi trong phòng loại"),
+        line(80, 116, "dùng một lần"),
+        line(400, 104, "10"),
+        line(520, 104, "7.800"),
+        line(680, 104, "78.000"),
+        *(line(x, 160, text) for x, text in [(20, "2"), (80, "Bút bi"), (400, "5"), (520, "4.000"), (680, "20.000")]),
+        line(300, 210, "Tổng cộng:"),
+        line(680, 210, "98.000"),
+    ]
+    items = read_invoice(arrange(lines), today=TODAY).items
+    assert [item.description for item in items] == ["Dép đi trong phòng loại dùng một lần", "Bút bi"]
+    assert [item.amount for item in items] == [78_000, 20_000]
+
+
+def test_a_supplier_is_recognised_by_its_phone_where_its_name_is_unreadable() -> None:
+    page = arrange(page_of(*RECEIPT))
+    marks = fingerprints(page)
+    assert "tel:0919331975" in marks
+    damaged = [[(x, text.replace("SIÊU THỊ MINH LOAN", "S1EU TH! N0AN")) for x, text in row] for row in RECEIPT]
+    supplier = Supplier("Siêu thị Minh Loan", fingerprints=marks)
+    invoice = read_invoice(arrange(page_of(*damaged)), today=TODAY, suppliers=[supplier])
+    assert invoice.vendor is not None
+    assert (invoice.vendor.name, invoice.vendor.known) == ("Siêu thị Minh Loan", True)
+
+
+def test_a_customers_phone_is_no_mark_of_the_seller() -> None:
+    rows = (*RECEIPT, [(50, "Khách hàng: Chị Hoa")], [(50, "Điện thoại: 0971258656")])
+    assert "tel:0971258656" not in fingerprints(arrange(page_of(*rows)))
+
+
+CARD = (
+    [(300, "CĂN CƯỚC CÔNG DÂN")],
+    [(200, "Số / No.: 001090012345")],
+    [(200, "Họ và tên / Full name:")],
+    [(200, "NGUYỄN TUẤN ANH")],
+    [(200, "Ngày sinh / Date of birth: 15/05/1990")],
+    [(200, "Giới tính / Sex: Nam"), (460, "Quốc tịch / Nationality: Việt Nam")],
+    [(200, "Quê quán / Place of origin:")],
+    [(200, "Phú Thị, Gia Lâm, Hà Nội")],
+    [(200, "Nơi thường trú / Place of residence: 12 Lê Lợi,")],
+    [(200, "Phường Bến Nghé, Quận 1, Thành phố Hồ Chí Minh")],
+)
+
+
+def test_a_card_is_read_from_its_print() -> None:
+    identity = fuse(arrange(page_of(*CARD)), codes=[], mrz=None, today=TODAY)
+    assert identity.document_type is DocumentType.ID_CARD
+    values = {name: field.value for name, field in identity.fields.items()}
+    assert values == {
+        "id_number": "001090012345",
+        "full_name": "NGUYỄN TUẤN ANH",
+        "date_of_birth": "1990-05-15",
+        "gender": "Male",
+        "nationality": "Vietnamese",
+        "place_of_origin": "Phú Thị, Gia Lâm, Hà Nội",
+        "address": "12 Lê Lợi, Phường Bến Nghé, Quận 1, Thành phố Hồ Chí Minh",
+    }
+    assert {field.source for field in identity.fields.values()} == {Source.OCR}
+    assert identity.warnings == ()
+
+
+def test_the_code_wins_over_the_print_and_the_difference_is_named() -> None:
+    code = CitizenCode(
+        "001090012345", None, "Nguyễn Tuấn Anh", date(1990, 5, 16), "Nam", "12 Lê Lợi, Quận 1", date(2021, 3, 4)
+    )
+    identity = fuse(arrange(page_of(*CARD)), codes=[code], mrz=None, today=TODAY)
+    assert identity.fields["date_of_birth"].value == "1990-05-16"
+    assert identity.fields["date_of_birth"].source is Source.QR
+    assert "date_of_birth_disagrees" in identity.warnings
+    assert identity.fields["issue_date"].value == "2021-03-04"
+    assert identity.fields["full_name"].value == "NGUYỄN TUẤN ANH"
+
+
+def test_a_number_that_contradicts_birth_and_sex_is_named() -> None:
+    rows = [[(x, text.replace("001090012345", "001185012345")) for x, text in row] for row in CARD]
+    warnings = fuse(arrange(page_of(*rows)), codes=[], mrz=None, today=TODAY).warnings
+    assert "id_number_birth_mismatch" in warnings
+    assert "id_number_gender_mismatch" in warnings
+
+
+def test_a_foreign_passport_is_read_by_its_zone() -> None:
+    zone = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+    rows = ([(50, "UTOPIA PASSPORT")], [(50, "ERIKSSON")])
+    identity = fuse(arrange(page_of(*rows)), codes=[], mrz=parse_mrz(zone, today=TODAY), today=TODAY)
+    assert identity.document_type is DocumentType.PASSPORT
+    assert identity.fields["id_number"].value == "L898902C3"
+    assert identity.fields["full_name"].value == "ERIKSSON ANNA MARIA"
+    assert identity.issuer == "UTO"
+    assert "document_expired" in identity.warnings
+
+
+def test_two_holders_are_counted() -> None:
+    other = [[(x, text.replace("001090012345", "079303067890")) for x, text in row] for row in CARD]
+    assert fuse(arrange(page_of(*CARD, *other)), codes=[], mrz=None, today=TODAY).documents == 2
+
+
+def test_the_code_of_a_card_is_read() -> None:
+    document = citizen_card_2021(1)
+    (code,) = read_citizen_codes(photographed(document.image, 1))
+    assert code.number == document.fields["id_number"]
+    assert code.full_name.upper() == document.fields["full_name"]
+
+
+def test_redaction_leaves_nothing_personal() -> None:
+    data = {
+        "document_type": "id_card",
+        "engine": "paddleocr",
+        "id_number": "001090012345",
+        "full_name": "NGUYỄN VĂN A",
+        "date_of_birth": "1990-05-15",
+        "address": "12 Lê Lợi",
+        "fields": {"id_number": {"value": "001090012345"}},
+    }
+    assert redacted(data, action="drop") == {"document_type": "id_card", "engine": "paddleocr"}
+    masked = redacted(data, action="mask")
+    assert masked["id_number"] == "********2345"
+    assert masked["full_name"] == "N. V. A."
+    assert masked["date_of_birth"] == "1990-**-**"
+    assert masked["address"] == "***"
+    assert "fields" not in masked
+
+
+class GivenDetector:
+    """Finds the lines that it was given."""
+
+    def __init__(self, polygons: Sequence[FloatArray]) -> None:
+        self._polygons = list(polygons)
+
+    def detect(self, _: Image) -> list[FloatArray]:
+        return self._polygons
+
+
+class MarkReader:
+    """Reads ``text`` with score 0.95 where a line's dark end is on the left, rubbish where it is upside down."""
+
+    name = "paddleocr"
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def read(self, crops: Sequence[Image]) -> list[Reading]:
+        return [self._read(crop) for crop in crops]
+
+    def _read(self, crop: Image) -> Reading:
+        width = crop.shape[1]
+        upright = crop[:, : width // 4].mean() < crop[:, -width // 4 :].mean()
+        return Reading(self._text, 0.95) if upright else Reading("ɯsıuɥɔǝɯ", 0.6)
+
+
+class UnsureReader:
+    """Reads something, and doubts it."""
+
+    name = "paddleocr"
+
+    def read(self, crops: Sequence[Image]) -> list[Reading]:
+        return [Reading("unsure", 0.5) for _ in crops]
+
+
+class BrokenReader:
+    """Fails like a runtime out of memory."""
+
+    name = "paddleocr"
+
+    def read(self, _: Sequence[Image]) -> list[Reading]:
+        raise ReaderFailure("out of memory")
+
+
+class GivenFallback:
+    """Reads everything as the same text."""
+
+    name = "tesseract"
+
+    def __init__(self, score: float = 0.9) -> None:
+        self._score = score
+
+    def read(self, crops: Sequence[Image]) -> list[Reading]:
+        return [Reading("fallback", self._score) for _ in crops]
+
+    def read_page(self, _: Image) -> list[TextLine]:
+        return [line(10, 10, "fallback page")]
+
+
+def marked_page() -> tuple[Image, list[FloatArray]]:
+    """Three white lines with a dark left end."""
+    image = np.full((300, 400, 3), 255, np.uint8)
+    polygons = []
+    for y in (40, 120, 200):
+        cv2.rectangle(image, (50, y), (120, y + 30), (0, 0, 0), -1)
+        polygons.append(np.array([[50, y], [350, y], [350, y + 30], [50, y + 30]], np.float32))
+    return image, polygons
+
+
+def test_a_page_is_read_by_both_readers() -> None:
+    image, polygons = marked_page()
+    reader = PageReader(GivenDetector(polygons), latin=MarkReader("Tng tin"), vietnamese=MarkReader("Tổng tiền"))
+    page = reader.read(image, language="vi")
+    assert [found.text for found in page.lines] == ["Tổng tiền"] * 3
+    assert (page.rotation_deg, page.engine, page.vietnamese) == (0, "paddleocr", True)
+    assert [found.text for found in reader.read(image, language="en").lines] == ["Tng tin"] * 3
+
+
+def test_a_page_upside_down_is_turned() -> None:
+    image, polygons = marked_page()
+    turned = np.ascontiguousarray(np.rot90(image, 2))
+    flipped = [np.array([400, 300], np.float32) - np.roll(polygon, 2, axis=0) for polygon in polygons]
+    reader = PageReader(GivenDetector(flipped), latin=MarkReader("Total 12.50"), vietnamese=None)
+    page = reader.read(turned)
+    assert page.rotation_deg == 180
+    assert [found.text for found in page.lines] == ["Total 12.50"] * 3
+    assert sorted(float(found.polygon[0, 1]) for found in page.lines) == [40, 120, 200]
+
+
+def test_the_fallback_reads_where_a_reader_fails() -> None:
+    image, polygons = marked_page()
+    reader = PageReader(GivenDetector(polygons), latin=BrokenReader(), vietnamese=None, fallback=GivenFallback())
+    page = reader.read(image)
+    assert page.engine == "tesseract"
+    assert [found.text for found in page.lines] == ["fallback page"]
+    with pytest.raises(ReaderFailure):
+        PageReader(GivenDetector(polygons), latin=BrokenReader(), vietnamese=None).read(image)
+
+
+@pytest.mark.parametrize(("score", "engine"), [(0.9, "tesseract"), (0.3, "paddleocr")])
+def test_an_unsure_page_goes_to_the_surer_reader(score: float, engine: str) -> None:
+    image, polygons = marked_page()
+    unsure = UnsureReader()
+    reader = PageReader(GivenDetector(polygons), latin=unsure, vietnamese=None, fallback=GivenFallback(score))
+    assert reader.read(image, language="en").engine == engine
+
+
+def test_a_page_reader_needs_something_to_read_with() -> None:
+    with pytest.raises(ValueError, match="fallback"):
+        PageReader(None, latin=None, vietnamese=None)
+
+
+def test_languages_are_told_apart() -> None:
+    assert is_vietnamese(["HÓA ĐƠN BÁN HÀNG", "Tổng cộng: 35.000", "Samsung Triple Camera"])
+    assert not is_vietnamese(["TAX INVOICE", "Total 12.50", "Thank you, please come again", "CASH"])
+    assert not is_vietnamese([])
+
+
+def test_lines_are_cropped_upright() -> None:
+    image = np.full((200, 200, 3), 255, np.uint8)
+    image[20:180, 90:110] = 0
+    standing = np.array([[90, 20], [110, 20], [110, 180], [90, 180]], np.float32)
+    crop = crop_line(image, standing)
+    assert crop.shape[1] > 4 * crop.shape[0]
+    assert crop.mean() < 80
+
+
+def test_easyocr_parts_become_one_reading() -> None:
+    class Given:
+        def recognize(self, _: Image, *, detail: int) -> list[tuple[object, str, float]]:
+            assert detail == 1
+            return [(None, "Tổng", 0.9), (None, "cộng", 0.7)]
+
+    assert EasyOcrReader(Given()).read([np.zeros((8, 8, 3), np.uint8)]) == [Reading("Tổng cộng", 0.7)]
