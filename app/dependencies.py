@@ -97,6 +97,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
             zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+            ocr_loaded=ocr_engine is not None,
         )
         await stack.enter_async_context(running(*background_loops(resources)))
         yield resources

@@ -45,7 +45,13 @@ class Resources:
     keys: KeyRing | None
     limiter: RateLimiter | None
     zone: ZoneInfo
-    engines: tuple[str, ...] = ("face_recognition", "image_embedding", "room_analysis", "anomaly_detection")
+    ocr_loaded: bool
+
+    @property
+    def engines(self) -> dict[str, bool]:
+        """Whether each engine is loaded; all are, or the start fails, but for OCR, which may be switched off."""
+        always = ("face_recognition", "image_embedding", "room_analysis", "anomaly_detection")
+        return {**dict.fromkeys(always, True), "ocr": self.ocr_loaded}
 
     def providers(self) -> dict[str, str]:
         """What really runs each loaded network, by role."""

@@ -17,7 +17,7 @@ from aio_pika.exceptions import AMQPException, DeliveryError, PublishError
 
 from app.services.calls import backend_call
 from app.services.database import Connection
-from app.utils import metrics
+from app.utils import clock, metrics
 
 BACKEND = "message_queue"
 SCHEMA_VERSION = 1
@@ -55,7 +55,7 @@ async def publish_event(
         "event_id": event_id,
         "type": event_type,
         "schema_version": SCHEMA_VERSION,
-        "occurred_at": occurred_at.isoformat().replace("+00:00", "Z"),
+        "occurred_at": clock.iso(occurred_at),
     }
     await connection.execute(
         "INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) VALUES ($1, $2, $3, $4, $5)",

@@ -38,7 +38,11 @@ async def health(resources: Everything) -> HealthResponse:
         timestamp=clock.now(),
         version=resources.settings.VERSION,
         checks=Checks.model_validate(
-            {**checks, "gpu": _gpu(resources), "models": dict.fromkeys(resources.engines, "loaded")}
+            {
+                **checks,
+                "gpu": _gpu(resources),
+                "models": {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()},
+            }
         ),
         providers=resources.providers(),
     )
