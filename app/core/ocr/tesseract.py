@@ -73,9 +73,10 @@ class TesseractReader:
             self._api.SetPageSegMode(self._page_mode)
             self._set(grey)
             boxes = [box for _, box, _, _ in self._api.GetComponentImages(self._line_level, True)]
+            self._api.SetPageSegMode(self._line_mode)
             lines = []
             for box in boxes:
-                self._api.SetRectangle(box["x"], box["y"], box["w"], box["h"])
+                self._api.SetRectangle(*_with_margin(box, grey.shape))
                 text, score = self._api.GetUTF8Text().strip(), self._api.MeanTextConf() / 100.0
                 if text and score >= _MIN_PAGE_CONFIDENCE:
                     lines.append(TextLine(_polygon(box), " ".join(text.split()), score))
@@ -96,6 +97,13 @@ class TesseractReader:
     def _set(self, grey: np.ndarray) -> None:
         height, width = grey.shape
         self._api.SetImageBytes(np.ascontiguousarray(grey, np.uint8).tobytes(), width, height, 1, width)
+
+
+def _with_margin(box: dict[str, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """``x, y, width, height`` with a quarter of the line's height around it: Tesseract cuts tone marks off."""
+    margin = max(box["h"] // 4, 2)
+    x, y = max(box["x"] - margin, 0), max(box["y"] - margin, 0)
+    return x, y, min(box["w"] + 2 * margin, shape[1] - x), min(box["h"] + 2 * margin, shape[0] - y)
 
 
 def _polygon(box: dict[str, int]) -> FloatArray:
