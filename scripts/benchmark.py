@@ -1,6 +1,6 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [face] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [face image] [--seconds 20] [--clients 8]
 
 Photos: the astronaut of scikit-image is who checks in; the gallery is filled from CV_EVAL_DATA/faces_lfw where that
 is set. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
@@ -24,7 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.config import Settings
 from app.core.types import Image
-from scripts.benchmarks import face
+from app.dependencies import open_loader
+from app.ml_models.factories.image import build_image_embedder
+from scripts.benchmarks import face, image
 from scripts.benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -76,7 +78,35 @@ def measure_face(options: argparse.Namespace) -> str:
     )
 
 
-MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {"face": measure_face}
+def measure_image(options: argparse.Namespace) -> str:
+    """Indexing, and searching among many."""
+    photos = [
+        np.ascontiguousarray(np.rot90(astronaut(), turns)[:, side : side + 300])
+        for turns in (0, 1)
+        for side in (0, 200)
+    ]
+    count, clients = options.images, 2
+    with open_bench({"OCR_ENABLED": "false"}) as bench:
+        settings = Settings(**{**bench.environment, "_env_file": None})  # type: ignore[arg-type]  # pydantic parses text
+        embedder = build_image_embedder(open_loader(settings))
+        indexed = max(20, round(options.seconds * 10))
+        per_second = image.index_per_second(bench, astronaut(), clients=clients, count=indexed)
+        real = np.stack([embedding.vector for embedding in embedder.embed_images(photos)])
+        crowd = image.make_crowd(real, count)
+        image.fill_blocking(bench, crowd, embedder.model_id)
+        found = image.measure_searches(bench, crowd, embedder, photos, rounds=5)
+        resident_mb = bench.resident_mb("api")
+    return image.report(
+        count=count,
+        found=found,
+        per_second=per_second,
+        clients=clients,
+        indexed=indexed,
+        resident_mb=resident_mb,
+    )
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {"face": measure_face, "image": measure_image}
 
 
 def main() -> int:
@@ -84,6 +114,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help="by default all")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")
     options = parser.parse_args()
     for name in options.what or MEASUREMENTS:
         section = MEASUREMENTS[name](options)

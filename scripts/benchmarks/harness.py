@@ -64,15 +64,10 @@ def open_bench(settings: Mapping[str, str]) -> Iterator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="cv-service-bench-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
     stop = threading.Event()
-    kept: list[LocalStack] = []
     try:
-        with open_stack(folder, announce=print, stop_requested=stop) as stack:
-            kept.append(stack)
-            with _serving(stack, settings, stop) as bench:
-                yield bench
+        with open_stack(folder, announce=print, stop_requested=stop) as stack, _serving(stack, settings, stop) as bench:
+            yield bench
     finally:
-        for stack in kept:
-            stack.remove_data()
         shutil.rmtree(folder, ignore_errors=True)
 
 
