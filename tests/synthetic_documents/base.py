@@ -65,6 +65,14 @@ def families() -> list[tuple[Path, Path]]:
     return found
 
 
+def fonts_are_installed() -> bool:
+    """Whether documents can be drawn here."""
+    try:
+        return bool(families())
+    except FileNotFoundError:
+        return False
+
+
 @lru_cache(maxsize=256)
 def _open_font(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size_px)

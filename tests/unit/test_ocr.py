@@ -16,11 +16,22 @@ from app.errors import ModelUnavailable
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from tests.synthetic_documents import citizen_card_2021, degraded, passport, photographed, vat_invoice
+from tests.synthetic_documents import (
+    citizen_card_2021,
+    degraded,
+    fonts_are_installed,
+    passport,
+    photographed,
+    vat_invoice,
+)
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 TESSDATA = Path("/usr/share/tesseract-ocr/5/tessdata")
 TODAY = date(2026, 6, 1)
+
+pytestmark = pytest.mark.skipif(
+    not fonts_are_installed(), reason="no font with Vietnamese letters is installed; fonts-dejavu-core is enough"
+)
 
 
 @pytest.fixture(scope="module")

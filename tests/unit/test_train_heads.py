@@ -27,14 +27,18 @@ from scripts.train_heads import main
 
 
 def picture(path: Path, *, noisy: bool, seed: int) -> None:
-    """Tidy: one plain colour with a horizon. Noisy: patches everywhere."""
+    """A pattern of its own for each seed; noisy ones lie under coloured specks."""
     rng = np.random.default_rng(seed)
-    image = np.full((96, 128, 3), rng.integers(60, 200, 3), np.uint8)
-    image[60:] = rng.integers(60, 200, 3)
+    y, x = np.mgrid[0:96, 0:128].astype(np.float32)
+    angle, period = rng.uniform(0, np.pi), rng.uniform(5, 60)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    across = np.hypot(x - rng.uniform(0, 128), y - rng.uniform(0, 96))
+    wave = np.sin((along if seed % 2 else across) * 2 * np.pi / period)
+    colours = rng.integers(0, 255, (2, 3))
+    image = np.where((wave > rng.uniform(-0.8, 0.8))[..., None], colours[0], colours[1]).astype(np.uint8)
     if noisy:
-        image = cv2.resize(
-            rng.integers(0, 255, (12, 16, 3), dtype=np.uint8), (128, 96), interpolation=cv2.INTER_NEAREST
-        )
+        specks = rng.random((96, 128)) < 0.3
+        image[specks] = rng.integers(0, 255, (int(specks.sum()), 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), image)
 
@@ -161,7 +165,7 @@ def test_figures_count_what_was_found() -> None:
 
 
 def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
-    photos = folder_of_labels(tmp_path / "photos", each=10)
+    photos = folder_of_labels(tmp_path / "photos", each=20)
     (photos / "tidy" / "broken.jpg").write_bytes(b"not a picture")
     out = tmp_path / "heads"
     status = main([str(photos), "--name", "wall", "--positive", "untidy", "--looks", "quick", "--out", str(out)])
@@ -169,7 +173,7 @@ def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
     table = read_head_table(out / "wall.json")
     head = read_head(out / "wall.json", model_id=table.text("model_id"))
     assert isinstance(head.calibrations["quick"], ScoreCalibration)
-    assert table.integer("photos") == 20
+    assert table.integer("photos") == 40
     assert table.table("cross_validated").table("quick").number("balanced_accuracy") > 0.9
     card = (out / "wall.md").read_text()
     assert "untidy" in card
