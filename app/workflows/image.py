@@ -8,39 +8,34 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import cv2
-
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool, Priority
-from app.core.types import Embedding, FloatArray, Image
 from app.errors import BackendUnavailable, InvalidInput, NotFound
 from app.services import image_store, removals
 from app.services.audit import record_deed
 from app.services.database import Connection, Database
-from app.services.image_filters import ImageFilter, joined_tags, normal, normal_tags
+from app.services.image_filters import ImageFilter, normal_tags
 from app.services.image_store import Fingerprint, ImageDetails, StoredImage
 from app.services.storage import ObjectStorage
-from app.services.vector_db import ImageVector, VectorDBService
+from app.services.vector_db import VectorDBService
 from app.utils import clock, metrics
-from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
+from app.workflows.image_records import (
+    PictureReading,
+    new_image_vector_id,
+    new_stored_image,
+    read_picture,
+    vector_row,
+)
 
 # What callers of the use cases speak in, wherever it is defined.
 __all__ = ["ImageDetails", "ImageFilter", "ImageWorkflow", "Indexed", "StoredImage"]
 
-THUMBNAIL_PX = 320
-_ORIGINAL_QUALITY = 92
-_THUMBNAIL_QUALITY = 80
-IMAGE_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
-THUMBNAIL_PREFIX = "thumb_"
-_MARKS = {"room": "ROOM", "lost_found": "LF", "amenity": "AMENITY"}
 _VECTOR_FIELDS = ("room_number", "item_type", "tags", "location", "status")
 JPEG = "image/jpeg"
 
@@ -67,18 +62,6 @@ class ImagePage:
 
     images: tuple[StoredImage, ...]
     next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A picture as the inference thread leaves it."""
-
-    embedding: Embedding
-    pixel_sha256: bytes
-    original_jpeg: bytes
-    thumbnail_jpeg: bytes
-    width: int
-    height: int
 
 
 class ImageWorkflow:
@@ -126,10 +109,13 @@ class ImageWorkflow:
             BackendUnavailable: a backend is down; trying again later is safe.
         """
         details = replace(details, tags=normal_tags(details.tags))
-        reading = await self._pool.submit_at(priority, "image", self._read, picture)
+        reading = await self._pool.submit_at(
+            priority, "image", read_picture, picture, embedder=self._embedder, max_pixels=self._max_pixels
+        )
         if not allow_duplicate and (known := await self._duplicate(details.category, reading.pixel_sha256)):
             return self._count(Indexed(known, is_duplicate=True))
-        image = self._new_image(reading, details, actor)
+        uploaded_at = clock.now().astimezone(self._zone)
+        image = new_stored_image(reading, details, uploaded_at=uploaded_at, uploaded_by=actor)
         try:
             await self._write_outside(image, reading)
             indexed = await self._write_rows(image, reading, allow_duplicate=allow_duplicate)
@@ -152,32 +138,13 @@ class ImageWorkflow:
         async with self._database.connection() as connection:
             return await image_store.find_duplicate(connection, category, pixel_sha256)
 
-    def _new_image(self, reading: _Reading, details: ImageDetails, actor: str | None) -> StoredImage:
-        uploaded_at = clock.now()
-        image_id = new_image_id(details, uploaded_at.astimezone(self._zone))
-        folder = IMAGE_FOLDERS[details.category]
-        if details.category == "room":
-            folder += f"/{details.room_number or 'unassigned'}"
-        return StoredImage(
-            image_id=image_id,
-            vector_id=new_image_vector_id(),
-            details=details,
-            uploaded_at=uploaded_at,
-            uploaded_by=actor,
-            object_key=f"{folder}/{image_id}.jpg",
-            thumbnail_key=f"{folder}/{THUMBNAIL_PREFIX}{image_id}.jpg",
-            width=reading.width,
-            height=reading.height,
-            model_id=reading.embedding.model_id,
-        )
-
-    async def _write_outside(self, image: StoredImage, reading: _Reading) -> None:
+    async def _write_outside(self, image: StoredImage, reading: PictureReading) -> None:
         # The thumbnail first: whatever a crash leaves has one, and by its name the reconciler knows it for ours.
         await self._storage.put(image.thumbnail_key, reading.thumbnail_jpeg, content_type=JPEG)
         await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
         await self._vectors.insert_image_embeddings([vector_row(image, reading.embedding.vector)])
 
-    async def _write_rows(self, image: StoredImage, reading: _Reading, *, allow_duplicate: bool) -> Indexed:
+    async def _write_rows(self, image: StoredImage, reading: PictureReading, *, allow_duplicate: bool) -> Indexed:
         fingerprint = Fingerprint(reading.embedding.vector, reading.pixel_sha256)
         async with self._database.transaction() as connection:
             if not allow_duplicate:
@@ -297,61 +264,6 @@ class ImageWorkflow:
             self._storage.presigned_url(image.object_key, lifetime_s=self._url_lifetime_s),
             self._storage.presigned_url(image.thumbnail_key, lifetime_s=self._url_lifetime_s),
         )
-
-    # What follows runs on an inference thread.
-
-    def _read(self, picture: bytes) -> _Reading:
-        image = decode_image(picture, max_pixels=self._max_pixels)
-        height, width = image.shape[:2]
-        return _Reading(
-            embedding=self._embedder.embed_images([image])[0],
-            pixel_sha256=hashlib.sha256(f"{width}x{height}:".encode() + image.tobytes()).digest(),
-            # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
-            original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
-            thumbnail_jpeg=encode_jpeg(thumbnail(image), quality=_THUMBNAIL_QUALITY),
-            width=width,
-            height=height,
-        )
-
-
-def thumbnail(image: Image) -> Image:
-    """The picture with no edge longer than ``THUMBNAIL_PX``; a small one stays as it is."""
-    height, width = image.shape[:2]
-    factor = THUMBNAIL_PX / max(height, width)
-    if factor >= 1.0:
-        return image
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
-
-
-def new_image_id(details: ImageDetails, uploaded_at: datetime) -> str:
-    """Such as ``IMG_ROOM_201_20250117_3f9c2a1b``; the date is the hotel's."""
-    mark = _MARKS[details.category]
-    if details.room_number:
-        mark += f"_{details.room_number}"
-    return f"IMG_{mark}_{uploaded_at:%Y%m%d}_{uuid.uuid4().hex[:8]}"
-
-
-def new_image_vector_id() -> str:
-    """A fresh key for a picture's vector."""
-    return f"vec_img_{uuid.uuid4().hex}"
-
-
-def vector_row(image: StoredImage, vector: FloatArray) -> ImageVector:
-    """The picture's row for Milvus."""
-    details = image.details
-    return ImageVector(
-        vector_id=image.vector_id,
-        image_id=image.image_id,
-        vector=vector,
-        category=details.category,
-        uploaded_at_s=int(image.uploaded_at.timestamp()),
-        room_number=details.room_number or "",
-        item_type=normal(details.item_type or ""),
-        location=normal(details.location or ""),
-        status=details.status,
-        tags=joined_tags(details.tags),
-    )
 
 
 def _changed(details: ImageDetails, changes: Mapping[str, object]) -> ImageDetails:

@@ -11,7 +11,7 @@ from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.vector_db import VectorDBService
 from app.utils import clock
-from app.workflows.image import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row
+from app.workflows.image_records import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row
 
 _PAGE = 1000
 # What is younger may be a picture that is just being indexed.

@@ -20,7 +20,7 @@ from app.services.image_store import StoredImage
 from app.services.storage import ObjectStorage
 from app.services.vector_db import VectorDBService
 from app.utils.image_processing import decode_image
-from app.workflows.image import new_image_vector_id, vector_row
+from app.workflows.image_records import new_image_vector_id, vector_row
 
 _BATCH = 16
 _AT_ONCE = 4

