@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         {}, description="Which checklist items a type of room has, as JSON; a type that is not named has all."
     )
     ROOM_CLEANING_MINUTES: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        {"room_untidy": 15, "bed_unmade": 10, "floor_needs_cleaning": 10, "trash_visible": 5},
+        {"room_untidy": 15, "bed_unmade": 10, "floor_needs_cleaning": 10},
         description="Cleaning time of a finding, as JSON.",
     )
 

@@ -1,7 +1,7 @@
 """Fire, smoke, flooding and people in one camera frame.
 
-Hazards come from linear heads on the shared backbone, people from a YOLOv8 network. What happens over time is the
-camera worker's business.
+Hazards come from linear heads on the shared backbone, people from a YOLOv8 network and the face detector. What
+happens over time is the camera worker's business.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from app.core.activation import hot_region
 from app.core.anomalies import Anomaly, AnomalyType
+from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor, resize
 from app.core.heads import LinearHead
 from app.core.looks import FRAME, PLANS
@@ -52,10 +53,13 @@ class HeadAnomalyDetector:
     Hazards and people come from different networks: a caller with two threads may ask for them in two calls at once.
     """
 
-    def __init__(self, extractor: FeatureExtractor, *, heads: HazardHeads, persons: YoloDetector) -> None:
+    def __init__(
+        self, extractor: FeatureExtractor, *, heads: HazardHeads, persons: YoloDetector, faces: FaceDetector
+    ) -> None:
         self._extractor = extractor
         self._heads = heads
         self._persons = persons
+        self._faces = faces
 
     def warm_up(self) -> None:
         """One blank frame through every network."""
@@ -68,9 +72,20 @@ class HeadAnomalyDetector:
         """
         found = self._find_hazards(image, types) if types & _HAZARDS else []
         if AnomalyType.INTRUSION in types:
-            [persons] = self._persons.detect([image])
-            found += [Anomaly(AnomalyType.INTRUSION, person.score, person.box, True) for person in persons]
+            found += self._find_people(image)
         return sorted(found, key=lambda anomaly: -anomaly.confidence)
+
+    def _find_people(self, image: Image) -> list[Anomaly]:
+        """Whole people, and those of whom only the face is near enough to be seen."""
+        [persons] = self._persons.detect([image])
+        [faces] = self._faces.detect([image])
+        height, width = image.shape[:2]
+        found = [Anomaly(AnomalyType.INTRUSION, person.score, person.box, True) for person in persons]
+        for face in faces:
+            if not any(_holds(person.box, face.box) for person in persons):
+                body = upper_body(face.box).clip(width, height)
+                found.append(Anomaly(AnomalyType.INTRUSION, face.score, body, True))
+        return found
 
     def _find_hazards(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
         views = take_views(self._extractor, image, plan=PLANS[FRAME])
@@ -95,6 +110,17 @@ class HeadAnomalyDetector:
         head = self._heads.flood
         confidence = head.probability(views, look=FRAME)
         return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= head.threshold else None
+
+
+def upper_body(face: Box) -> Box:
+    """About where the head and shoulders of a face are."""
+    return Box(face.x1 - face.width, face.y1 - 0.5 * face.height, face.x2 + face.width, face.y2 + 2 * face.height)
+
+
+def _holds(person: Box, face: Box) -> bool:
+    """Whether the face's centre lies in the person."""
+    x, y = (face.x1 + face.x2) / 2, (face.y1 + face.y2) / 2
+    return person.x1 <= x <= person.x2 and person.y1 <= y <= person.y2
 
 
 def find_flames(frame: Image, activation: FloatArray) -> Flames | None:

@@ -22,7 +22,7 @@ from app.core.views import Views, take_views
 
 DEPTHS = (QUICK, DETAILED)
 SURE = 0.9
-"""The confidence from which an answer is told as a fact. How often such answers are right stands on each head's card."""
+"""The confidence from which an answer is told as a fact; each head's card says how often such answers are right."""
 
 _IN_SIGHT = 0.8
 _BATHROOM_EVIDENCE = 0.3  # untidy or tidy rooms without a bathroom reach 0.13 on 106 photos
@@ -105,7 +105,6 @@ class RoomHeads:
     bed_visible: LinearHead
     bed_unmade: LinearHead
     floor_cluttered: LinearHead
-    trash_visible: LinearHead
     own: Mapping[Item, LinearHead]
 
 
@@ -158,9 +157,6 @@ class RoomAnalyzer:
         if untidy > 0.5:
             severity = Severity.HIGH if untidy >= SURE else Severity.MEDIUM
             findings.append(photo.finding(heads.messy, "room_untidy", untidy, severity))
-        trash = photo.probability(heads.trash_visible)
-        if trash >= likely:
-            findings.append(photo.finding(heads.trash_visible, "trash_visible", trash, Severity.HIGH))
         if in_bathroom:
             # The heads were taught no bathrooms: clutter counts against it, tidiness proves nothing.
             if untidy >= SURE:

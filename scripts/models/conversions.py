@@ -64,6 +64,15 @@ def _free_ultraface(job: Conversion) -> None:
     graphs.save(model, target)
 
 
+def _set_yolo_side(job: Conversion) -> None:
+    import onnx
+
+    from scripts.models import graphs, yolo_side
+
+    (source,), (target,) = job.sources, job.targets
+    graphs.save(yolo_side.set_side(onnx.load(source), job.options.integer("side_px")), target)
+
+
 def _build_efficientnet_lite0(job: Conversion) -> None:
     from scripts.models import efficientnet_lite, graphs, torch_archive
 
@@ -106,6 +115,7 @@ CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "concept-vectors": _build_concept_vectors,
     "clip": _export_clip,
     "yolo": _export_yolo,
+    "yolo-side": _set_yolo_side,
 }
 
 

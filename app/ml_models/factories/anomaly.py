@@ -6,11 +6,13 @@ from pathlib import Path
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.yolo import YoloDetector
+from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import load_heads
 from app.ml_models.model_loader import ModelLoader
 
 PERSON_ROLE = "person_detection"
+_MIN_FACE_SCORE = 0.9  # calibrated: the pack's shipped operating point
 
 
 def build_person_detector(loader: ModelLoader) -> YoloDetector:
@@ -39,4 +41,5 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
         extractor,
         heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
         persons=build_person_detector(loader),
+        faces=build_face_detector(loader, min_score=_MIN_FACE_SCORE),
     )

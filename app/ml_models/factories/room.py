@@ -29,7 +29,7 @@ def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = Non
     """
     extractor = build_feature_extractor(loader)
     shipped = load_heads(
-        "room_shown", "room_messy", "bed_visible", "bed_unmade", "floor_cluttered", "trash_visible",
+        "room_shown", "room_messy", "bed_visible", "bed_unmade", "floor_cluttered",
         model_id=extractor.model_id, own_dir=own_heads_dir,
     )  # fmt: skip
     heads = RoomHeads(
@@ -38,7 +38,6 @@ def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = Non
         bed_visible=shipped["bed_visible"],
         bed_unmade=shipped["bed_unmade"],
         floor_cluttered=shipped["floor_cluttered"],
-        trash_visible=shipped["trash_visible"],
         own=_own_heads(own_heads_dir, model_id=extractor.model_id),
     )
     names = [entry.name for entry in read_classes()]
