@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
 from app.config import Settings
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool
+from app.core.prototypes import Prototypes
+from app.ml_models.concept_data import read_classes, read_glossary
 from app.ml_models.factories.image import build_image_embedder
 from app.ml_models.model_loader import ModelLoader
+from app.ml_models.prototype_file import FILE_NAME, read_prototypes
 from app.utils import metrics
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
@@ -21,6 +25,11 @@ def load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
     embedder.warm_up()
     metrics.model_loaded.labels("image_embedding").set(1)
     return embedder
+
+
+def load_prototypes(data_dir: Path, *, model_id: str) -> Prototypes:
+    """What scripts/learn_prototypes.py has learnt, none at first."""
+    return Prototypes(read_prototypes(data_dir / FILE_NAME, model_id=model_id), read_glossary(read_classes()))
 
 
 def compose_images(
@@ -48,5 +57,6 @@ def compose_image_searches(
         embedder=embedder,
         database=backends.database,
         vectors=backends.vectors,
+        prototypes=load_prototypes(settings.CV_DATA_DIR, model_id=embedder.model_id),
         max_pixels=settings.MAX_IMAGE_PIXELS,
     )

@@ -162,6 +162,16 @@ async def vectors_of(connection: Connection, vector_ids: Sequence[str]) -> list[
     return [(_image(row), np.frombuffer(row["vector"], "<f4")) for row in rows]
 
 
+async def named_vectors(connection: Connection, model_id: str) -> list[tuple[str, FloatArray]]:
+    """Item types and vectors of the model's pictures that have one."""
+    rows = await connection.fetch(
+        f"SELECT m.metadata->>'item_type' AS name, a.vector {_FROM} AND a.model_id = $1 "  # constants only
+        "AND m.metadata->>'item_type' IS NOT NULL",
+        model_id,
+    )
+    return [(row["name"], np.frombuffer(row["vector"], "<f4")) for row in rows]
+
+
 async def list_images(
     connection: Connection, wanted: ImageFilter, *, after: tuple[datetime, str] | None, limit: int
 ) -> list[StoredImage]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend
 from app.core.inference import InferencePool
+from app.core.prototypes import Prototypes
 from app.core.types import Embedding
 from app.services import image_store
 from app.services.database import Database
@@ -21,7 +22,7 @@ WINDOW = 1000
 
 # A page and a little more is asked for first: Milvus Lite takes 0.2 ms to write out each hit.
 _FIRST_WINDOW = 50
-# What words say is what somebody adds to a picture that is not enough.
+# What words say is what somebody adds to a picture that is not enough, or to what tagged pictures taught.
 _TEXT_SHARE = 0.5
 
 
@@ -68,12 +69,14 @@ class ImageSearchWorkflow:
         embedder: ImageEmbedder,
         database: Database,
         vectors: VectorDBService,
+        prototypes: Prototypes,
         max_pixels: int,
     ) -> None:
         self._pool = pool
         self._embedder = embedder
         self._database = database
         self._vectors = vectors
+        self._prototypes = prototypes
         self._max_pixels = max_pixels
 
     async def search(self, query: ImageQuery) -> ImageMatches:
@@ -122,8 +125,15 @@ class ImageSearchWorkflow:
     def _embed(self, picture: bytes | None, text: str | None) -> tuple[Embedding, QueryKind]:
         """Runs on an inference thread."""
         if picture is None:
-            return self._embedder.embed_texts([text or ""])[0], QueryKind.TEXT
+            return self._embed_text(text or "")
         seen = self._embedder.embed_images([decode_image(picture, max_pixels=self._max_pixels)])[0]
         if text is None:
             return seen, QueryKind.IMAGE
         return blend(seen, self._embedder.embed_texts([text])[0], text_share=_TEXT_SHARE), QueryKind.BOTH
+
+    def _embed_text(self, text: str) -> tuple[Embedding, QueryKind]:
+        read = self._embedder.embed_texts([text])[0]
+        prototype = self._prototypes.find(text)
+        if prototype is None:
+            return read, QueryKind.TEXT
+        return blend(prototype, read, text_share=_TEXT_SHARE), QueryKind.BOTH

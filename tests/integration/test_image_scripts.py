@@ -10,8 +10,10 @@ import cv2
 import httpx
 import pytest
 
+from tests.integration.conftest import Start
+from tests.integration.live import serving
 from tests.integration.records import Records
-from tests.integration.test_api_image import API, found, indexed
+from tests.integration.test_api_image import API, found, indexed, tinted
 from tests.photos import astronaut, coffee, group
 
 
@@ -108,3 +110,14 @@ def test_reconcile_leaves_what_is_being_indexed(client: httpx.Client, records: R
     assert "orphan vectors: 0" in looked.stdout
     assert "orphan objects: 0" in looked.stdout
     assert client.get(API).json()["images"] == []
+
+
+def test_tagged_pictures_teach_a_new_name(start_service: Start) -> None:
+    with start_service() as service:
+        cups = {indexed(service.client, image, item_type="Zibbo") for image in (coffee(), tinted(60))}
+        people = indexed(service.client, group())
+        learnt = service.records.run("scripts/learn_prototypes.py")
+        assert "1 names learnt: zibbo" in learnt.stdout, learnt.stderr
+        with serving(service.settings) as again:
+            assert set(found(again, query_text="zibbo", top_k=2)) == cups
+            assert found(again, query_text="zibbo")[-1] == people
