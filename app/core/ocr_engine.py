@@ -168,7 +168,7 @@ def _stacked(texts: Sequence[PageText]) -> list[TextLine]:
 
 def _looks_like_invoice(page: Page) -> bool:
     """An amount labelled as a total, a sum or a payment."""
-    roles = {item.role for item in find_labelled_amounts(page) if item.amount.value > 0}
+    roles = {item.role for item in find_labelled_amounts(page) if item.amount.value}
     return bool(roles & {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID})
 
 

@@ -62,7 +62,8 @@ _LABELS: dict[Role, tuple[str, ...]] = {
     Role.PAID: (
         "khach dua", "tien khach dua", "khach tra", "tien khach tra", "tong tien khach tra", "tien mat", "tien nhan",
         "khach thanh toan", "tien the", "chuyen khoan",
-        "cash", "cash tendered", "tendered", "amount tendered", "received", "paid", "credit card", "visa", "mastercard",
+        "cash", "cash tendered", "tendered", "amount tendered", "received", "paid", "credit", "credit card", "visa",
+        "mastercard",
         "debit", "payment",
     ),
     Role.CHANGE: (
@@ -157,6 +158,9 @@ def choose_total(
             scores[value] += _WEIGHT[item.role] * (item.similarity / 100.0) ** 2
             best_score[value] = max(best_score[value], item.score)
     support = _support(labelled, page, items_sum)
+    if any("parts" in support.get(value, ()) for value in scores):
+        # Items add up to what tax, discount or rounding then change; the changed amount is the one that is due.
+        support = {value: reasons - {"items"} for value, reasons in support.items()}
     for value, reasons in support.items():
         if value in scores or "words" in reasons:
             scores[value] += sum(_AGREEMENT[reason] for reason in reasons)
