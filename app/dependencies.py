@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, cast
 from zoneinfo import ZoneInfo
 
+import cv2
 from fastapi import Depends, Request
 
 from app.composition.backends import Backends, open_backends, open_database, open_vectors
@@ -58,6 +59,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         ConfigurationError: models or stored vectors do not fit the settings.
     """
     async with AsyncExitStack() as stack:
+        cv2.setNumThreads(1)  # the pool's threads share the cores already
         pool = InferencePool(
             threads=settings.MAX_WORKERS,
             queue_size=settings.INFERENCE_QUEUE_SIZE,
