@@ -111,10 +111,11 @@ class PageReader:
             return self._read_with_fallback(image, language)
         try:
             page = self._read(self._detector, self._latin, image, language)
-        except ReaderFailure:
+        except ReaderFailure as error:
             if self._fallback is None:
                 raise
-            logger.exception("ocr_reader_failed")
+            # Without the traceback: its frames hold what was read.
+            logger.bind(reason=type(error.__cause__).__name__).warning("ocr_reader_failed")
             return self._read_with_fallback(image, language)
         if page.lines and page.score < _UNSURE_PAGE and self._fallback is not None:
             return self._surer(page, self._fallback)
