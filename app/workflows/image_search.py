@@ -97,7 +97,7 @@ class ImageSearchWorkflow:
     ) -> tuple[list[tuple[str, float]], bool]:
         """Vector ids and similarities at or above the threshold, and whether these are all of them."""
         expression = query.wanted.expression()
-        first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1))
+        first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1)) if query.min_similarity > 0 else WINDOW
         for window in dict.fromkeys((first, WINDOW)):
             found: Sequence[ImageHit] = await self._vectors.search_similar_images(
                 embedding.vector, expression=expression, top_k=window
