@@ -12,7 +12,7 @@ from app.core.ocr.identity_print import find_document_type, read_print
 from app.core.ocr.layout import Page
 from app.core.ocr.mrz import Mrz
 from app.core.ocr.qr import CitizenCode
-from app.core.ocr.text import similarity, squeeze
+from app.core.ocr.text import fold, similarity, squeeze
 
 _QR_CONFIDENCE = 0.99
 _MRZ_CONFIDENCE = 0.97
@@ -157,7 +157,13 @@ def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]
 
 
 def _same(name: str, left: str, right: str) -> bool:
-    if name in ("full_name", "address", "place_of_origin", "nationality"):
+    if name == "full_name":
+        words, others = (set(fold(text).split()) for text in (left, right))
+        # Print on foreign papers is cut up by labels in many languages: half of the words is agreement enough.
+        return similarity(left, right) >= _SAME_NAME or 2 * len(words & others) >= min(len(words), len(others))
+    if name == "nationality" and left.isupper():
+        return True  # a code without a name of ours cannot be compared with print
+    if name in ("address", "place_of_origin", "nationality"):
         return similarity(left, right) >= _SAME_NAME
     return squeeze(left) == squeeze(right)
 

@@ -97,6 +97,8 @@ def nationality(text: str) -> str | None:
     if closest(name[:7], ("vietnam",), min_similarity=0.7) or "vietnam" in name:
         return "Vietnamese"
     known = closest(text.rsplit("/", maxsplit=1)[-1], tuple(_NATIONALITIES.values()), min_similarity=0.85)
+    if re.fullmatch(r"[A-Z]{1,3}", code):
+        return code  # a state that the table does not name
     return known or (text.strip().title() or None)
 
 
