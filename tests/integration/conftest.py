@@ -18,6 +18,7 @@ from tests.integration.records import Records
 BASE_SETTINGS = {
     "_env_file": None,
     "AUTH_REQUIRED": False,
+    "OCR_ENABLED": False,  # costs seconds a start; its own tests switch it on
     "RABBITMQ_URL": "",
     "LOG_DIR": None,
     "BACKEND_TIMEOUT_S": 2.0,
