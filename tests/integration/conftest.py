@@ -60,8 +60,9 @@ def records(shared_records: Records) -> Records:
 
 @pytest.fixture
 def client(shared_client: httpx.Client, records: Records) -> httpx.Client:
-    """The shared service, with nobody enrolled."""
+    """The shared service, with nobody enrolled, recovered from whatever an earlier test did to its backends."""
     assert records is not None
+    Records.wait_until(lambda: shared_client.get("/api/v1/cv/health").json()["status"] == "healthy")
     return shared_client
 
 
