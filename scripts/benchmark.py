@@ -90,20 +90,13 @@ def measure_image(options: argparse.Namespace) -> str:
         settings = Settings(**{**bench.environment, "_env_file": None})  # type: ignore[arg-type]  # pydantic parses text
         embedder = build_image_embedder(open_loader(settings))
         indexed = max(20, round(options.seconds * 10))
-        per_second = image.index_per_second(bench, astronaut(), clients=clients, count=indexed)
+        indexing = image.measure_indexing(bench, astronaut(), clients=clients, count=indexed)
         real = np.stack([embedding.vector for embedding in embedder.embed_images(photos)])
         crowd = image.make_crowd(real, count)
         image.fill_blocking(bench, crowd, embedder.model_id)
         found = image.measure_searches(bench, crowd, embedder, photos, rounds=5)
         resident_mb = bench.resident_mb("api")
-    return image.report(
-        count=count,
-        found=found,
-        per_second=per_second,
-        clients=clients,
-        indexed=indexed,
-        resident_mb=resident_mb,
-    )
+    return image.report(count=count, found=found, indexing=indexing, resident_mb=resident_mb)
 
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {"face": measure_face, "image": measure_image}
