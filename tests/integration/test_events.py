@@ -183,7 +183,8 @@ def test_events_written_without_a_broker_are_published_when_there_is_one(
             recognize(service.client, base64_jpeg(astronaut()), camera_id=f"cam_{i}").json()["event_id"]
             for i in range(5)
         ]
-        assert service.client.get("/api/v1/cv/health").json()["status"] == "degraded"
+        client = service.client
+        service.records.wait_until(lambda: client.get("/api/v1/cv/health").json()["status"] == "degraded")
     with serving(service.settings.model_copy(update={"RABBITMQ_URL": SecretStr(broker_url)})):
         published = broker.take("attendance.events", 5)
     assert [message["event_id"] for message in published] == event_ids
