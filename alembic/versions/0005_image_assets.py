@@ -3,6 +3,7 @@
 Revision: 0005, after 0004.
 """
 
+from alembic import op
 from app.services.migrations import create, drop
 
 revision = "0005"
@@ -36,11 +37,12 @@ IMAGE_REINDEX = """
 def upgrade() -> None:
     create("image_assets", IMAGE_ASSETS, [
         "CREATE INDEX idx_image_assets_pixels ON image_assets(pixel_sha256)",
-        "CREATE INDEX idx_image_vector ON image_metadata(vector_id)",
+        "CREATE INDEX IF NOT EXISTS idx_image_vector ON image_metadata(vector_id)",
     ])  # fmt: skip
     create("image_reindex", IMAGE_REINDEX)
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX IF EXISTS idx_image_vector")  # on a table of an earlier revision
     drop("image_reindex")
     drop("image_assets")

@@ -99,7 +99,7 @@ def test_the_hotels_own_tables_stay_as_they_are(database: str) -> None:
         database,
         "CREATE TABLE employees (id VARCHAR(20) PRIMARY KEY, name TEXT, salary INT)",
         "INSERT INTO employees VALUES ('EMP001', 'A', 7)",
-        "CREATE TABLE room_analysis_logs (id INT)",
+        "CREATE TABLE room_analysis_logs (id SERIAL PRIMARY KEY)",
         "SELECT 1",
     )
     migrate(database)
