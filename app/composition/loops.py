@@ -51,6 +51,8 @@ def background_loops(resources: Resources) -> list[Ping]:
 
     async def look_at_backends() -> None:
         await resources.health.check()
+        if (gpu := resources.gpu()) is not None:
+            metrics.gpu_memory_usage.set(gpu.memory_used_bytes)
 
     async def first_key() -> None:
         if secret := settings.ADMIN_API_KEY.get_secret_value():

@@ -282,6 +282,7 @@ class FaceWorkflow:
         image = decode_image(picture, max_pixels=self._rules.max_pixels)
         faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
         verdicts = self._liveness.assess(image, faces) if check_liveness else [None] * len(faces)
+        metrics.batch_size.labels("face").observe(len(faces))
         embeddings = self._engine.embed_probes(image, faces)
         return [
             Probe(face, liveness, embedding.vector if liveness is None or liveness.is_live else None)
