@@ -50,7 +50,7 @@ class TesseractReader:
 
     def __init__(self, tessdata_dir: Path, *, languages: str = "vie+eng") -> None:
         try:
-            import tesserocr  # type: ignore[import-untyped]  # optional: only where the fallback is loaded
+            import tesserocr  # optional: only where the fallback is loaded
 
             self._api: _Api = tesserocr.PyTessBaseAPI(path=str(tessdata_dir), lang=languages)
         except (ImportError, RuntimeError) as error:
