@@ -6,6 +6,7 @@ Heavy imports are late, so that a run with nothing to do ends at once.
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ class Conversion:
 def _copy(job: Conversion) -> None:
     for source, target in zip(job.sources, job.targets, strict=True):
         shutil.copyfile(source, target)
+
+
+def _gunzip(job: Conversion) -> None:
+    for source, target in zip(job.sources, job.targets, strict=True):
+        with gzip.open(source) as packed, target.open("wb") as file:
+            shutil.copyfileobj(packed, file)
 
 
 def _repair_onnx(job: Conversion) -> None:
@@ -108,6 +115,7 @@ def _export_yolo(job: Conversion) -> None:
 
 CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "copy": _copy,
+    "gunzip": _gunzip,
     "repair-onnx": _repair_onnx,
     "ultraface": _free_ultraface,
     "efficientnet-lite0": _build_efficientnet_lite0,
@@ -132,5 +140,5 @@ def convert(name: str, job: Conversion) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         conversion(job)
-    except (ValueError, KeyError, OSError, DecodeError) as error:
+    except (ValueError, KeyError, OSError, EOFError, DecodeError) as error:
         raise PreparationError(f"the conversion {name} failed: {error}") from error

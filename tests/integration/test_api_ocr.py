@@ -22,17 +22,12 @@ from tests.photos import coffee, jpeg
 from tests.synthetic_documents import (
     citizen_card_2021,
     driver_licence,
-    fonts_are_installed,
     passport,
     photographed,
     vat_invoice,
 )
 
 API = "/api/v1/cv/ocr"
-
-pytestmark = pytest.mark.skipif(
-    not fonts_are_installed(), reason="no font with Vietnamese letters is installed; fonts-dejavu-core is enough"
-)
 
 
 @pytest.fixture(scope="module")

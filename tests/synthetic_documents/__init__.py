@@ -3,7 +3,7 @@
 Everything is drawn from a seed, so a seed is a document. No photo, no real person and no real company is in them.
 """
 
-from tests.synthetic_documents.base import LineItem, SyntheticDocument, fonts_are_installed
+from tests.synthetic_documents.base import LineItem, SyntheticDocument
 from tests.synthetic_documents.cards import citizen_card_2021, citizen_card_2024, driver_licence, identity_card_old
 from tests.synthetic_documents.degrade import degraded, photographed
 from tests.synthetic_documents.invoices import INVOICE_LAYOUTS, vat_invoice
@@ -17,7 +17,6 @@ __all__ = [
     "citizen_card_2024",
     "degraded",
     "driver_licence",
-    "fonts_are_installed",
     "identity_card_old",
     "passport",
     "photographed",

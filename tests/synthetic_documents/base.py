@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,19 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-_FONT_DIRS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
+_FONT_DIRS = {
+    "matplotlib": "mpl-data/fonts/ttf",
+    "font_source_sans_pro": "files",
+    "font_source_serif_pro": "files",
+}
+"""Packages of requirements-dev.txt, and where they keep their fonts. Those of the system are left alone, so that a seed
+is the same document on every machine."""
+
 _FAMILIES = (
-    ("NotoSans-Regular.ttf", "NotoSans-Bold.ttf"),
-    ("OpenSans-Regular.ttf", "OpenSans-Bold.ttf"),
-    ("Roboto-Regular.ttf", "Roboto-Bold.ttf"),
     ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
-    ("DejaVuSansCondensed.ttf", "DejaVuSansCondensed-Bold.ttf"),
-    ("NotoSerif-Regular.ttf", "NotoSerif-Bold.ttf"),
     ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
+    ("SourceSansPro-Regular.ttf", "SourceSansPro-Bold.ttf"),
+    ("SourceSerifPro-Regular.ttf", "SourceSerifPro-Bold.ttf"),
 )
 """Regular and bold of families that have every Vietnamese letter."""
 
-_MONOSPACE = ("DejaVuSansMono.ttf", "NotoSansMono-Regular.ttf")
+_MONOSPACE = "DejaVuSansMono.ttf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +54,20 @@ class SyntheticDocument:
 
 @lru_cache(maxsize=1)
 def _font_files() -> dict[str, Path]:
-    return {path.name: path for folder in _FONT_DIRS if folder.is_dir() for path in folder.rglob("*.ttf")}
+    """Every font of the packages, by file name. Raises ``FileNotFoundError`` where one is not installed."""
+    files: dict[str, Path] = {}
+    for package, folder in _FONT_DIRS.items():
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(f"{package} is not installed: pip install --no-deps -r requirements-dev.txt")
+        files |= {path.name: path for path in (Path(spec.origin).parent / folder).glob("*.ttf")}
+    return files
 
 
 def families() -> list[tuple[Path, Path]]:
-    """The installed families with Vietnamese letters, regular and bold.
-
-    Raises:
-        FileNotFoundError: none is installed; Debian's ``fonts-dejavu-core`` is enough.
-    """
+    """The families to draw with, regular and bold."""
     files = _font_files()
-    found = [(files[regular], files[bold]) for regular, bold in _FAMILIES if regular in files and bold in files]
-    if not found:
-        raise FileNotFoundError("No font with Vietnamese letters; install fonts-dejavu-core or fonts-noto-core.")
-    return found
-
-
-def fonts_are_installed() -> bool:
-    """Whether documents can be drawn here."""
-    try:
-        return bool(families())
-    except FileNotFoundError:
-        return False
+    return [(files[regular], files[bold]) for regular, bold in _FAMILIES]
 
 
 @lru_cache(maxsize=256)
@@ -113,9 +110,7 @@ class Canvas:
 
     def write_monospace(self, position: tuple[float, float], text: str, *, width_px: int) -> None:
         """Write ``text`` in a monospaced font so that it fills ``width_px``, as machine-readable lines do."""
-        files = _font_files()
-        path = next((files[name] for name in _MONOSPACE if name in files), self.family[0])
-        font = _open_font(path, 60)
+        font = _open_font(_font_files()[_MONOSPACE], 60)
         strip = Image.new("L", (int(font.getlength(text)) + 4, 80), 255)
         ImageDraw.Draw(strip).text((2, 4), text, font=font, fill=15)
         height = int(80 * width_px / strip.width)

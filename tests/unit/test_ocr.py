@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.core.ocr.merge import Reading
 from app.core.ocr.page_reader import PageReader
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine, SourcePage
+from app.core.types import FloatArray, Image
 from app.errors import ModelUnavailable
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
@@ -19,29 +23,35 @@ from app.ml_models.model_loader import ModelLoader
 from tests.synthetic_documents import (
     citizen_card_2021,
     degraded,
-    fonts_are_installed,
     passport,
     photographed,
     vat_invoice,
 )
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
-TESSDATA = Path("/usr/share/tesseract-ocr/5/tessdata")
-TODAY = date(2026, 6, 1)
 
-pytestmark = pytest.mark.skipif(
-    not fonts_are_installed(), reason="no font with Vietnamese letters is installed; fonts-dejavu-core is enough"
-)
+class WholePage:
+    """A detector that finds one line everywhere."""
+
+    def detect(self, image: Image) -> list[FloatArray]:
+        height, width = image.shape[:2]
+        return [np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)]
+
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
+TODAY = date(2026, 6, 1)
 
 
 @pytest.fixture(scope="module")
-def engine() -> OCREngine:
-    """The engine of the compact pack."""
+def loader() -> ModelLoader:
+    """The compact pack's files, all of which have to be right."""
     loader = ModelLoader(load_pack("compact"), WEIGHTS)
-    try:
-        loader.path("ocr_recognition_vi")
-    except ModelUnavailable as error:
-        pytest.skip(f"the compact pack is not installed: {error}")
+    if not (WEIGHTS / "compact").is_dir():
+        pytest.skip("the compact pack is not installed: python scripts/download_models.py --pack compact")
+    return loader
+
+
+@pytest.fixture(scope="module")
+def engine(loader: ModelLoader) -> OCREngine:
     return build_ocr_engine(loader, threads=1)
 
 
@@ -89,18 +99,56 @@ def test_nothing_is_read_from_a_blank_page(engine: OCREngine) -> None:
     assert engine.read_identity(blank, today=TODAY).reason == "no_text_found"
 
 
-def test_tesseract_reads_a_page_alone() -> None:
-    try:
-        reader = TesseractReader(TESSDATA)
-    except ReaderFailure as error:
-        pytest.skip(f"Tesseract with Vietnamese is not installed: {error}")
-    document = vat_invoice(25, "bill")
-    engine = OCREngine(PageReader(None, latin=None, vietnamese=None, fallback=reader), mrz_reader=None)
-    reading = engine.read_invoice([SourcePage(document.image)], today=TODAY)
+def fallback_only(folder: Path) -> ModelLoader:
+    """The compact pack as a disk leaves it on which only Tesseract's languages are sound."""
+    (folder / "compact").mkdir()
+    (folder / "compact" / "ocr_fallback").symlink_to(WEIGHTS / "compact" / "ocr_fallback")
+    return ModelLoader(load_pack("compact"), folder)
+
+
+def test_tesseract_reads_where_paddleocr_cannot_be_loaded(loader: ModelLoader, tmp_path: Path) -> None:
+    assert loader.path("ocr_fallback_vi").is_file()
+    lonely = fallback_only(tmp_path)
+    engine = build_ocr_engine(lonely, threads=1)
+    assert set(lonely.providers()) == {"ocr_fallback_vi", "ocr_fallback_en"}
+    invoice = vat_invoice(25, "bill")
+    reading = engine.read_invoice([SourcePage(photographed(invoice.image, 25))], today=TODAY)
     assert reading.engine == "tesseract"
     assert reading.invoice is not None
-    assert str(reading.invoice.total) == document.fields["total_amount"]
-    reader.close()
+    assert str(reading.invoice.total) == invoice.fields["total_amount"]
+    card = citizen_card_2021(25, with_qr=False)
+    paper = engine.read_identity([SourcePage(photographed(card.image, 25))], today=TODAY)
+    assert paper.engine == "tesseract"
+    assert paper.identity is not None
+    assert paper.identity.fields["full_name"].value == card.fields["full_name"]
+
+
+def test_tesseract_reads_where_paddleocr_fails(loader: ModelLoader) -> None:
+    class Broken:
+        name = "paddleocr"
+
+        def read(self, _: Sequence[Image]) -> list[Reading]:
+            raise ReaderFailure("text recognition failed") from MemoryError()
+
+    fallback = TesseractReader(loader.path("ocr_fallback_vi").parent)
+    document = vat_invoice(26, "open")
+    page = PageReader(WholePage(), latin=Broken(), vietnamese=None, fallback=fallback).read(document.image)
+    assert page.engine == "tesseract"
+    assert document.fields["vendor_tax_code"] in " ".join(line.text for line in page.lines)
+    fallback.close()
+
+
+def test_languages_of_tesseract_that_are_missing_leave_paddleocr_alone(loader: ModelLoader, tmp_path: Path) -> None:
+    assert loader.path("ocr_recognition_vi").is_file()
+    shutil.copytree(WEIGHTS / "compact", tmp_path / "compact", ignore=shutil.ignore_patterns("ocr_fallback", ".*"))
+    engine = build_ocr_engine(ModelLoader(load_pack("compact"), tmp_path), threads=1)
+    assert engine.read_text([SourcePage(citizen_card_2021(27).image)])[0].engine == "paddleocr"
+
+
+def test_without_any_reader_the_error_says_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "compact").mkdir()
+    with pytest.raises(ModelUnavailable, match=r"download_models\.py"):
+        build_ocr_engine(ModelLoader(load_pack("compact"), tmp_path), threads=1)
 
 
 def test_a_missing_language_is_a_failure_of_the_reader(tmp_path: Path) -> None:

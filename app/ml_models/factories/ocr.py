@@ -24,6 +24,8 @@ MAX_SIDE_PX = 960
 _LATIN_MIN_WIDTH_PX = 48
 """PaddleOCR pads lines to 320 px. Unpadded, 43 receipts gave the same totals and dates for 40 % less computing."""
 
+_FALLBACK_ROLES = ("ocr_fallback_vi", "ocr_fallback_en")
+
 _TESSDATA_DIRS = (
     Path("/usr/share/tesseract-ocr/5/tessdata"),
     Path("/usr/share/tesseract-ocr/4.00/tessdata"),
@@ -41,7 +43,7 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int) -> OCREngine:
     Raises:
         ModelUnavailable: neither PaddleOCR nor Tesseract can be loaded.
     """
-    fallback = _open_tesseract()
+    fallback = _open_tesseract(loader)
     try:
         latin_session = _session(loader, "ocr_recognition_latin", threads)
         pages = PageReader(
@@ -92,14 +94,34 @@ def _characters(loader: ModelLoader) -> list[str]:
     return characters
 
 
-def _open_tesseract() -> PageFallback | None:
-    """Tesseract where it is installed with Vietnamese; it is optional."""
-    folders = [Path(folder) for folder in (os.environ.get("TESSDATA_PREFIX"),) if folder]
-    for folder in (*folders, *_TESSDATA_DIRS):
+def _open_tesseract(loader: ModelLoader) -> PageFallback | None:
+    """Tesseract on the pack's language files, else on the system's; None, and a warning, where neither can be had."""
+    try:
+        reader = TesseractReader(_pack_tessdata(loader))
+    except (ModelUnavailable, ReaderFailure) as error:
+        return _open_system_tesseract(reason=str(error))
+    for role in _FALLBACK_ROLES:
+        loader.note_provider(role, reader.name)
+    return reader
+
+
+def _pack_tessdata(loader: ModelLoader) -> Path:
+    """The folder of both languages. Raises ``ModelUnavailable`` where the pack has none, or they are not installed."""
+    if not all(loader.has(role) for role in _FALLBACK_ROLES):
+        raise ModelUnavailable(f"Model pack {loader.pack.name} holds no languages for Tesseract.")
+    folder, _ = (loader.path(role).parent for role in _FALLBACK_ROLES)
+    return folder
+
+
+def _open_system_tesseract(*, reason: str) -> PageFallback | None:
+    """Tesseract on the language files that the system's packages bring; ``reason`` is why the pack's are not used."""
+    named = os.environ.get("TESSDATA_PREFIX")
+    for folder in (*([Path(named)] if named else []), *_TESSDATA_DIRS):
         if (folder / "vie.traineddata").is_file() and (folder / "eng.traineddata").is_file():
             try:
                 return TesseractReader(folder)
             except ReaderFailure as error:
-                logger.bind(reason=str(error)).warning("ocr_fallback_unavailable")
-                return None
+                reason = f"{reason} {error}"
+                break
+    logger.bind(reason=reason).warning("ocr_fallback_unavailable")
     return None
