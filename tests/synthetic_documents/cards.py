@@ -177,7 +177,8 @@ def driver_licence(seed: int) -> SyntheticDocument:
     canvas.write((30, 28), "BỘ GTVT / MOT", 20, bold=True)
     _republic(canvas, centre=620, english=False)
     canvas.write((600, 100), "GIẤY PHÉP LÁI XE / DRIVER'S LICENSE", 30, bold=True, colour=_RED, anchor="ma")
-    canvas.write((600, 148), f"Số / No: {holder.number}", 30, bold=True, colour=_RED, anchor="ma")
+    number = f"{holder.number[1:3]}{int(holder.female)}{holder.issued:%y}{rng.randint(0, 9999999):07d}"
+    canvas.write((600, 148), f"Số / No: {number}", 30, bold=True, colour=_RED, anchor="ma")
     canvas.portrait((40, 170, 250, 450), rng)
     y = _labelled(canvas, 206, "Họ tên / Full name:", holder.name.upper(), bold=True)
     y = _labelled(canvas, y, "Ngày sinh / Date of Birth:", holder.born.strftime("%d/%m/%Y"))
@@ -194,6 +195,7 @@ def driver_licence(seed: int) -> SyntheticDocument:
     canvas.write((40, 520), f"Hạng / Class: {rng.choice(('A1', 'B1', 'B2', 'C'))}", 28, bold=True)
     canvas.write((40, 575), f"Có giá trị đến / Expires: {holder.expires:%d/%m/%Y}", 22)
     truth = _truth(holder) | {
+        "id_number": number,
         "address": holder.residence,
         "issue_date": issued.isoformat(),
         "expiry_date": holder.expires.isoformat(),

@@ -22,7 +22,7 @@ from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
 from app.core.types import FloatArray, Image, TextLine
 from app.workflows.ocr_records import redacted
-from tests.synthetic_documents import citizen_card_2021, fonts_are_installed, photographed
+from tests.synthetic_documents import citizen_card_2021, photographed
 
 TODAY = date(2026, 6, 1)
 LINE_PX = 20.0
@@ -223,12 +223,48 @@ def test_a_foreign_passport_is_read_by_its_zone() -> None:
     assert "document_expired" in identity.warnings
 
 
+def test_a_passports_number_is_not_the_personal_number_beside_it() -> None:
+    zone = ("P<VNMDO<<THUY<MY<HUNG<<<<<<<<<<<<<<<<<<<<<<<", "B1421362<2VNM7302127M3402199056073136632<<08")
+    rows = ([(50, "HỘ CHIẾU / PASSPORT")], [(50, "B1421362")], [(50, "Số GCMND / ID card No")], [(50, "056073136632")])
+    page = arrange(page_of(*rows))
+    for mrz in (None, parse_mrz(zone, today=TODAY)):
+        assert fuse(page, codes=[], mrz=mrz, today=TODAY).fields["id_number"].value == "B1421362"
+
+
+def test_a_checked_zone_wins_over_clear_print_of_another_field() -> None:
+    zone = ("P<VNMDO<<THUY<MY<HUNG<<<<<<<<<<<<<<<<<<<<<<<", "B1421362<2VNM7302127M3402199056073136632<<08")
+    rows = ([(50, "HỘ CH")], [(50, "056073136632")])
+    number = fuse(arrange(page_of(*rows)), codes=[], mrz=parse_mrz(zone, today=TODAY), today=TODAY).fields["id_number"]
+    assert (number.value, number.source) == ("B1421362", Source.MRZ)
+
+
+LICENCE = (
+    [(100, "GIẤY PHÉP LÁI XE / DRIVER'S LICENSE")],
+    [(100, "Số/No: 790181234567")],
+    [(100, "Họ tên/Full name: TRẦN THỊ BÌNH")],
+    [(100, "Ngày sinh/Date of Birth: 02/09/1992")],
+)
+
+
+def test_a_licence_is_numbered_by_rules_of_its_own() -> None:
+    identity = fuse(arrange(page_of(*LICENCE)), codes=[], mrz=None, today=TODAY)
+    assert identity.document_type is DocumentType.DRIVER_LICENSE
+    assert identity.fields["id_number"].value == "790181234567"
+    assert identity.warnings == ()
+
+
+def test_a_cards_number_of_a_wrong_structure_is_given_and_doubted() -> None:
+    rows = [[(x, text.replace("001090012345", "999090012345")) for x, text in row] for row in CARD]
+    identity = fuse(arrange(page_of(*rows)), codes=[], mrz=None, today=TODAY)
+    assert identity.fields["id_number"].value == "999090012345"
+    assert "id_number_invalid" in identity.warnings
+
+
 def test_two_holders_are_counted() -> None:
     other = [[(x, text.replace("001090012345", "079303067890")) for x, text in row] for row in CARD]
     assert fuse(arrange(page_of(*CARD, *other)), codes=[], mrz=None, today=TODAY).documents == 2
 
 
-@pytest.mark.skipif(not fonts_are_installed(), reason="no font with Vietnamese letters is installed")
 def test_the_code_of_a_card_is_read() -> None:
     document = citizen_card_2021(1)
     (code,) = read_citizen_codes(photographed(document.image, 1))

@@ -73,7 +73,8 @@ class Identity:
 def fuse(
     page: Page, *, codes: Sequence[CitizenCode], mrz: Mrz | None, today: date, expected: DocumentType | None = None
 ) -> Identity:
-    """Bring the three sources together; QR before MRZ before print, save where print adds the tone marks of a name.
+    """Bring the three sources together; QR before MRZ before print, save where print adds the tone marks of a name,
+    or where the zone's check digits disagree.
 
     Args:
         expected: the type that the caller names, which settles what the print leaves open.
@@ -143,7 +144,10 @@ def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
 def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
     """The best source's value, and whether another source contradicts it."""
     present = {source: values[name] for source, values in candidates.items() if name in values}
-    ranked = sorted(present, key=lambda source: (source is not Source.QR, -present[source][1]))
+    # What a check digit covers was read right; print, however clear, can belong to another field.
+    checked = present.get(Source.MRZ, ("", 0.0))[1] >= _MRZ_CONFIDENCE
+    ranks = {Source.QR: 0, Source.MRZ: 1 if checked else 2, Source.OCR: 2}
+    ranked = sorted(present, key=lambda source: (ranks[source], -present[source][1]))
     best = ranked[0]
     value, confidence = present[best]
     others = [present[source][0] for source in ranked[1:]]
@@ -171,7 +175,7 @@ def _same(name: str, left: str, right: str) -> bool:
 def _checks(fields: dict[str, FieldValue], mrz: Mrz | None, kind: DocumentType | None, *, today: date) -> list[str]:
     warnings = [f"{name}_not_found" for name in _ESSENTIAL if name not in fields]
     number = fields["id_number"].value if "id_number" in fields else ""
-    if is_personal_number(number):
+    if kind is not DocumentType.DRIVER_LICENSE and is_personal_number(number):
         year, sex = birth_year_and_sex(number)
         if "date_of_birth" in fields and int(fields["date_of_birth"].value[:4]) != year:
             warnings.append("id_number_birth_mismatch")

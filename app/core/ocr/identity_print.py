@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -71,6 +71,9 @@ _TITLES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 _OLD_NUMBER = re.compile(r"(?<!\d)(\d{3}\s?\d{3}\s?\d{3})(?!\d)")
 _PASSPORT_NUMBER = re.compile(r"\b[A-Z]\d{7,8}\b")
+_TWELVE_DIGITS = re.compile(r"(?<!\d)\d(?:\s?\d){11}(?!\d)")
+_NUMBER_LABEL = re.compile(r"\W*(?:(?:s\w?|no|number|cccd|gplx|can cuoc|dinh danh|ca nhan|id)\W+)*")
+"""What may stand before a number in its cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,8 @@ def read_print(page: Page, *, today: date) -> Print:
             fields[name] = PrintedField(value, values[name].score)
     if "full_name" not in fields:
         _join_names(values, fields)
-    numbers = find_personal_numbers(page.text)
-    number = _number(page, values, numbers)
+    numbers = _numbers(page)
+    number = _number(page, values, numbers, find_document_type(page))
     if number:
         fields["id_number"] = number
     if "issue_date" not in fields:
@@ -160,13 +163,12 @@ def _join_names(values: dict[str, LabelledValue], fields: dict[str, PrintedField
         fields["full_name"] = PrintedField(name, min(part.score for part in parts))
 
 
-def _number(page: Page, values: dict[str, LabelledValue], numbers: list[str]) -> PrintedField | None:
-    """The paper's own number: a passport's behind its label, a twelve-digit one, else nine digits of an old card."""
-    passport = values.get("passport_number")
-    if passport:
-        match = _PASSPORT_NUMBER.search(passport.text.upper().replace(" ", ""))
-        if match:
-            return PrintedField(match[0], passport.score)
+def _number(
+    page: Page, values: dict[str, LabelledValue], numbers: Sequence[str], kind: str | None
+) -> PrintedField | None:
+    """The paper's own number: a passport's by its form, a card's or a licence's twelve digits, an old card's nine."""
+    if "passport_number" in values or kind == "passport":
+        return _passport_number(page, values.get("passport_number"))
     for row in page.rows:
         for cell in row.cells:
             if numbers and numbers[0] in re.sub(r"\s", "", cell.text):
@@ -178,6 +180,28 @@ def _number(page: Page, values: dict[str, LabelledValue], numbers: list[str]) ->
         if match and re.fullmatch(r"\W*(s\w?\W*)?", fold(row.text[: match.start()])):
             return PrintedField(re.sub(r"\s", "", match[1]), row.score)
     return None
+
+
+def _passport_number(page: Page, labelled: LabelledValue | None) -> PrintedField | None:
+    """Behind its label, else alone in a cell: the personal number that a passport prints too is not its own."""
+    if labelled and (match := _PASSPORT_NUMBER.search(labelled.text.upper().replace(" ", ""))):
+        return PrintedField(match[0], labelled.score)
+    alone = (cell for cell in page.cells if _PASSPORT_NUMBER.fullmatch(cell.text.upper().replace(" ", "")))
+    return next((PrintedField(cell.text.upper().replace(" ", ""), cell.score) for cell in alone), None)
+
+
+def _numbers(page: Page) -> list[str]:
+    """The twelve-digit numbers of ``page`` of the right structure; without any, those that stand where a number does:
+    licences are numbered otherwise, and digits may be misread."""
+    structured = find_personal_numbers(page.text)
+    if structured:
+        return structured
+    found = []
+    for cell in page.cells:
+        match = _TWELVE_DIGITS.search(cell.text)
+        if match and _NUMBER_LABEL.fullmatch(fold(cell.text[: match.start()])):
+            found.append(re.sub(r"\s", "", match[0]))
+    return list(dict.fromkeys(found))
 
 
 def _dated_place(page: Page, fields: dict[str, PrintedField], *, today: date) -> None:
