@@ -80,9 +80,15 @@ def vision_problem(error: errors.VisionError) -> JSONResponse:
 
 def validation_problem(found: Sequence[Mapping[str, Any]]) -> JSONResponse:
     """The answer to a body or parameter of the wrong shape. Names the places, never repeats the values."""
+    if any(e["type"] == "json_invalid" for e in found):
+        return _not_json()
     listed = [{"field": ".".join(str(part) for part in e["loc"]), "message": e["msg"]} for e in found]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in listed[:5])
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", detail, extra={"errors": listed})
+
+
+def _not_json() -> JSONResponse:
+    return vision_problem(errors.InvalidInput("The body is not valid JSON.", code="invalid_json"))
 
 
 def install(app: FastAPI) -> None:
@@ -101,6 +107,8 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's only one: a body that is no text at all
+            return _not_json()
         code = _CODES.get(error.status_code, "http_error")
         return problem(error.status_code, code, str(error.detail), headers=error.headers)
 

@@ -63,7 +63,8 @@ def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
             if content_type in ("application/json", "") or content_type.endswith("+json"):
                 return model.model_validate_json(await request.body())
         except ValidationError as error:
-            raise _as_request_error(error) from error
+            found = error.errors(include_url=False, include_input=False, include_context=False)
+            raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found]) from error
         raise InvalidInput(
             "Send application/json or multipart/form-data.",
             code="unsupported_media_type",
@@ -77,13 +78,6 @@ def body_model_of(dependency: object) -> type[BaseModel] | None:
     """The model of a dependency that ``body_of`` made, None for any other."""
     model: type[BaseModel] | None = getattr(dependency, "body_model", None)
     return model
-
-
-def _as_request_error(error: ValidationError) -> Exception:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    if any(e["type"] == "json_invalid" for e in found):
-        return InvalidInput("The body is not valid JSON.", code="invalid_json")
-    return RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found])
 
 
 async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, object]:

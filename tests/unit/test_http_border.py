@@ -38,6 +38,10 @@ class Upload(Request):
     wanted: bool = True
 
 
+class Note(Request):
+    text: str
+
+
 def make_client(*, error: Exception | None = None, guarded: bool = False) -> TestClient:
     app = FastAPI()
 
@@ -51,6 +55,10 @@ def make_client(*, error: Exception | None = None, guarded: bool = False) -> Tes
             "score": body.score,
             "wanted": body.wanted,
         }
+
+    @app.patch("/plain")
+    async def plain(body: Note) -> str:
+        return body.text
 
     @app.get("/fail")
     async def fail() -> None:
@@ -132,11 +140,29 @@ def test_not_a_number_is_refused(client: TestClient, number: str) -> None:
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"\xff\xfe", b"null"])
-def test_what_is_no_json_object_is_refused(client: TestClient, content: bytes) -> None:
-    answer = client.post("/upload/a", content=content, headers={"content-type": "application/json"})
+@pytest.mark.parametrize(("method", "path"), [("POST", "/upload/a"), ("PATCH", "/plain")])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"{", "invalid_json"),
+        (b"\xff\xfe", "invalid_json"),
+        (b"7\xed3q\xf8", "invalid_json"),
+        (b"[1]", "validation_error"),
+        (b'"text"', "validation_error"),
+        (b"null", "validation_error"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(
+    client: TestClient, method: str, path: str, content: bytes, code: str
+) -> None:
+    answer = client.request(method, path, content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 422
-    assert answer.json()["code"] in ("invalid_json", "validation_error")
+    assert answer.json()["code"] == code
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/upload/a"), ("PATCH", "/plain")])
+def test_an_absent_body_is_refused(client: TestClient, method: str, path: str) -> None:
+    assert client.request(method, path, headers={"content-type": "application/json"}).status_code == 422
 
 
 def test_another_media_type_is_refused(client: TestClient) -> None:
