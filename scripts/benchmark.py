@@ -1,6 +1,6 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [face image] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [face image ocr ocr-memory] [--seconds 20] [--clients 8]
 
 Photos: the astronaut of scikit-image is who checks in; the gallery is filled from CV_EVAL_DATA/faces_lfw where that
 is set. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
@@ -26,7 +26,7 @@ from app.config import Settings
 from app.core.types import Image
 from app.dependencies import open_loader
 from app.ml_models.factories.image import build_image_embedder
-from scripts.benchmarks import face, image
+from scripts.benchmarks import face, image, ocr
 from scripts.benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -99,7 +99,42 @@ def measure_image(options: argparse.Namespace) -> str:
     return image.report(count=count, found=found, indexing=indexing, resident_mb=resident_mb)
 
 
-MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {"face": measure_face, "image": measure_image}
+def document_pages() -> ocr.Pages:
+    """Real receipts where CV_EVAL_DATA has them, else drawn ones."""
+    root = os.environ.get("CV_EVAL_DATA")
+    return ocr.real_receipts(Path(root)) if root else ocr.drawn_invoices(12)
+
+
+def measure_ocr(options: argparse.Namespace) -> str:
+    """Reading receipts, and recognising faces meanwhile."""
+    pages = document_pages()
+    body = face.request_body(face.frame(astronaut()))
+    with open_bench(_PATIENT) as bench:
+        face.fill_gallery(bench, astronaut(), gallery_photos()[:30])
+        ocr.read_pages(bench, pages, clients=1, count=3)  # warm
+        count = options.pages or len(pages.files)
+        reads = [ocr.read_pages(bench, pages, clients=clients, count=count) for clients in (1, 2)]
+        neighbours = ocr.recognitions_beside_documents(bench, pages, body, times=100)
+    return ocr.report(pages, reads, neighbours)
+
+
+def measure_ocr_memory(options: argparse.Namespace) -> str:
+    """500 pages through one service."""
+    pages = ocr.made_small(document_pages())
+    with open_bench(_PATIENT) as bench:
+        resident = ocr.watch_memory(bench, pages, count=options.pages or 500, every=50, announce=print)
+    return ocr.memory_report(pages, resident, every=50)
+
+
+_PATIENT = {"INFERENCE_DEADLINE_S": "60"}
+"""So that a busy machine gives long latencies and not failures."""
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "face": measure_face,
+    "image": measure_image,
+    "ocr": measure_ocr,
+    "ocr-memory": measure_ocr_memory,
+}
 
 
 def main() -> int:
@@ -108,6 +143,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")
+    parser.add_argument("--pages", type=int, help="documents of ocr (default: each once), of ocr-memory (default: 500)")
     options = parser.parse_args()
     for name in options.what or MEASUREMENTS:
         section = MEASUREMENTS[name](options)

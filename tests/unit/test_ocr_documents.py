@@ -146,6 +146,95 @@ def test_a_wrapped_description_is_joined() -> None:
     assert [item.amount for item in items] == [78_000, 20_000]
 
 
+def test_what_the_customer_paid_is_no_buyer() -> None:
+    rows = (*RECEIPT[:-2], [(50, "TIỀN KHÁCH TRẢ"), (560, "200.000")], [(50, "Khách cần trả: 109.500")])
+    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.buyer is None
+    named = (*RECEIPT[:5], [(50, "Khách hàng: Chị Hoa")], *RECEIPT[5:])
+    assert read_invoice(arrange(page_of(*named)), today=TODAY).header.buyer == "Chị Hoa"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Số HĐ: BL.200628", "BL.200628"),
+        ("H:00078938", "00078938"),
+        ("Số: 17", "17"),
+        ("Số (No.): 17", "17"),
+        ("Sδ·HD110820-0052", "HD110820-0052"),
+        ("Tax Invoice : BAT02201803", "BAT02201803"),
+        ("Số 1080-1062 Đường Trần Phú", None),
+        ("Số A4 Conan", None),
+        ("Số tham chiếu 00433300100078938", None),
+    ],
+)
+def test_an_invoices_number_is_told_from_other_numbers(text: str, number: str | None) -> None:
+    rows = (*RECEIPT[:4], [(50, text)], *RECEIPT[5:])
+    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.invoice_number == number
+
+
+HEADS = [(50, "Mặt hàng"), (300, "Đơn giá"), (420, "SL"), (560, "T.Tiền")]
+
+
+def test_goods_by_weight_have_their_weight_as_quantity() -> None:
+    rows = (
+        HEADS,
+        [(50, "Táo Queen NZL 71.900/KG X 2,430 KG")],
+        [(50, "2607683024309"), (300, "174.717"), (560, "174.717")],
+        [(50, "Cà chua đỏ 28.600/KG x")],
+        [(50, "0,538 KG")],
+        [(50, "2652377005386"), (300, "15.387"), (560, "15.387")],
+        [(50, "TỔNG TIẾN PHẢI T.TOÁN"), (560, "190.104")],
+    )
+    items = read_invoice(arrange(page_of(*rows)), today=TODAY).items
+    assert [(item.description, item.quantity, item.unit_price) for item in items] == [
+        ("Táo Queen NZL", Decimal("2.430"), 71_900),
+        ("Cà chua đỏ", Decimal("0.538"), 28_600),
+    ]
+
+
+def test_words_that_begin_with_an_x_are_no_times_sign() -> None:
+    rows = (
+        [(50, "Tên hàng"), (180, "ĐVT"), (300, "Đơn giá"), (560, "Thành tiền")],
+        [(50, "291016070000 xúc xích loại dài")],
+        [(180, "TUI"), (300, "46,000"), (560, "46,000")],
+        [(50, "8936006850665 khăn ướt")],
+        [(180, "GOI"), (300, "28,000"), (560, "28,000")],
+        [(50, "Tổng cộng:"), (560, "74,000")],
+    )
+    items = read_invoice(arrange(page_of(*rows)), today=TODAY).items
+    assert [(item.description, item.amount) for item in items] == [("xúc xích loại dài", 46_000), ("khăn ướt", 28_000)]
+
+
+def test_a_discount_whose_label_lost_a_letter_explains_the_difference() -> None:
+    rows = (*RECEIPT[:-3], [(50, "TỔNG TIẾN Ã GIẨM"), (560, "-9.500")], [(50, "TỔNG TIẾN PHẢI TRẢ"), (560, "100.000")])
+    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    assert (invoice.total, invoice.warnings) == (100_000, ())
+
+
+def test_a_total_under_an_unreadable_label_is_no_item() -> None:
+    rows = (*RECEIPT[:-3], [(50, "TÔNG MÊN PHẦYTN"), (560, "109.500")], [(50, "Khách trả"), (560, "109.500")])
+    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    assert [item.amount for item in invoice.items] == [90_000, 19_500]
+    assert invoice.warnings == ()
+
+
+def test_without_heads_the_number_that_is_no_money_is_the_quantity() -> None:
+    rows = (
+        [(200, "BENS GROCER SDN. BHD")],
+        [(50, "Cashier: Fatin Sy")],
+        [(50, "Dole Pineapple Pcs")],
+        [(50, "8809069300708"), (300, "7.90*3"), (560, "23.70 Z")],
+        [(50, "Total"), (560, "23.70")],
+    )
+    (item,) = read_invoice(arrange(page_of(*rows)), today=TODAY, vietnamese=False).items
+    assert (item.description, item.quantity, item.unit_price) == ("Dole Pineapple Pcs", 3, Decimal("7.90"))
+
+
+def test_one_item_above_the_total_is_a_contradiction() -> None:
+    rows = (*RECEIPT[:8], [(50, "Tổng cộng:"), (560, "60.000")])
+    assert "items_sum_mismatch" in read_invoice(arrange(page_of(*rows)), today=TODAY).warnings
+
+
 def test_a_supplier_is_recognised_by_its_phone_where_its_name_is_unreadable() -> None:
     page = arrange(page_of(*RECEIPT))
     marks = fingerprints(page)

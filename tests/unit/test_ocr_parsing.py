@@ -55,7 +55,9 @@ def test_amounts_are_read_in_both_notations(text: str, value: str) -> None:
     assert parse_amount(text) == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["1.5tr", "10%", "17:33", "14/08/2020", "BL.200628.1", "300ml", "1.500.00", "abc", ""])
+@pytest.mark.parametrize(
+    "text", ["1.5tr", "10%", "17:33", "14/08/2020", "BL.200628.1", "300ml", "1.25L", "1.500.00", "abc", ""]
+)
 def test_what_is_no_amount_is_not_taken_for_one(text: str) -> None:
     assert parse_amount(text) is None
 
@@ -87,6 +89,7 @@ def test_every_grouped_amount_is_read_back(value: int) -> None:
         ("31 DES/DEC 66", date(1966, 12, 31)),
         ("1408/2020", date(2020, 8, 14)),
         ("l4/O8/2020", date(2020, 8, 14)),
+        ("09.10.2C20", date(2020, 10, 9)),
         ("03/25/2018", date(2018, 3, 25)),
         ("24 / 10 / 2023", date(2023, 10, 24)),
     ],
@@ -95,7 +98,7 @@ def test_dates_are_read(text: str, expected: date) -> None:
     assert find_dates(text, latest=TODAY)[0].value == expected
 
 
-@pytest.mark.parametrize("text", ["20:59:17", "0123456789", "31/02/2020", "2020-12:05", "45/13/2020"])
+@pytest.mark.parametrize("text", ["20:59:17", "0123456789", "31/02/2020", "2020-12:05", "45/13/2020", "do/ld/cs20"])
 def test_what_is_no_date_is_not_taken_for_one(text: str) -> None:
     assert find_dates(text, latest=TODAY) == []
 

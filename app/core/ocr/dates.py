@@ -22,8 +22,10 @@ _MONTH_OF = {
     for name in names
 }  # fmt: skip
 
-_DIGIT_LIKE = str.maketrans({"o": "0", "q": "0", "l": "1", "i": "1", "|": "1", "s": "5", "b": "8"})
-_N = r"[\doqli|sb]"
+_DIGIT_LIKE = str.maketrans(
+    {"o": "0", "q": "0", "c": "0", "d": "0", "l": "1", "i": "1", "|": "1", "z": "2", "s": "5", "b": "8"}
+)
+_N = r"[\doqcdli|zsb]"
 _MARK = r"\s?[-/.,:|\\]\s?"
 
 _DAY_FIRST = re.compile(rf"(?<!\d)({_N}{{1,2}}){_MARK}({_N}{{1,2}}){_MARK}({_N}{{4}}|{_N}{{2}}(?!{_N}))")
@@ -86,6 +88,7 @@ def _candidates(folded: str, *, month_first: bool) -> list[tuple[float, re.Match
         *(
             (_certainty(match), match, _ordered(match, month_first=month_first))
             for match in _DAY_FIRST.finditer(folded)
+            if sum(character.isdigit() for character in match[0]) >= 4
         ),
         *((0.6, match, (match[4], match[2] or match[3], match[1])) for match in _ONE_MARK_LOST.finditer(folded)),
     ]

@@ -8,16 +8,26 @@ from decimal import Decimal
 
 from app.core.ocr.layout import Page, Row
 from app.core.ocr.lexicon import restore_expressions
+from app.core.ocr.money import find_amounts
 from app.core.ocr.tax_code import find_personal_codes, find_tax_codes
 from app.core.ocr.text import find_label, fold, squeeze
+from app.core.ocr.totals import Role, is_money, role_of
 
 _NUMBER_LABELS = (
     "so hoa don", "hoa don so", "so hd", "so phieu", "so ct", "so chung tu", "ma hoa don", "ma don hang",
     "so bill", "so",
-    "so gd", "hd", "s", "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
+    "so gd", "hd", "s", "h", "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
     "document no",
-    "tax invoice no", "ref no", "order no", "check no",
+    "tax invoice no", "tax invoice", "ref no", "order no", "check no",
 )  # fmt: skip
+_WEAK_NUMBER_LABELS = ("s", "h")
+"""What is left of ``Số`` and ``HĐ`` where a reader dropped their second letter."""
+
+_MARKED = re.compile(r"[^\W\d]{1,3}\s?(?:\([^)]*\)?\s?)?[:.#/]")
+"""A label with its mark: ``Số: 17``, ``Số (No.): 17``."""
+
+_SELF_NAMED = re.compile(r"\bH[DĐ]\d[\d./-]{4,}\d")
+
 _NOT_NUMBER = (
     "so tham chieu",
     "so luong",
@@ -33,6 +43,8 @@ _BUYER_LABELS = (
     "ten don vi", "don vi mua hang", "don vi", "ten nguoi mua hang", "nguoi mua hang", "ho ten nguoi mua hang",
     "khach hang", "ten khach hang", "ten khach", "customer", "bill to", "sold to", "buyer", "company s name",
 )  # fmt: skip
+_MONEY_ROLES = {Role.PAID, Role.CHANGE, Role.DUE}
+_PAYS = re.compile(r"khach\s+(?:hang\s+)?(?:can\s+|phai\s+)?(?:tra|dua|thanh toan)\b")
 _BUYER_COMPANY = ("ten don vi", "don vi mua hang", "don vi", "company s name")
 _PAYMENT_LABELS = (
     "hinh thuc thanh toan",
@@ -94,7 +106,8 @@ def value_after(text: str, labels: tuple[str, ...], *, min_similarity: float = 8
 
 
 def _invoice_number(page: Page) -> str | None:
-    """The first value with a digit behind a number label; labels that name an invoice go before the bare ``Số``."""
+    """The first value with a digit behind a number label; labels that name an invoice go before the bare ``Số``, and a
+    number that names itself, ``HD130820-0031``, is better than none."""
     found: list[tuple[int, int, str]] = []
     for index, row in enumerate(page.rows):
         for position, cell in enumerate(row.cells):
@@ -104,14 +117,28 @@ def _invoice_number(page: Page) -> str | None:
             if labelled is None:
                 continue
             label, value = labelled
-            if label == "s" and not re.match(r"\d{4}", value):
-                continue
             if not value and position + 1 < len(row.cells):
                 value = row.cells[position + 1].text.lstrip(" :.#")
             match = _NUMBER_VALUE.match(value)
-            if match and sum(character.isdigit() for character in match[0]) >= 1 and not _is_date(match[0]):
+            if match and _is_number(match, label, marked=_MARKED.match(cell.text) is not None):
                 found.append((-len(label), index, match[0].rstrip("./-")))
-    return min(found)[2] if found else None
+    if found:
+        return min(found)[2]
+    named = (_SELF_NAMED.search(row.text) for row in page.rows)
+    return next((match[0] for match in named if match), None)
+
+
+def _is_number(match: re.Match[str], label: str, *, marked: bool) -> bool:
+    """Whether the value can be a number: it has a digit and is no date; behind what may not have been a label at all,
+    ``Số A4``, ``Số 12 Lê Lợi``, more is asked of it."""
+    value = match[0]
+    if not any(character.isdigit() for character in value) or _is_date(value):
+        return False
+    if label in _WEAK_NUMBER_LABELS:
+        return re.match(r"\d{4}", value) is not None
+    if label == "so" and not marked:
+        return re.match(r"\d{4}", value) is not None and match.end() == len(match.string.rstrip())
+    return True
 
 
 def _is_date(text: str) -> bool:
@@ -134,19 +161,26 @@ def _buyer(page: Page) -> str | None:
     """The buyer's company where one is named, else the person."""
     found: dict[bool, str] = {}
     for row in page.rows[:24]:
+        if _is_payment(row):
+            continue
         for position, cell in enumerate(row.cells):
             labelled = value_after(cell.text, _BUYER_LABELS)
             if labelled is None or find_label(cell.text, ("don vi ban hang", "don vi tinh"), min_similarity=90):
                 continue
             label, value = labelled
-            if label == "s" and not re.match(r"\d{4}", value):
-                continue
             if not value and position + 1 < len(row.cells):
                 value = row.cells[position + 1].text
             if len(squeeze(value)) >= 3 and not value.isdigit():
                 found.setdefault(label in _BUYER_COMPANY, value.strip(" .:;,"))
     buyer = found.get(True) or found.get(False)
     return restore_expressions(buyer) if buyer else None
+
+
+def _is_payment(row: Row) -> bool:
+    """What the customer paid, got back or owes."""
+    role = role_of(row.text)
+    has_money = any(is_money(amount) for amount in find_amounts(row.text))
+    return role is not None and role[0] in _MONEY_ROLES and (has_money or bool(_PAYS.search(fold(row.text))))
 
 
 def _tax_codes(page: Page) -> tuple[str | None, str | None]:
@@ -195,8 +229,10 @@ def _payment(page: Page) -> str | None:
                     return restore_expressions(value.strip(" .:;,"))
     words = fold(page.text)
     for method, marks in (
-        ("Tiền mặt", ("tien mat", "cash")),
-        ("Thẻ", ("visa", "mastercard", "credit card", "tien the")),
+        ("Tiền mặt", ("tien mat",)),
+        ("Cash", ("cash",)),
+        ("Thẻ", ("tien the",)),
+        ("Card", ("visa", "mastercard", "credit card")),
     ):
         if any(mark in words for mark in marks):
             return method

@@ -63,10 +63,12 @@ def read_invoice(page: Page, *, today: date, suppliers: Sequence[Supplier] = (),
         suppliers: sellers confirmed before.
         vietnamese: the page's language, which settles the currency where none is printed.
     """
-    items = tuple(find_items(page))
+    items: Sequence[Item] = find_items(page)
     labelled = find_labelled_amounts(page)
     items_sum = sum((item.amount for item in items), Decimal(0)) or None
     total = choose_total(labelled, page, items_sum=items_sum)
+    items = _without_total(items, total, labelled)
+    items_sum = sum((item.amount for item in items), Decimal(0)) or None
     currency = find_currency(page, vietnamese=vietnamese)
     issued = find_receipt_date(page, today=today, month_first=currency == "USD")
     vendor = find_seller(page, suppliers)
@@ -91,7 +93,7 @@ def read_invoice(page: Page, *, today: date, suppliers: Sequence[Supplier] = (),
         tax_amount=tax,
         currency=currency,
         header=header,
-        items=items,
+        items=tuple(items),
         confidence=round(confidence, 3),
         warnings=tuple(check.warnings),
     )
@@ -112,8 +114,7 @@ def _check(
         check.contradict("item_amount_mismatch")
     if total is None:
         return check
-    changes = [abs(item.amount.value) for item in labelled if item.role in (Role.DISCOUNT, Role.ROUNDING)]
-    slack = sum(changes, Decimal(0)) + _ROUNDING_UNITS
+    slack = _slack(labelled)
     if (
         subtotal
         and tax is not None
@@ -122,9 +123,27 @@ def _check(
     ):
         check.contradict("total_mismatch")
     reachable = [total.value, subtotal or total.value, total.value - (tax or 0)]
-    if items_sum and len(items) > 1 and all(abs(items_sum - value) > slack for value in reachable):
+    # One item less than the total: others may have been missed. One that is more contradicts it.
+    told = len(items) > 1 or (items_sum or 0) > max(reachable)
+    if items_sum and told and all(abs(items_sum - value) > slack for value in reachable):
         check.contradict("items_sum_mismatch")
     return check
+
+
+def _slack(labelled: Sequence[LabelledAmount]) -> Decimal:
+    """By how much sums may differ: discounts and roundings, which may count before or after them."""
+    changes = [abs(item.amount.value) for item in labelled if item.role in (Role.DISCOUNT, Role.ROUNDING)]
+    return sum(changes, Decimal(0)) + _ROUNDING_UNITS
+
+
+def _without_total(
+    items: Sequence[Item], total: TotalChoice | None, labelled: Sequence[LabelledAmount]
+) -> Sequence[Item]:
+    """``items`` less a last one that is the total itself, under a label that could not be read."""
+    if total is None or len(items) < 2 or items[-1].amount != total.value:
+        return items
+    others = sum((item.amount for item in items[:-1]), Decimal(0))
+    return items[:-1] if abs(others - total.value) <= _slack(labelled) else items
 
 
 def _smallest(labelled: Sequence[LabelledAmount], role: Role) -> Decimal | None:

@@ -13,15 +13,22 @@ from app.core.ocr.money import find_amounts, parse_amount
 from app.core.ocr.table import Columns, Number, body_rows, find_columns, is_quantity, numbers_in, without_amounts
 from app.core.ocr.text import fold
 
-_DETAIL = re.compile(r"^\W*\d+(?:[.,]\d+)?\s?(?:kg|g|l|pcs)?\s?[x×*@]\s?", re.IGNORECASE)
+_DETAIL = re.compile(
+    r"^\W*\d+(?:[.,]\d+)?\s?(?:kg|g|l|pcs)?\s?[x×*@]\s?(?:rm|usd|us\$|\$|€|£|đ|vnd)?\s?[\d.]", re.IGNORECASE
+)
 """``02 X RM 24.35``: quantity and price below the line that they belong to."""
 
 _DISCOUNT = re.compile(r"^\W*(km|ck|khuyen mai|giam gia|chiet khau|discount|disc|voucher)\b")
-_NO_ITEM = re.compile(r"^\W*(gia dang ky|gia goc|rrp|barcode|ma hang)\b")
+_NO_ITEM = re.compile(
+    r"^\W*(gia dang ky|gia goc|rrp|barcode|ma hang|thu ngan|nhan vien|cashier|ngay|date|so hd|hd|tax invoice)\b"
+)
 _LEADING_CODE = re.compile(r"^(?:\d{1,2}[.)]?\s+(?=\D)|\d{1,2}(?=[A-ZĐÀ-Ỹ][a-zà-ỹ])|\d{6,14}\s*[-:]?\s*|\d{1,2}$)")
 _PRICE_LABEL = re.compile(r"^\W*(?:giá bán|don gia|đơn giá)\W*", re.IGNORECASE)
 _TAX_MARK = re.compile(r"\s+\*?(?:S|SR|ZRL|ZR|Z|GST)$|\s+[sz]$")
-_WEIGHED = re.compile(r"(?P<price>[\d.,]+)/kg\s?[x×*]\s?(?P<weight>[\d.,]+)\s?kg", re.IGNORECASE)
+_WEIGHED = re.compile(r"(?P<price>[\d.,]+)/kg\s?[x×*]?(?:\s?(?P<weight>[\d.,]+))?(?:\s?kg\b)?", re.IGNORECASE)
+"""``71.900/KG x 2,430 KG``; the weight may have stood alone in the next line."""
+
+_WEIGHTS_KG = (Decimal("0.005"), Decimal(200))
 _TOLERANCE = Decimal("0.006")
 """Of the amount: quantities by weight are printed rounded."""
 
@@ -116,7 +123,8 @@ def _assign(numbers: Sequence[Number], columns: Columns | None) -> tuple[Decimal
             for quantity in numbers:
                 if len({id(amount), id(price), id(quantity)}) < 3 or not _multiplies(quantity, price, amount):
                     continue
-                ordered = (_fit(columns, quantity, price, amount), amount.x2, float(quantity.x2 <= price.x1))
+                fit = _fit(columns, quantity, price, amount)
+                ordered = (fit, amount.x2, float(not quantity.is_money), float(quantity.x2 <= price.x1))
                 if best is None or ordered > best[0]:
                     best = (ordered, quantity, price, amount)
     if best:
@@ -242,15 +250,21 @@ def _with_details(items: Sequence[Item], rows: Sequence[Row], anchors: Sequence[
 
 
 def _weighed(item: Item) -> Item:
-    """``71.900/KG x 2,430 KG`` in the description says the unit price and the weight."""
+    """A unit price by weight in the description says, with the amount, how much it was."""
     match = _WEIGHED.search(item.description)
-    if match is None:
+    price = parse_amount(match["price"]) if match else None
+    if match is None or not price:
         return item
-    price, weight = parse_amount(match["price"]), parse_amount(match["weight"])
-    if price is None or weight is None or abs(price * weight - item.amount) > _TOLERANCE * item.amount:
+    weight = _decimal(match["weight"] or "") or (item.amount / price).quantize(Decimal("0.001"))
+    if abs(price * weight - item.amount) > _TOLERANCE * item.amount or not _WEIGHTS_KG[0] < weight < _WEIGHTS_KG[1]:
         return item
     words = (item.description[: match.start()] + item.description[match.end() :]).strip()
     return Item(words or item.description, weight, price, item.amount, True, item.score)
+
+
+def _decimal(text: str) -> Decimal | None:
+    """A weight: its mark is a decimal one, also before three digits."""
+    return Decimal(text.replace(",", ".")) if re.fullmatch(r"\d+(?:[.,]\d+)?", text) else None
 
 
 def _letters(text: str) -> str:

@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     )
     (?<=[\dOo])
     \)?+(?:\s?(?P<after>vnđ|vnd|đồng|dong|rm|usd|eur|[$€£₫đ]))?+
-    (?!\s?%|:|/\d|[.,]\d|[a-zA-Z]{{2}}|-[a-zA-Z])
+    (?!\s?%|:|/\d|[.,]\d|[a-zA-Z]{{2}}|-[a-zA-Z]|[lg](?![a-zA-Z]))  # nor "1.25L"
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -32,6 +32,10 @@ _MAX_CODE_DIGITS = 8
 _TAX_MARK = re.compile(r"[\s*]*(?:[szSZ]|SR|ZRL|ZR|GST|T)\s*$")
 
 
+_PER_UNIT = re.compile(r"\s?/\s?(?:kg|g|100g|l|m)\b", re.IGNORECASE)
+"""``18.200/KG``: a price of goods by weight, whose amount stands elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The x centres (px) of a table's heads, None where a head is missing, and the index of the row they stand in."""
@@ -147,6 +151,8 @@ def numbers_in(row: Row) -> list[Number]:
             continue
         for amount in amounts:
             if letters >= 3 and not (amount.grouped or amount.decimals == 2 or is_quantity(text)):
+                continue
+            if _PER_UNIT.match(text, amount.end):
                 continue
             x1, x2 = _span(cell, amount.start, amount.end)
             digits = sum(character.isdigit() for character in text[amount.start : amount.end])

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import product
 
+from rapidfuzz import fuzz, process
+
 from app.core.ocr.layout import Page, Row
 from app.core.ocr.money import Amount, find_amounts
 from app.core.ocr.number_words import amount_in_words
@@ -83,6 +85,8 @@ _ROLE_OF = {label: role for role, labels in _LABELS.items() for label in labels}
 _WEIGHT = {Role.DUE: 3.0, Role.TOTAL: 2.0, Role.SUBTOTAL: 0.9, Role.PAID: 0.6}
 _AGREEMENT = {"paid less change": 2.0, "parts": 1.5, "words": 3.0, "items": 1.0}
 _MAX_DIGITS_OF_MONEY = 11
+_WHOLE_ROW = 90.0
+"""Of 100: one letter in ten may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,10 @@ def role_of(text: str) -> tuple[Role, str, float] | None:
     plain = re.sub(r"[^a-z]+", " ", fold(text)).strip()
     if len(plain) < 3:
         return None
+    # A label that fills the row says more than one inside it: readers drop the Đ of "Tổng tiền đã giảm".
+    whole = process.extractOne(plain, _ROLE_OF.keys(), scorer=fuzz.ratio, score_cutoff=_WHOLE_ROW)
+    if whole is not None:
+        return _ROLE_OF[whole[0]], whole[0], whole[1]
     match = find_label(plain, _ROLE_OF)
     if match is None or len(match.label) < 0.28 * len(plain):
         return None  # a label inside a long sentence is not the row's label
@@ -213,8 +221,9 @@ def _money_in(row: Row) -> Amount | None:
 
 
 def is_money(amount: Amount) -> bool:
-    """Printed as money: with a currency, thousands groups or cents; or at least a thousand and no code's length."""
-    if amount.currency or amount.grouped or amount.decimals == 2:
+    """Printed as money: with a currency, thousands groups, cents or a sign; or at least a thousand and no code's
+    length."""
+    if amount.currency or amount.grouped or amount.decimals == 2 or amount.value < 0:
         return True
     return (amount.decimals == 0 and 1000 <= abs(amount.value) < 10**8) or amount.value == 0
 
