@@ -327,6 +327,27 @@ def test_a_checked_zone_wins_over_clear_print_of_another_field() -> None:
     assert (number.value, number.source) == ("B1421362", Source.MRZ)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ([(100, "Họ và tên / Pull name: TRẦN THỊ BÌNH")],),
+        ([(100, "Họvà tên /Púi name")], [(100, "TRẦN THỊ BÌNH")]),
+        ([(100, "Họ và tên / Full name")], [(100, "TRẦN THỊ BÌNH")]),
+        ([(100, "Họ và tên: TRẦN THỊ BÌNH")],),
+    ],
+)
+def test_a_misread_second_label_is_no_part_of_a_name(rows: Sequence[Sequence[tuple[float, str]]]) -> None:
+    page = arrange(page_of([(100, "CĂN CƯỚC CÔNG DÂN")], *rows))
+    assert fuse(page, codes=[], mrz=None, today=TODAY).fields["full_name"].value == "TRẦN THỊ BÌNH"
+
+
+def test_a_gender_that_cannot_be_read_is_taken_from_the_number() -> None:
+    rows = [[(x, text.replace("Sex: Nam", "Sex: N").replace("001090", "001190")) for x, text in row] for row in CARD]
+    identity = fuse(arrange(page_of(*rows)), codes=[], mrz=None, today=TODAY)
+    assert identity.fields["gender"].value == "Female"
+    assert identity.fields["gender"].confidence < identity.fields["id_number"].confidence
+
+
 LICENCE = (
     [(100, "GIẤY PHÉP LÁI XE / DRIVER'S LICENSE")],
     [(100, "Số/No: 790181234567")],

@@ -92,6 +92,8 @@ def fuse(
         fields[name], disagree = _fuse_field(name, candidates)
         if disagree:
             warnings.append(f"{name}_disagrees")
+    if kind is DocumentType.ID_CARD and "gender" not in fields:
+        fields |= _gender_of_number(fields.get("id_number"))
     warnings += _checks(fields, mrz, kind, today=today)
     numbers = {code.number for code in codes} | set(printed.personal_numbers)
     confidence = _confidence(fields, warnings)
@@ -170,6 +172,13 @@ def _same(name: str, left: str, right: str) -> bool:
     if name in ("address", "place_of_origin", "nationality"):
         return similarity(left, right) >= _SAME_NAME
     return squeeze(left) == squeeze(right)
+
+
+def _gender_of_number(number: FieldValue | None) -> dict[str, FieldValue]:
+    """The gender that a personal number says, where the print of it could not be read."""
+    if number is None or not is_personal_number(number.value):
+        return {}
+    return {"gender": FieldValue(birth_year_and_sex(number.value)[1], round(number.confidence * 0.9, 3), number.source)}
 
 
 def _checks(fields: dict[str, FieldValue], mrz: Mrz | None, kind: DocumentType | None, *, today: date) -> list[str]:

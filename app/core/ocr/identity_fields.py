@@ -79,7 +79,8 @@ def parse_day(text: str, *, today: date) -> date | None:
 
 def parse_sex(text: str) -> str | None:
     """``Male`` or ``Female``, from Vietnamese or English words."""
-    word = closest(text.split("/", maxsplit=1)[0].strip(), _SEXES, min_similarity=0.65)
+    text = re.sub(r"(?i)vi.t\s?nam", "", text)  # the nationality, which stands beside it
+    word = closest(text.split("/", maxsplit=1)[0].strip(), _SEXES, min_similarity=0.7)
     words = set(re.findall(r"[a-z]+", fold(text)))
     if words & {"nu", "female", "f"} or word in ("Nữ", "Female", "F"):
         return "Female"

@@ -12,10 +12,15 @@ from app.core.ocr.text import find_label, fold
 _NEAR_CHARACTERS = 8
 """A label's two languages stand this close together."""
 
+_LOOSE_LETTERS = 2
+
 _DATED = re.compile(r"ngay.{0,12}\d.{0,16}thang")
 """Place and day of issue, which follow an address without a label."""
 
 _DATE_THEN_TEXT = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}\s+(\D.*)")
+
+_SECOND_LANGUAGE = re.compile(r"\s*/\s?(?=[^:/]*[^\W\d_])(?![A-ZĐÀ-Ỹ ]+$)[^:/\d]{2,28}(?:[:.]|$)")
+"""The English of a label, too badly read to be known as such: ``Họ tên / Púi name``. Values are in capitals there."""
 
 _MIN_SIMILARITY = 83.0
 
@@ -70,12 +75,20 @@ def _spans(text: str, labels: Mapping[str, Sequence[str]]) -> list[_Span]:
         rest, offset = plain, 0
         while match := find_label(rest, names, min_similarity=_MIN_SIMILARITY):
             # Labels are set in small letters, the names that resemble them in capitals: Nguyên quán, NGUYỄN TUẤN.
-            start, end = offset + match.start, offset + match.end
+            start, end = _whole_words(plain, offset + match.start, offset + match.end)
             if not text[start:end].isupper() and _stands_as_label(text, start, end):
-                found.append(_Span(field, offset + match.start, offset + match.end, match.similarity))
-            offset += match.end
+                found.append(_Span(field, start, end, match.similarity))
+            offset = max(end, offset + match.end)
             rest = plain[offset:]
     return _without_overlaps(_joined(found))
+
+
+def _whole_words(plain: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the letter or two at its ends that were misread, and so left out of the match."""
+    first = plain.rfind(" ", 0, start + 1) + 1
+    last = plain.find(" ", end - 1)
+    last = len(plain) if last < 0 else last
+    return first if start - first <= _LOOSE_LETTERS else start, last if 0 <= last - end <= _LOOSE_LETTERS else end
 
 
 def _stands_as_label(text: str, start: int, end: int) -> bool:
@@ -110,10 +123,13 @@ def _value(
 ) -> LabelledValue:
     """What follows the label in its cell, else the next cell of the row, else the cell below."""
     cell = page.rows[row_index].cells[cell_index]
-    text = _stripped(rest)
+    second = _SECOND_LANGUAGE.match(rest)
+    text = _stripped(rest[second.end() :] if second else rest)
     if len(re.sub(r"\W", "", text)) >= 1 or not last:
         return LabelledValue(text, cell.score, row_index)
     other = _beside(page, spans, row_index, cell) or _below(page, spans, row_index, cell)
+    if other is None and second:
+        return LabelledValue(_stripped(rest), cell.score, row_index)
     return LabelledValue(_stripped(other.text), other.score, row_index) if other else LabelledValue("", 0.0, row_index)
 
 

@@ -176,7 +176,7 @@ def _continuation(cell: Cell, page: Page) -> str:
         return ""
     for other in page.cells:
         below = 0.5 * cell.height < other.y_centre - cell.y_centre < 1.8 * cell.height
-        same_size = 0.88 < other.height / cell.height < 1.14
+        same_size = 0.8 < other.height / cell.height < 1.25
         aligned = min(abs(other.x_centre - cell.x_centre), abs(other.x1 - cell.x1)) < 1.5 * cell.height
         words = fold(other.text)
         address = _ADDRESS_WORDS.search(words) and re.search(r"[\d,]", words)
