@@ -218,6 +218,30 @@ def test_a_total_under_an_unreadable_label_is_no_item() -> None:
     assert invoice.warnings == ()
 
 
+def test_a_service_charge_explains_the_difference() -> None:
+    rows = (
+        *RECEIPT[:-3],
+        [(50, "Tiền hàng"), (560, "109.500")],
+        [(50, "Phí dịch vụ 5%"), (560, "5.475")],
+        [(50, "VAT 8%"), (560, "9.198")],
+        [(50, "TỔNG CỘNG"), (560, "124.173")],
+    )
+    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    assert (invoice.total, invoice.subtotal, invoice.tax_amount, invoice.warnings) == (124_173, 109_500, 9_198, ())
+
+
+def test_the_serial_is_not_the_number_of_the_form() -> None:
+    rows = ([(500, "Mẫu số: 01GTKT0/001")], [(500, "Ký hiệu: 1C24TAA")], *RECEIPT)
+    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.serial == "1C24TAA"
+
+
+def test_the_full_stop_of_an_abbreviation_belongs_to_the_name() -> None:
+    rows = ([(50, "ABC Supplies Co.")], *RECEIPT[1:])
+    vendor = read_invoice(arrange(page_of(*rows)), today=TODAY).vendor
+    assert vendor is not None
+    assert vendor.name == "ABC Supplies Co."
+
+
 def test_without_heads_the_number_that_is_no_money_is_the_quantity() -> None:
     rows = (
         [(200, "BENS GROCER SDN. BHD")],

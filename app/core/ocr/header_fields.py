@@ -38,7 +38,10 @@ _NOT_NUMBER = (
     "so the",
     "ma so thue",
 )
-_SERIAL_LABELS = ("ky hieu", "serial", "ky hieu hoa don", "mau so")
+_SERIAL_LABELS = ("ky hieu", "serial", "ky hieu hoa don")
+_FORM_LABELS = ("mau so",)
+"""The form's own number, which some print the serial with."""
+
 _BUYER_LABELS = (
     "ten don vi", "don vi mua hang", "don vi", "ten nguoi mua hang", "nguoi mua hang", "ho ten nguoi mua hang",
     "khach hang", "ten khach hang", "ten khach", "customer", "bill to", "sold to", "buyer", "company s name",
@@ -146,9 +149,13 @@ def _is_date(text: str) -> bool:
 
 
 def _serial(page: Page) -> str | None:
+    return _serial_behind(page, _SERIAL_LABELS) or _serial_behind(page, _FORM_LABELS)
+
+
+def _serial_behind(page: Page, labels: tuple[str, ...]) -> str | None:
     for row in page.rows[:16]:
         for position, cell in enumerate(row.cells):
-            labelled = value_after(cell.text, _SERIAL_LABELS)
+            labelled = value_after(cell.text, labels)
             if labelled:
                 value = labelled[1] or (row.cells[position + 1].text if position + 1 < len(row.cells) else "")
                 match = _SERIAL_VALUE.search(value.upper().replace(" ", ""))

@@ -20,6 +20,7 @@ _WEIGHTS = {"total": 0.45, "date": 0.2, "vendor": 0.2, "reading": 0.15}
 _CONTRADICTION = 0.75
 """Factor on the confidence for each figure that does not add up."""
 
+_CHANGES = (Role.DISCOUNT, Role.CHARGE, Role.ROUNDING)
 _ROUNDING_UNITS = Decimal("0.06")
 
 
@@ -131,8 +132,8 @@ def _check(
 
 
 def _slack(labelled: Sequence[LabelledAmount]) -> Decimal:
-    """By how much sums may differ: discounts and roundings, which may count before or after them."""
-    changes = [abs(item.amount.value) for item in labelled if item.role in (Role.DISCOUNT, Role.ROUNDING)]
+    """By how much sums may differ: discounts, charges and roundings, which may count before or after them."""
+    changes = [abs(item.amount.value) for item in labelled if item.role in _CHANGES]
     return sum(changes, Decimal(0)) + _ROUNDING_UNITS
 
 

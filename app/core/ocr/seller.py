@@ -20,6 +20,7 @@ _BUSINESS_WORDS = re.compile(
     r"co\.|plc|group|jsc|pharmacy|resort|spa|grocer|supermarket|house|milk tea|tra sua)(?!\w)"
 )
 _COMPANY_SUFFIX = re.compile(r"\b(sdn\.? ?bhd|s/b|ltd|llc|inc|corp|tnhh|co phan|jsc|plc)\b")
+_ABBREVIATION = re.compile(r"\b(?:co|ltd|inc|corp|plc|bhd)$", re.IGNORECASE)
 _ADDRESS_WORDS = re.compile(
     r"\b(dia chi|d/c|dc|add|address|duong|pho|phuong|quan|huyen|xa|thon|to|khu|ngo|ngach|tinh|thanh pho|tp|toa|tang|"
     r"lot|jalan|jln|jl|road|rd|street|st|avenue|ave|taman|tmn|seksyen|lorong|plaza|floor|flr|level|kuala|selangor|"
@@ -231,7 +232,8 @@ def _clean(text: str) -> str:
     """Without the registration number behind a company's name and without stray marks."""
     text = restore_expressions(text)
     text = re.sub(r"\s*\(\s*(?:co\.?\s*(?:reg|no)\W*)?\d[\d\s-]*[A-Za-z]?\s*\)\s*$", "", text, flags=re.IGNORECASE)
-    return text.strip(" .,:;-_|'\"")
+    bare = text.strip(" .,:;-_|'\"")
+    return f"{bare}." if _ABBREVIATION.search(bare) and f"{bare}." in text else bare
 
 
 def _recognise(page: Page, guess: Seller | None, suppliers: Sequence[Supplier]) -> Seller | None:

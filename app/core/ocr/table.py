@@ -27,7 +27,7 @@ _MIN_HEADS = 2
 _MIN_COVERAGE = 0.45
 """Of a row's characters: a sentence that mentions a price is no table head."""
 
-_END_ROLES = {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID, Role.ROUNDING}
+_END_ROLES = {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID, Role.ROUNDING, Role.CHARGE}
 _MAX_CODE_DIGITS = 8
 _TAX_MARK = re.compile(r"[\s*]*(?:[szSZ]|SR|ZRL|ZR|GST|T)\s*$")
 

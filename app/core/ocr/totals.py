@@ -27,6 +27,7 @@ class Role(StrEnum):
     TAX = "tax"
     DISCOUNT = "discount"
     ROUNDING = "rounding"
+    CHARGE = "charge"
     PAID = "paid"
     CHANGE = "change"
     OTHER = "other"
@@ -81,7 +82,14 @@ _LABELS: dict[Role, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+_CHARGES = (
+    "phi dich vu", "phi phuc vu", "phi giao hang", "phi van chuyen", "phu thu", "service charge", "svc charge",
+    "service chg", "delivery fee", "shipping", "surcharge",
+)  # fmt: skip
+"""Only where they fill the row: ``Phí dịch vụ giặt là`` is an item."""
+
 _ROLE_OF = {label: role for role, labels in _LABELS.items() for label in labels}
+_WHOLE_ROW_ROLE_OF = _ROLE_OF | dict.fromkeys(_CHARGES, Role.CHARGE)
 _WEIGHT = {Role.DUE: 3.0, Role.TOTAL: 2.0, Role.SUBTOTAL: 0.9, Role.PAID: 0.6}
 _AGREEMENT = {"paid less change": 2.0, "parts": 1.5, "words": 3.0, "items": 1.0}
 _MAX_DIGITS_OF_MONEY = 11
@@ -116,9 +124,9 @@ def role_of(text: str) -> tuple[Role, str, float] | None:
     if len(plain) < 3:
         return None
     # A label that fills the row says more than one inside it: readers drop the Đ of "Tổng tiền đã giảm".
-    whole = process.extractOne(plain, _ROLE_OF.keys(), scorer=fuzz.ratio, score_cutoff=_WHOLE_ROW)
+    whole = process.extractOne(plain, _WHOLE_ROW_ROLE_OF.keys(), scorer=fuzz.ratio, score_cutoff=_WHOLE_ROW)
     if whole is not None:
-        return _ROLE_OF[whole[0]], whole[0], whole[1]
+        return _WHOLE_ROW_ROLE_OF[whole[0]], whole[0], whole[1]
     match = find_label(plain, _ROLE_OF)
     if match is None or len(match.label) < 0.28 * len(plain):
         return None  # a label inside a long sentence is not the row's label
@@ -202,15 +210,16 @@ def _support(labelled: Sequence[LabelledAmount], page: Page, items_sum: Decimal 
 
 
 def _sums_of_parts(values: Mapping[Role, Sequence[Decimal]]) -> set[Decimal]:
-    """What a sum gives with tax, discount and rounding, each taken or left, but not all left."""
+    """What a sum gives with tax, charge, discount and rounding, each taken or left, but not all left."""
     bases = [*values[Role.SUBTOTAL], *values[Role.TOTAL], *values[Role.DUE]]
     taxes = [Decimal(0), *values[Role.TAX]]
+    charges = [Decimal(0), *values[Role.CHARGE]]
     discounts = [Decimal(0), *values[Role.DISCOUNT]]
     roundings = [Decimal(0), *(sign * value for value in values[Role.ROUNDING] for sign in (1, -1))]
     return {
-        base + tax - discount + rounding
-        for base, tax, discount, rounding in product(bases, taxes, discounts, roundings)
-        if tax or discount or rounding
+        base + tax + charge - discount + rounding
+        for base, tax, charge, discount, rounding in product(bases, taxes, charges, discounts, roundings)
+        if tax or charge or discount or rounding
     }
 
 
