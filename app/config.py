@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from app import setting_values as values
 from app.errors import ConfigurationError
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -23,21 +23,6 @@ RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_co
 
 
 SECRETS_DIR = Path("/run/secrets")
-_MIN_ADMIN_KEY_LENGTH = 32
-
-
-def _strong_or_absent(key: SecretStr) -> SecretStr:
-    if 0 < len(key.get_secret_value()) < _MIN_ADMIN_KEY_LENGTH:
-        raise ValueError(f"give at least {_MIN_ADMIN_KEY_LENGTH} random characters, for example: openssl rand -hex 32")
-    return key
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("no such time zone; use a name such as Asia/Ho_Chi_Minh") from error
-    return name
 
 
 class Settings(BaseSettings):
@@ -51,7 +36,9 @@ class Settings(BaseSettings):
     PORT: int = Field(8001, ge=1, le=65535)
     DEBUG: bool = False
 
-    DATABASE_URL: SecretStr
+    DATABASE_URL: Annotated[
+        SecretStr, AfterValidator(values.secret_url("postgresql", "postgres", "postgresql+asyncpg"))
+    ]
     POSTGRES_POOL_SIZE: Count = 20
     POSTGRES_MAX_OVERFLOW: int = Field(10, ge=0)
 
@@ -60,16 +47,20 @@ class Settings(BaseSettings):
     MILVUS_USER: str = ""
     MILVUS_PASSWORD: SecretStr = SecretStr("")
 
-    REDIS_URL: SecretStr = SecretStr("redis://localhost:6379/0")
+    REDIS_URL: Annotated[SecretStr, AfterValidator(values.secret_url("redis", "rediss", "unix"))] = SecretStr(
+        "redis://localhost:6379/0"
+    )
     REDIS_CACHE_TTL: Count = 300
 
-    RABBITMQ_URL: SecretStr = SecretStr("amqp://guest:guest@localhost:5672/")
+    RABBITMQ_URL: Annotated[SecretStr, AfterValidator(values.secret_url("amqp", "amqps", empty=True))] = SecretStr(
+        "amqp://guest:guest@localhost:5672/"
+    )
 
     STORAGE_TYPE: Literal["minio", "s3"] = "minio"
-    MINIO_ENDPOINT: str = "localhost:9000"
-    MINIO_ACCESS_KEY: SecretStr
-    MINIO_SECRET_KEY: SecretStr
-    MINIO_BUCKET: str = Field("hotel-images", min_length=3, max_length=63)
+    MINIO_ENDPOINT: Annotated[str, AfterValidator(values.host_and_port)] = "localhost:9000"
+    MINIO_ACCESS_KEY: SecretStr = Field(min_length=1)
+    MINIO_SECRET_KEY: SecretStr = Field(min_length=1)
+    MINIO_BUCKET: Annotated[str, AfterValidator(values.bucket_name)] = "hotel-images"
 
     FACE_RECOGNITION_THRESHOLD: Probability = 0.7
     FACE_DETECTION_THRESHOLD: Probability = 0.9
@@ -78,20 +69,20 @@ class Settings(BaseSettings):
     IMAGE_SEARCH_TOP_K: int = Field(10, ge=1, le=100)
     IMAGE_SIMILARITY_THRESHOLD: Probability = 0.7
 
-    OCR_LANGUAGES: str = "vi,en"
+    OCR_LANGUAGES: Annotated[str, AfterValidator(values.known_languages)] = "vi,en"
 
     MAX_WORKERS: Count = 4
     GPU_DEVICE_ID: int = Field(0, ge=0)
 
     # Ours: where things are
     CV_DATA_DIR: Path = Path("data")
-    HOTEL_TIMEZONE: Annotated[str, AfterValidator(_known_zone)] = "Asia/Ho_Chi_Minh"
-    MILVUS_URI: str = Field(
+    HOTEL_TIMEZONE: Annotated[str, AfterValidator(values.known_zone)] = "Asia/Ho_Chi_Minh"
+    MILVUS_URI: Annotated[str, AfterValidator(values.milvus_address)] = Field(
         "", description="Overrides MILVUS_HOST/PORT: an http(s) address, or a local path that ends in .db."
     )
     MINIO_SECURE: bool = False
     MINIO_REGION: str = "us-east-1"
-    STORAGE_PUBLIC_ENDPOINT: str = Field(
+    STORAGE_PUBLIC_ENDPOINT: Annotated[str, AfterValidator(values.web_address)] = Field(
         "", description="scheme://host[:port] under which browsers reach the object store; URLs are signed for it."
     )
 
@@ -115,16 +106,16 @@ class Settings(BaseSettings):
 
     # Ours: access
     AUTH_REQUIRED: bool = True
-    ALLOWED_HOSTS: str = Field(
+    ALLOWED_HOSTS: Annotated[str, AfterValidator(values.host_names)] = Field(
         "", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are."
     )
 
-    ADMIN_API_KEY: Annotated[SecretStr, AfterValidator(_strong_or_absent)] = Field(
+    ADMIN_API_KEY: Annotated[SecretStr, AfterValidator(values.strong_or_absent)] = Field(
         SecretStr(""), description="First key, with every scope; only its hash is stored, at the start."
     )
     RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
     METRICS_PUBLIC: bool = Field(True, description="False: /metrics asks for an API key, of any scope.")
-    CORS_ORIGINS: str = Field(
+    CORS_ORIGINS: Annotated[str, AfterValidator(values.origins)] = Field(
         "", description="Comma-separated origins whose pages may call the API; read while AUTH_REQUIRED is true."
     )
 
@@ -133,12 +124,14 @@ class Settings(BaseSettings):
     FACE_KEEP_CROPS: bool = False
     ATTENDANCE_DEBOUNCE_S: float = Field(60.0, ge=0)
     ATTENDANCE_REQUIRE_LIVENESS: bool = False
-    EVENTS_EXCHANGE: str = "hotel.cv"
+    EVENTS_EXCHANGE: str = Field("hotel.cv", min_length=1, max_length=127)
 
     # Ours: cameras and incidents
-    CAMERA_ALLOWED_CIDRS: str = Field("", description="Comma-separated networks in which cameras may be; else none.")
+    CAMERA_ALLOWED_CIDRS: Annotated[str, AfterValidator(values.networks)] = Field(
+        "", description="Comma-separated networks in which cameras may be; else none."
+    )
     CAMERA_ALLOW_FILES: bool = Field(False, description="Accept file: cameras, for tests and demonstrations.")
-    CAMERA_SECRET_KEY: SecretStr = Field(
+    CAMERA_SECRET_KEY: Annotated[SecretStr, AfterValidator(values.camera_key)] = Field(
         SecretStr(""), description="32 bytes in base64, the same on all replicas; empty: a key file in CV_DATA_DIR."
     )
     CAMERAS_PER_REPLICA: int = Field(16, ge=0, description="Cameras that one process reads at most; 0 reads none.")
@@ -187,7 +180,7 @@ class Settings(BaseSettings):
     LOG_RETENTION_DAYS: Count = 30
 
     # Ours: tracing, under OpenTelemetry's own names
-    OTEL_EXPORTER_OTLP_ENDPOINT: str = Field(
+    OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[str, AfterValidator(values.web_address)] = Field(
         "", description="Base address of an OTLP/HTTP collector; empty: no traces."
     )
     OTEL_SERVICE_NAME: str = "cv-service"
@@ -206,5 +199,6 @@ def load_settings(**overrides: object) -> Settings:
     except SettingsError as error:  # what should be JSON is none; the message names the setting, not its value
         raise ConfigurationError(f"Wrong settings: {error}. See .env.example.") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        found = error.errors(include_input=False)
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in found)
         raise ConfigurationError(f"Wrong settings: {problems}. See .env.example.") from error

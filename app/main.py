@@ -6,18 +6,19 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import FrameType
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from app.api import docs, problems
-from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext
+from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure
 from app.api.v1.router import router
 from app.config import Settings, load_settings
 from app.dependencies import open_resources
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, VisionError
+from app.setting_values import listed
 from app.utils import tracing
 from app.utils.logging import setup_logging
 
@@ -38,8 +39,12 @@ def create_app(settings: Settings) -> FastAPI:
             version=settings.VERSION,
         )
         with traces:
-            async with open_resources(settings) as resources:
-                app.state.resources = resources
+            async with AsyncExitStack() as stack:
+                try:
+                    app.state.resources = await stack.enter_async_context(open_resources(settings))
+                except VisionError as error:
+                    app.state.start_failure = error.message  # told by StartFailure
+                    raise
                 app.state.ready = True
                 with _before_stopping(lambda: setattr(app.state, "ready", False)):
                     yield
@@ -60,8 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
     # Added last runs first: the context must see what the guard and the limit refuse.
     app.add_middleware(BodyLimit, max_bytes=settings.MAX_BODY_BYTES)
     if not settings.AUTH_REQUIRED:
-        app.add_middleware(LocalGuard, hosts=_listed(settings.ALLOWED_HOSTS))
-    elif origins := _listed(settings.CORS_ORIGINS):
+        app.add_middleware(LocalGuard, hosts=listed(settings.ALLOWED_HOSTS))
+    elif origins := listed(settings.CORS_ORIGINS):
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
@@ -70,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     app.add_middleware(RequestContext)
+    app.add_middleware(StartFailure)
     return app
 
 
@@ -94,10 +100,6 @@ def _before_stopping(notice: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def create_app_from_env() -> FastAPI:

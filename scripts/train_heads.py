@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 # Training needs the models alone, and must run on a machine that knows none of the servers.
-_NO_BACKENDS = {"DATABASE_URL": "unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
+_NO_BACKENDS = {"DATABASE_URL": "postgresql://unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

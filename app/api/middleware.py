@@ -150,3 +150,27 @@ class LocalGuard:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "Requests from other sites are refused while AUTH_REQUIRED is false."
         return None
+
+
+class StartFailure:
+    """Tells in one line why the service cannot start, where the server would print a traceback.
+
+    The lifespan leaves that line in ``app.state.start_failure``; a failure without one is a bug, and keeps its
+    traceback.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_plainly(message: Message) -> None:
+            reason = getattr(scope["app"].state, "start_failure", None)
+            if message["type"] == "lifespan.startup.failed" and reason is not None:
+                message = {**message, "message": f"CV Service cannot start. {reason}"}
+            await send(message)
+
+        await self._app(scope, receive, send_plainly)

@@ -68,6 +68,21 @@ async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
     return database
 
 
+def open_storage(settings: Settings) -> ObjectStorage:
+    """The object store. ``STORAGE_TYPE=s3`` means Amazon's over HTTPS unless the settings name another endpoint."""
+    is_amazon = settings.STORAGE_TYPE == "s3" and "MINIO_ENDPOINT" not in settings.model_fields_set
+    return ObjectStorage(
+        f"s3.{settings.MINIO_REGION}.amazonaws.com" if is_amazon else settings.MINIO_ENDPOINT,
+        access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+        secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+        bucket=settings.MINIO_BUCKET,
+        secure=settings.MINIO_SECURE or is_amazon,
+        region=settings.MINIO_REGION,
+        timeout_s=settings.BACKEND_TIMEOUT_S,
+        public_endpoint=settings.STORAGE_PUBLIC_ENDPOINT,
+    )
+
+
 async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     """Adapters of all backends, closed by ``stack``. None has to be up."""
     timeout_s = settings.BACKEND_TIMEOUT_S
@@ -76,16 +91,7 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     stack.push_async_callback(vectors.close)
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
     stack.push_async_callback(cache.close)
-    storage = ObjectStorage(
-        settings.MINIO_ENDPOINT,
-        access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
-        secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
-        bucket=settings.MINIO_BUCKET,
-        secure=settings.MINIO_SECURE,
-        region=settings.MINIO_REGION,
-        timeout_s=timeout_s,
-        public_endpoint=settings.STORAGE_PUBLIC_ENDPOINT,
-    )
+    storage = open_storage(settings)
     stack.push_async_callback(storage.close)
     queue = None
     if url := settings.RABBITMQ_URL.get_secret_value():

@@ -12,6 +12,7 @@ APP = Path(__file__).resolve().parents[2] / "app"
 # Lower layers first. A module may import from its own layer's shared modules and from any layer before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("app.errors",),
+    ("app.setting_values",),
     ("app.config",),
     ("app.core.types",),
     ("app.utils",),
