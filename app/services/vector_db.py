@@ -202,7 +202,44 @@ class VectorDBService:
         ]
         await self.images.insert(rows)
 
-    async def search_similar_images(self, query: FloatArray, *, expression: str, top_k: int) -> list[ImageHit]:
+    async def insert_image_embedding(self, image_id: str, category: str, embedding: FloatArray) -> str:
+        """Insert one picture of which nothing else is known, and return its ``vector_id``. As with faces, it counts
+        only when PostgreSQL knows it.
+
+        Args:
+            embedding: (d,) float32 of unit norm.
+        """
+        vector_id = new_vector_id()
+        await self.insert_image_embeddings(
+            [
+                ImageVector(
+                    vector_id=vector_id,
+                    image_id=image_id,
+                    vector=embedding,
+                    category=category,
+                    uploaded_at_s=int(time.time()),
+                    room_number="",
+                    item_type="",
+                    location="",
+                    status="",
+                    tags="",
+                )
+            ]
+        )
+        return vector_id
+
+    async def search_similar_images(
+        self, query_embedding: FloatArray, category: str | None = None, top_k: int = 10
+    ) -> list[tuple[str, float]]:
+        """(image_id, cosine) of the ``top_k`` nearest pictures, closest first. Raw hits: not yet held against
+        PostgreSQL."""
+        expression = any_of("category", [category]) if category else ""
+        found = await self.images.search(
+            query_embedding[None], limit=top_k, fields=("image_id",), expression=expression
+        )
+        return [(hit.fields["image_id"], hit.similarity) for hit in found[0]]
+
+    async def search_images(self, query: FloatArray, *, expression: str, top_k: int) -> list[ImageHit]:
         """The nearest pictures for which the expression holds, closest first. Raw hits: not yet held against
         PostgreSQL.
 

@@ -99,7 +99,7 @@ class ImageSearchWorkflow:
         expression = query.wanted.expression()
         first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1)) if query.min_similarity > 0 else WINDOW
         for window in dict.fromkeys((first, WINDOW)):
-            found: Sequence[ImageHit] = await self._vectors.search_similar_images(
+            found: Sequence[ImageHit] = await self._vectors.search_images(
                 embedding.vector, expression=expression, top_k=window
             )
             rated = [(hit.vector_id, calibration.similarity(hit.similarity)) for hit in found]

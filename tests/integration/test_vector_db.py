@@ -102,6 +102,18 @@ async def test_no_text_breaks_out_of_an_expression(vectors: VectorDBService, tex
     assert [row["vector_id"] for row in rows] == ["other"]
 
 
+async def test_pictures_are_inserted_and_found_under_the_names_of_the_spec(vectors: VectorDBService) -> None:
+    for seed in range(6):
+        category = "room" if seed % 2 else "lost_found"
+        assert (await vectors.insert_image_embedding(f"IMG_{seed}", category, unit(seed))).startswith("vec_")
+    [(image_id, similarity), *others] = await vectors.search_similar_images(unit(3))
+    assert (image_id, len(others)) == ("IMG_3", 5)
+    assert similarity == pytest.approx(1.0, abs=1e-4)
+    found = await vectors.search_similar_images(unit(3), category="lost_found", top_k=2)
+    assert len(found) == 2
+    assert {image_id for image_id, _ in found} <= {"IMG_0", "IMG_2", "IMG_4"}
+
+
 def test_quoting_keeps_text_a_literal() -> None:
     assert quote('a"b') == r'"a\"b"'
     assert any_of("vector_id", ["a", "b"]) == 'vector_id in ["a", "b"]'

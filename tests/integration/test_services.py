@@ -1,0 +1,220 @@
+"""The contract of the adapters of PostgreSQL, Redis and the object store, on real servers; Milvus and RabbitMQ have
+files of their own. Each: does its work, keeps its time limit, says ``BackendUnavailable``, and heals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import httpx
+import pytest
+
+from app.errors import BackendUnavailable, NotFound
+from app.services.cache import Cache
+from app.services.database import Database, affected
+from app.services.storage import ObjectStorage
+from tests.backends import BackendName, RunningBackends
+
+TIMEOUT_S = 1.0
+PATIENCE_S = 15.0
+Ping = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+async def database(backends: RunningBackends) -> AsyncIterator[Database]:
+    database = Database(backends.new_database(), max_size=4, timeout_s=TIMEOUT_S)
+    await database.open()
+    await database.execute("CREATE TABLE things (id INT PRIMARY KEY, data JSONB)")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def cache(backends: RunningBackends) -> AsyncIterator[Cache]:
+    cache = Cache(backends.settings["REDIS_URL"], ttl_s=60, timeout_s=TIMEOUT_S, pause_s=0.2)
+    yield cache
+    await cache.close()
+
+
+def storage_on(backends: RunningBackends, **changes: object) -> ObjectStorage:
+    settings = backends.settings
+    options = {
+        "access_key": settings["MINIO_ACCESS_KEY"],
+        "secret_key": settings["MINIO_SECRET_KEY"],
+        "bucket": f"test-{uuid.uuid4().hex[:12]}",
+        "secure": False,
+        "region": "us-east-1",
+        "timeout_s": TIMEOUT_S,
+    }
+    return ObjectStorage(settings["MINIO_ENDPOINT"], **{**options, **changes})
+
+
+@pytest.fixture
+async def storage(backends: RunningBackends) -> AsyncIterator[ObjectStorage]:
+    storage = storage_on(backends)
+    yield storage
+    await storage.close()
+
+
+async def recovers(ping: Ping) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await ping()
+            except BackendUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def refuses(ping: Ping) -> None:
+    """It fails as it should, and by its own time limit: a call without one would hang until ours ends it."""
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(BackendUnavailable):
+            await ping()
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey", "objects"])
+@pytest.mark.parametrize("outage", ["stopped", "frozen"])
+async def test_an_outage_is_told_in_time_and_healed(
+    name: BackendName,
+    outage: str,
+    backends: RunningBackends,
+    database: Database,
+    cache: Cache,
+    storage: ObjectStorage,
+) -> None:
+    ping = {"postgres": database.ping, "valkey": cache.ping, "objects": storage.ping}[name]
+    await ping()
+    with backends.without(name) if outage == "stopped" else backends.frozen(name):
+        await refuses(ping)
+    await recovers(ping)
+
+
+# PostgreSQL
+
+
+async def test_what_was_committed_is_there_and_documents_come_back_as_they_went(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO things VALUES (1, $1)", {"name": "Nguyễn", "list": [1, None]})
+    row = await database.fetch_one("SELECT data FROM things")
+    assert row is not None
+    assert row["data"] == {"name": "Nguyễn", "list": [1, None]}
+
+
+async def test_a_block_that_raises_commits_nothing(database: Database) -> None:
+    async def insert_and_fail() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO things VALUES (1)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await insert_and_fail()
+    assert await database.fetch("SELECT * FROM things") == []
+
+
+async def test_a_block_that_takes_too_long_commits_nothing(database: Database) -> None:
+    async def insert_and_dawdle() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO things VALUES (1)")
+            await asyncio.sleep(5 * TIMEOUT_S)
+
+    with pytest.raises(BackendUnavailable):
+        await insert_and_dawdle()
+    assert await database.fetch("SELECT * FROM things") == []
+
+
+async def test_a_wrong_statement_is_a_bug_and_no_outage(database: Database) -> None:
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await database.fetch("SELECT * FROM nothing_of_that_name")
+
+
+async def test_more_callers_than_connections_wait_their_turn(database: Database) -> None:
+    answers = await asyncio.gather(*(database.fetch_one("SELECT $1::int AS n", n) for n in range(20)))
+    assert [row["n"] for row in answers if row] == list(range(20))
+
+
+def test_affected_rows_are_read_from_the_status() -> None:
+    assert [affected(status) for status in ("DELETE 3", "INSERT 0 1", "UPDATE 0")] == [3, 1, 0]
+
+
+# Redis
+
+
+async def test_values_are_kept_until_they_expire_or_are_deleted(cache: Cache) -> None:
+    key = uuid.uuid4().hex
+    assert await cache.get(key) is None
+    await cache.set(key, "giá trị", ttl_s=30)
+    assert await cache.get(key) == "giá trị"
+    assert 0 < await cache.client.pttl(cache.PREFIX + key) <= 30_000
+    await cache.delete(key)
+    assert await cache.get(key) is None
+    await cache.set(key, "brief", ttl_s=0.001)
+    await asyncio.sleep(0.05)
+    assert await cache.get(key) is None
+
+
+async def test_members_of_a_hash_are_kept_apart(cache: Cache) -> None:
+    key = uuid.uuid4().hex
+    await cache.set_member(key, "door", "1", ttl_s=30)
+    await cache.set_member(key, "yard", "2", ttl_s=30)
+    assert [await cache.get_member(key, name) for name in ("door", "yard", "roof")] == ["1", "2", None]
+
+
+async def test_an_older_version_replaces_nothing(cache: Cache) -> None:
+    key = uuid.uuid4().hex
+    await cache.remember_newest(key, "new", version=5)
+    await cache.remember_newest(key, "old", version=4)
+    assert await cache.find_versioned(key) == "new"
+    await cache.remember_newest(key, "newer", version=6)
+    assert await cache.find_versioned(key) == "newer"
+
+
+async def test_forgiving_calls_are_silent_while_redis_is_down(cache: Cache, backends: RunningBackends) -> None:
+    key = uuid.uuid4().hex
+    with backends.without("valkey"):
+        await cache.remember(key, "lost")
+        await cache.forget(key)
+        assert await cache.find(key) is None
+        assert await cache.find_versioned(key) is None
+    await recovers(cache.ping)
+    assert await cache.find(key) is None
+
+
+# Objects
+
+
+async def test_an_object_comes_back_until_it_is_deleted(storage: ObjectStorage) -> None:
+    await storage.put("faces/a.jpg", b"photo", content_type="image/jpeg")
+    await storage.put("faces/a.jpg", b"better photo", content_type="image/jpeg")
+    assert await storage.get("faces/a.jpg") == b"better photo"
+    await storage.delete_all(["faces/a.jpg", "faces/never-there.jpg"])
+    with pytest.raises(NotFound):
+        await storage.get("faces/a.jpg")
+
+
+async def test_keys_are_listed_below_their_prefix(storage: ObjectStorage) -> None:
+    for key in ("faces/a.jpg", "faces/b/c.jpg", "rooms/a.jpg"):
+        await storage.put(key, b"x", content_type="image/jpeg")
+    assert sorted(await storage.list_keys("faces/")) == ["faces/a.jpg", "faces/b/c.jpg"]
+
+
+async def test_a_presigned_address_opens_that_object_alone(storage: ObjectStorage) -> None:
+    await storage.put("a.jpg", b"mine", content_type="image/jpeg")
+    await storage.put("b.jpg", b"other", content_type="image/jpeg")
+    address = storage.presigned_url("a.jpg", lifetime_s=60)
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(address)).content == b"mine"
+        assert (await client.get(address.replace("a.jpg", "b.jpg"))).status_code == 403
+        assert (await client.get(address.partition("?")[0])).status_code == 403
+
+
+async def test_a_wrong_secret_is_an_outage_that_names_no_secret(backends: RunningBackends) -> None:
+    storage = storage_on(backends, secret_key="not-the-secret")
+    with pytest.raises(BackendUnavailable) as refused:
+        await storage.put("a.jpg", b"x", content_type="image/jpeg")
+    assert "not-the-secret" not in json.dumps([refused.value.message, str(refused.value.__cause__)])
+    await storage.close()
