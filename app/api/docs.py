@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 
+from app.api.examples import add_examples
 from app.models.bodies import body_model_of
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -25,6 +26,8 @@ _PROBLEM = {
     "description": "A problem document (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+# FastAPI's own form of a 422, which we do not use.
+_REPLACED = ("HTTPValidationError", "ValidationError")
 _PROBLEM_SCHEMA = {
     "title": "Problem",
     "type": "object",
@@ -93,6 +96,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         if isinstance(api_route, APIRoute) and api_route.include_in_schema:
             for method in route.methods or ():
                 _complete(document["paths"][route.path_format][method.lower()], api_route, schemas)
+    for name in _REPLACED:
+        schemas.pop(name, None)
+    add_examples(schemas)
     return document
 
 

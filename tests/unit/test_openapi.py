@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
+import pytest
+
 from scripts.export_openapi import TARGET, document
 
 OPEN_PATHS = {f"/api/v1/cv/{path}" for path in ("health", "health/live", "health/ready")}
@@ -24,3 +27,22 @@ def test_every_operation_is_described_and_names_its_errors() -> None:
         for method, operation in operations.items():
             assert operation["description"], f"{method} {path}"
             assert {"422", "429", "503"} <= set(operation["responses"]), f"{method} {path}"
+
+
+SCHEMAS = json.loads(document())["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_every_schema_has_an_example_that_fits_it(name: str) -> None:
+    example = SCHEMAS[name]["example"]
+    whole = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": SCHEMAS}}
+    jsonschema.Draft202012Validator(whole).validate(example)
+    known = set(SCHEMAS[name].get("properties", {}))
+    assert not isinstance(example, dict) or not known or set(example) <= known
+
+
+def test_every_reference_is_resolved() -> None:
+    text = document()
+    used = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert used <= set(SCHEMAS)
+    assert "HTTPValidationError" not in text
