@@ -1,6 +1,7 @@
 """An RTSP camera: GStreamer's server with H.264 from test pictures. Run by the system's Python, which has its bindings.
 
-Arguments: username and password, or nothing. Prints its port, then serves ``/live`` until it is killed.
+Arguments: username and password, or nothing. Prints its port, then serves ``/live`` until it is killed. ``--check``
+only tells, by the exit status, whether everything that it needs is installed.
 """
 
 import sys
@@ -34,6 +35,8 @@ def require_login(server: "GstRtspServer.RTSPServer", factory: "GstRtspServer.RT
 
 def main() -> None:
     Gst.init(None)
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(0 if all(Gst.ElementFactory.find(name) for name in ("x264enc", "rtph264pay")) else 1)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service("0")
