@@ -1,6 +1,6 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [face image ocr ocr-memory] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [anomaly face image ocr ocr-memory] [--seconds 20] [--clients 8]
 
 Photos: the astronaut of scikit-image is who checks in; the gallery is filled from CV_EVAL_DATA/faces_lfw where that
 is set. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
@@ -26,7 +26,7 @@ from app.config import Settings
 from app.core.types import Image
 from app.dependencies import open_loader
 from app.ml_models.factories.image import build_image_embedder
-from scripts.benchmarks import face, image, ocr
+from scripts.benchmarks import anomaly, face, image, ocr
 from scripts.benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -46,11 +46,16 @@ def machine() -> str:
 
 
 def astronaut() -> Image:
-    """The photo that scikit-image ships."""
+    """Who checks in."""
+    return shipped_photo("astronaut.png")
+
+
+def shipped_photo(name: str) -> Image:
+    """A photo that scikit-image ships."""
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         raise SystemExit("scikit-image is not installed; use the development environment.")
-    image = cv2.imread(str(Path(spec.origin).parent / "data" / "astronaut.png"))
+    image = cv2.imread(str(Path(spec.origin).parent / "data" / name))
     return np.asarray(image, np.uint8)
 
 
@@ -126,10 +131,29 @@ def measure_ocr_memory(options: argparse.Namespace) -> str:
     return ocr.memory_report(pages, resident, every=50)
 
 
+def measure_anomaly(options: argparse.Namespace) -> str:
+    """Frames over HTTP, and cameras beside check-ins."""
+    still, moved = (anomaly.empty_frame(shipped_photo("coffee.png"), shift_px=shift_px) for shift_px in (0, 400))
+    body = face.request_body(face.frame(astronaut()))
+    with open_bench(anomaly.SETTINGS) as bench:
+        face.fill_gallery(bench, astronaut(), [])
+        single = [
+            anomaly.single_frames(bench, "nothing to find", still, times=50),
+            anomaly.single_frames(bench, "one person", anomaly.people_frame(astronaut()), times=50),
+        ]
+        with anomaly.cameras(bench, still, moved):
+            watched = [
+                anomaly.watch(bench, body, clients=clients, seconds=options.seconds)
+                for clients in (0, 1, 2, options.clients)
+            ]
+    return anomaly.report(single=single, watched=watched)
+
+
 _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 """So that a busy machine gives long latencies and not failures."""
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "anomaly": measure_anomaly,
     "face": measure_face,
     "image": measure_image,
     "ocr": measure_ocr,

@@ -61,6 +61,18 @@ def test_a_positive_frame_makes_the_next_ones_matter() -> None:
     assert not judge.is_suspicious
 
 
+def test_what_is_not_looked_for_any_more_comes_to_an_end() -> None:
+    judge = Judge(Confirmation(needed=2, window=3, window_s=30, quiet_s=10))
+    judge.see(True, 0)
+    judge.see(True, 1)
+    assert judge.pass_time(11) is Turn.NONE
+    assert judge.pass_time(11.1) is Turn.ENDS
+    judge.see(True, 20)
+    assert judge.is_suspicious
+    judge.pass_time(51)
+    assert not judge.is_suspicious
+
+
 @pytest.mark.parametrize(("needed", "window"), [(0, 3), (4, 3)])
 def test_an_impossible_rule_is_refused(needed: int, window: int) -> None:
     with pytest.raises(ValueError, match="needed"):

@@ -71,7 +71,7 @@ def seen(vector: FloatArray, *, score: float = 0.9, uncertain: Uncertainty | Non
 
 
 def test_a_person_is_looked_up_after_three_live_frames() -> None:
-    watch = AttendanceWatch(min_liveness=0.5)
+    watch = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     ready = [watch.see([seen(unit(1))], step * 0.5) for step in range(3)]
     assert [len(candidates) for candidates in ready] == [0, 0, 1]
     assert ready[2][0].vector @ unit(1) > 0.999
@@ -79,7 +79,7 @@ def test_a_person_is_looked_up_after_three_live_frames() -> None:
 
 def test_the_frames_are_judged_together() -> None:
     """One frame over the threshold does not make a photograph live, and one under it no person a photograph."""
-    photo, live = AttendanceWatch(min_liveness=0.5), AttendanceWatch(min_liveness=0.5)
+    photo, live = AttendanceWatch(min_liveness=0.5, interval_s=0.5), AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     shown = [photo.see([seen(unit(1), score=score)], step) for step, score in enumerate((0.1, 0.9, 0.2, 0.1))]
     assert [len(candidates) for candidates in shown] == [0, 0, 0, 0]
     shown = [live.see([seen(unit(1), score=score)], step) for step, score in enumerate((0.9, 0.4, 0.9))]
@@ -87,24 +87,24 @@ def test_the_frames_are_judged_together() -> None:
 
 
 def test_frames_too_poor_to_judge_count_for_nothing() -> None:
-    watch = AttendanceWatch(min_liveness=0.5)
+    watch = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     for step in range(10):
         assert watch.see([seen(unit(1), score=0.99, uncertain=Uncertainty.BLURRY)], step * 0.5) == []
 
 
 def test_a_decided_track_is_not_asked_again_and_a_stranger_not_for_ever() -> None:
-    watch = AttendanceWatch(min_liveness=0.5)
+    watch = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     for step in range(3):
         candidates = watch.see([seen(unit(1))], step * 0.5)
     watch.decide(candidates[0].track_id)
     assert watch.see([seen(unit(1))], 1.5) == []
-    stranger = AttendanceWatch(min_liveness=0.5)
+    stranger = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     asked = sum(len(stranger.see([seen(unit(2))], step * 0.5)) for step in range(100))
     assert 0 < asked < 15
 
 
 def test_somebody_else_on_the_same_track_begins_anew() -> None:
-    watch = AttendanceWatch(min_liveness=0.5)
+    watch = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     for step in range(3):
         [*candidates] = watch.see([seen(unit(1))], step * 0.5)
     watch.decide(candidates[0].track_id)
@@ -115,7 +115,7 @@ def test_somebody_else_on_the_same_track_begins_anew() -> None:
 
 
 def test_two_people_side_by_side_are_not_mixed() -> None:
-    watch = AttendanceWatch(min_liveness=0.5)
+    watch = AttendanceWatch(min_liveness=0.5, interval_s=0.5)
     for step in range(3):
         ready = watch.see([seen(unit(1)), seen(unit(2), x=400)], step * 0.5)
     assert [float(candidate.vector @ unit(index)) > 0.999 for index, candidate in zip((1, 2), ready, strict=True)] == [

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.core.types import FloatArray
 from app.workflows.cameras.faces import SeenFace
-from app.workflows.cameras.tracks import Tracker
+from app.workflows.cameras.tracks import Tracker, max_gap_s
 
 _NEEDED_FRAMES = 3
 # Nobody in the gallery after so many fused frames is a stranger, until the track ends.
@@ -46,11 +46,12 @@ class AttendanceWatch:
 
     Args:
         min_liveness: the mean score that makes a track live.
+        interval_s: between two frames of the camera.
     """
 
-    def __init__(self, *, min_liveness: float) -> None:
+    def __init__(self, *, min_liveness: float, interval_s: float) -> None:
         self._min_liveness = min_liveness
-        self._tracker = Tracker(min_affinity=0.15)
+        self._tracker = Tracker(min_affinity=0.15, max_gap_s=max_gap_s(interval_s))
         self._gathered: dict[int, _Gathered] = {}
 
     @property

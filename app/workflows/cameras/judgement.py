@@ -60,8 +60,7 @@ class Judge:
         self._verdicts.append((now_s, positive))
         if positive:
             self._last_positive_s = now_s
-        while self._verdicts and now_s - self._verdicts[0][0] > self._rule.window_s:
-            self._verdicts.popleft()
+        self._forget_old(now_s)
         if self._in_incident:
             return self._go_on(positive, now_s)
         if positive and sum(p for _, p in self._verdicts) >= self._rule.needed:
@@ -70,8 +69,13 @@ class Judge:
         return Turn.NONE
 
     def pass_time(self, now_s: float) -> Turn:
-        """Without a new frame: end an incident whose time is over."""
+        """Without a verdict, as while nobody looks for the anomaly: end an incident whose time is over."""
+        self._forget_old(now_s)
         return self._go_on(False, now_s) if self._in_incident else Turn.NONE
+
+    def _forget_old(self, now_s: float) -> None:
+        while self._verdicts and now_s - self._verdicts[0][0] > self._rule.window_s:
+            self._verdicts.popleft()
 
     def _go_on(self, positive: bool, now_s: float) -> Turn:
         if positive:

@@ -63,13 +63,20 @@ class CameraRules:
     intrusion: IntrusionRule | None = None
     confirmation: tuple[int, int] | None = None
 
-    def confirmation_of(self, anomaly_type: str) -> Confirmation:
-        """How sure the worker has to be of a type."""
+    def confirmation_of(self, anomaly_type: str, *, interval_s: float) -> Confirmation:
+        """How sure the worker has to be of a type.
+
+        Args:
+            interval_s: between two frames of the camera: of a slow one, older frames count too.
+        """
         usual = _CONFIRMATIONS[anomaly_type]
-        if self.confirmation is None:
-            return usual
-        needed, window = self.confirmation
-        return Confirmation(needed=needed, window=window, window_s=usual.window_s, quiet_s=usual.quiet_s)
+        needed, window = self.confirmation or (usual.needed, usual.window)
+        return Confirmation(
+            needed=needed,
+            window=window,
+            window_s=max(usual.window_s, window * interval_s),
+            quiet_s=max(usual.quiet_s, 2 * interval_s),
+        )
 
 
 def make_window(days: Sequence[str], begins: time, ends: time) -> Window:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from app.core.types import Box
 
+_MAX_GAP_S = 2.0
+
+
+def max_gap_s(interval_s: float) -> float:
+    """How long a track may be unseen at a camera that gives a frame each ``interval_s``: at least one may miss it."""
+    return max(_MAX_GAP_S, 2.5 * interval_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -32,7 +39,7 @@ class Tracker:
         max_gap_s: a track not seen for longer is over; the next box there begins a new one.
     """
 
-    def __init__(self, *, min_affinity: float = 0.2, max_gap_s: float = 2.0) -> None:
+    def __init__(self, *, min_affinity: float = 0.2, max_gap_s: float = _MAX_GAP_S) -> None:
         self._min_affinity = min_affinity
         self._max_gap_s = max_gap_s
         self._tracks: list[Track] = []

@@ -11,7 +11,7 @@ from app.workflows.cameras.faces import belongs_to
 from app.workflows.cameras.findings import hazard_finding, person_finding
 from app.workflows.cameras.judgement import Judge, Turn
 from app.workflows.cameras.rules import CameraRules, IntrusionRule
-from app.workflows.cameras.tracks import Track, Tracker
+from app.workflows.cameras.tracks import Track, Tracker, max_gap_s
 from app.workflows.incidents import Finding
 
 # At most one row and one frame an incident in this time.
@@ -28,13 +28,15 @@ class AnomalyWatch:
 
     Args:
         rules: what is watched for.
+        interval_s: between two frames of the camera.
     """
 
-    def __init__(self, rules: CameraRules) -> None:
+    def __init__(self, rules: CameraRules, *, interval_s: float) -> None:
         self._rules = rules
+        self._interval_s = interval_s
         self._judges: dict[_Key, Judge] = {}
         self._written_at_s: dict[_Key, float] = {}
-        self._people = Tracker()
+        self._people = Tracker(max_gap_s=max_gap_s(interval_s))
         self._forbidden_since_s: dict[int, float] = {}
         self._staff_until_s: dict[int, float] = {}
 
@@ -55,8 +57,8 @@ class AnomalyWatch:
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether the next frame matters even if nothing moves."""
-        return any(judge.is_suspicious for judge in self._judges.values())
+        """Whether the next frame matters even if nothing moves: so does somebody who stands where nobody may be."""
+        return bool(self._forbidden_since_s) or any(judge.is_suspicious for judge in self._judges.values())
 
     def see(
         self,
@@ -83,15 +85,21 @@ class AnomalyWatch:
         if self._rules.intrusion is not None and AnomalyType.INTRUSION in looked_for:
             people = [one for one in anomalies if one.type is AnomalyType.INTRUSION and one.reaches_alert]
             shown |= self._intruders(people, self._rules.intrusion, staff, size, moment, now_s)
+        else:
+            self._forbidden_since_s.clear()
         due = []
         for key in {(kind, None) for kind in looked_for} | set(self._judges) | set(shown):
-            if key[0] in looked_for and self._is_due(key, positive=key in shown, now_s=now_s):
+            if key[0] not in looked_for:
+                self._judges[key].pass_time(now_s)
+            elif self._is_due(key, positive=key in shown, now_s=now_s):
                 due.append(shown[key])
                 self._written_at_s[key] = now_s
         return due
 
     def _is_due(self, key: _Key, *, positive: bool, now_s: float) -> bool:
-        judge = self._judges.setdefault(key, Judge(self._rules.confirmation_of(key[0].value)))
+        judge = self._judges.setdefault(
+            key, Judge(self._rules.confirmation_of(key[0].value, interval_s=self._interval_s))
+        )
         turn = judge.see(positive, now_s)
         waited_s = now_s - self._written_at_s.get(key, float("-inf"))
         return turn is Turn.BEGINS or (turn is Turn.GOES_ON and waited_s >= _ROW_INTERVAL_S)

@@ -77,9 +77,17 @@ class CameraWorker:
         self.version = (record.created_at, record.revision)
         self._epoch = record.lease_epoch
         self._sight = sight
-        tasks = record.columns.tasks
-        self._watch = AnomalyWatch(rules_from_json(record.columns.rules)) if Task.ANOMALY.value in tasks else None
-        self._attendance = AttendanceWatch(min_liveness=sight.min_liveness) if Task.ATTENDANCE.value in tasks else None
+        tasks, interval_s = record.columns.tasks, 1 / record.columns.frames_per_second
+        self._watch = (
+            AnomalyWatch(rules_from_json(record.columns.rules), interval_s=interval_s)
+            if Task.ANOMALY.value in tasks
+            else None
+        )
+        self._attendance = (
+            AttendanceWatch(min_liveness=sight.min_liveness, interval_s=interval_s)
+            if Task.ATTENDANCE.value in tasks
+            else None
+        )
         self._loop = asyncio.get_running_loop()
         self._has_frame = asyncio.Event()
         self._reader = FrameReader(
