@@ -71,7 +71,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         image_embedder = await asyncio.to_thread(load_image_embedder, loader)
         ocr_engine = await asyncio.to_thread(load_ocr_engine, settings, loader)
         room_model = await asyncio.to_thread(load_room_model, settings, loader)
-        anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader)
+        anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader, settings)
         backends = await open_backends(stack, settings)
         try:
             await backends.vectors.open()

@@ -57,9 +57,10 @@ class Safety:
         ]
 
 
-def load_anomaly_detector(loader: ModelLoader) -> AnomalyDetector:
-    """What finds fire, smoke, water and people, warm."""
-    detector = build_anomaly_detector(loader)
+def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> AnomalyDetector:
+    """What finds fire, smoke, water and people, warm; with a hotel's own heads where it has any."""
+    own_heads_dir = settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads"
+    detector = build_anomaly_detector(loader, own_heads_dir=own_heads_dir)
     detector.warm_up()
     metrics.model_loaded.labels("anomaly_detection").set(1)
     return detector

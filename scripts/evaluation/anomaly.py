@@ -1,34 +1,62 @@
 """How well hazards are found in frames that the heads were not trained on, and people by the shipped detector.
 
 Run through ``scripts/evaluate.py anomaly``. The heads are trained anew by their shipped recipes, fold by fold; no
-scene, and no frame that nearly equals another, stands on both sides of a fold.
+scene, and no frame that nearly equals another, stands on both sides of a fold, and every verdict comes from the
+service's own detector with heads that saw nothing of its fold.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.core.looks import FRAME
-from app.ml_models.factories.anomaly import build_person_detector
+from app.ml_models.factories.anomaly import build_anomaly_detector, build_person_detector, build_person_face_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.utils.image_processing import decode_image
 from scripts.evaluation.figures import Share, as_json, as_table
-from scripts.heads.recipes import Recipe, read_recipes
-from scripts.heads.rows import RowReader
-from scripts.heads.training import Collected, collect, train
+from scripts.evaluation.safety.clips import incidents_of_loop
+from scripts.evaluation.safety.hazards import (
+    FIRE_OR_SMOKE,
+    FLOOD,
+    Detectors,
+    Question,
+    Verdicts,
+    f1,
+    f1_interval,
+    judge,
+    learn,
+    threshold_of_others,
+)
+from scripts.evaluation.safety.persons import persons
+from scripts.heads.recipes import read_recipes
 
 _MAX_FALSE_ALARMS = 0.01
 _MIN_FLOOD_RECALL = 0.8
 _F1_TARGETS = {"hazards_cctv": 0.92, "hazards_outdoor": 0.97}
-_MAX_PIXELS = 50_000_000
+_THRESHOLDS = tuple(round(0.3 + 0.025 * step, 3) for step in range(25))
+
+
+@dataclass(frozen=True, slots=True)
+class F1:
+    """Per frame, with 95 % of it by resampling scenes. ``target``: None where nothing is asked."""
+
+    name: str
+    value: float
+    interval: tuple[float, float]
+    n: int
+    target: float | None
+
+    @property
+    def passed(self) -> bool:
+        return self.target is None or self.value >= self.target
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,78 +69,74 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cache", type=Path, help="keeps computed features here, for the next time")
     options = parser.parse_args(arguments)
     loader = ModelLoader(load_pack(options.pack), options.weights_dir)
-    recipes = {recipe.question.name: recipe for recipe in read_recipes(options.data)}
-    shares: list[Share] = []
-    scores: dict[str, float] = {}
-    for name in ("hazard_fire_or_smoke", "hazard_flood"):
-        collected, alarms = _alarms(recipes[name], loader, cache_dir=options.cache)
-        shares += _shares(name, collected, alarms)
-        if name == "hazard_fire_or_smoke":
-            scores = {folder: _f1(collected, alarms, folder) for folder in _F1_TARGETS}
-    shares += _persons(loader, options.data)
+    with TemporaryDirectory() as folder:  # both heads look at the same photos
+        questions, parts = _learn(loader, options.data, cache_dir=options.cache or Path(folder))
+    verdicts = judge(questions, parts)
+    scores = _f1_scores(questions[FIRE_OR_SMOKE], verdicts[FIRE_OR_SMOKE])
+    shares = [share for name, told in verdicts.items() for share in _shares(name, told)]
+    shares += incidents_of_loop(questions, parts, sorted((options.data / "rooms" / "clean").glob("*.jpg")))
+    shares += persons(build_anomaly_detector(loader), options.data)
+    print(_f1_table(scores))
     print(as_table(shares))
-    print("\n| fire or smoke, per frame | F1 | asked |\n|---|---|---|")
-    for folder, score in scores.items():
-        print(f"| {folder} | {score:.3f} | ≥ {_F1_TARGETS[folder]:g} {'✓' if score >= _F1_TARGETS[folder] else '✗'} |")
     if options.json:
-        options.json.write_text(json.dumps(as_json(shares), ensure_ascii=False, indent=2), encoding="utf-8")
-    missed = not all(share.passed for share in shares)
-    return 1 if missed or any(score < _F1_TARGETS[folder] for folder, score in scores.items()) else 0
+        told = [*as_json(shares), *({"name": one.name, "value": one.value, "n": one.n} for one in scores)]
+        options.json.write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
+    return 0 if all(share.passed for share in shares) and all(score.passed for score in scores) else 1
 
 
-def _alarms(recipe: Recipe, loader: ModelLoader, *, cache_dir: Path | None) -> tuple[Collected, NDArray[np.bool_]]:
-    reader = RowReader(build_feature_extractor(loader), looks=recipe.question.looks, cache_dir=cache_dir)
-    collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
-    trained = train(recipe.question, collected)
-    return collected, trained.out_of_fold[FRAME] >= recipe.question.threshold
+def _learn(loader: ModelLoader, data: Path, *, cache_dir: Path) -> tuple[dict[str, Question], Detectors]:
+    recipes = {recipe.question.name: recipe for recipe in read_recipes(data)}
+    extractor = build_feature_extractor(loader)
+    questions = {name: learn(recipes[name], extractor, cache_dir=cache_dir) for name in (FIRE_OR_SMOKE, FLOOD)}
+    return questions, Detectors(extractor, build_person_detector(loader), build_person_face_detector(loader))
 
 
-def _shares(name: str, collected: Collected, alarms: NDArray[np.bool_]) -> list[Share]:
-    targets = collected.targets
-    shares = [
-        Share(
-            f"{name}: found, all sets",
-            int(alarms[targets].sum()),
-            int(targets.sum()),
-            _MIN_FLOOD_RECALL if name == "hazard_flood" else None,
+def _f1_scores(question: Question, verdicts: Verdicts) -> list[F1]:
+    """At the shipped threshold, and where each fold's threshold comes from the others."""
+    targets, groups = question.collected.targets, question.collected.groups
+    fair = threshold_of_others(question, look=FRAME, choose=_THRESHOLDS)
+    scores = []
+    for folder, target in _F1_TARGETS.items():
+        rows = verdicts.rows_in(folder)
+        for name, alarms, asked in (
+            ("", verdicts.alarms, target),
+            (", threshold by F1 on the other folds", fair, None),
+        ):
+            interval = f1_interval(alarms[rows], targets[rows], groups[rows])
+            scores.append(F1(f"{folder}{name}", f1(alarms[rows], targets[rows]), interval, len(rows), asked))
+    return scores
+
+
+def _f1_table(scores: Sequence[F1]) -> str:
+    lines = ["| fire or smoke, per frame | F1 | 95 % interval | n | asked |", "|---|---|---|---|---|"]
+    for one in scores:
+        asked = "" if one.target is None else f"≥ {one.target:g} {'✓' if one.passed else '✗'}"
+        lines.append(
+            f"| {one.name} | {one.value:.3f} | {one.interval[0]:.3f} – {one.interval[1]:.3f} | {one.n} | {asked} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def _shares(name: str, verdicts: Verdicts) -> list[Share]:
+    targets = verdicts.collected.targets
+    asked = _MIN_FLOOD_RECALL if name == FLOOD else None
+    shares = [
+        Share(f"{name}: found, {folder}", int(verdicts.alarms[rows].sum()), len(rows), asked)
+        for folder, rows in _by_folder(verdicts, of=targets).items()
     ]
-    for place in sorted({_place(collected, index) for index in np.flatnonzero(~targets)}):
-        rows = [index for index in np.flatnonzero(~targets) if _place(collected, index) == place]
-        asked = _MAX_FALSE_ALARMS if place == "rooms/clean" else None
-        shares.append(Share(f"{name}: false alarms, {place}", int(alarms[rows].sum()), len(rows), asked, "lower"))
+    for folder, rows in _by_folder(verdicts, of=~targets).items():
+        bound = _MAX_FALSE_ALARMS if folder == "rooms/clean" else None
+        shares.append(
+            Share(f"{name}: false alarms, {folder}", int(verdicts.alarms[rows].sum()), len(rows), bound, "lower")
+        )
     return shares
 
 
-def _place(collected: Collected, index: int) -> str:
-    """The data set; rooms with their label, since the bound is on clean ones."""
-    folder = collected.examples[index].path.parent
-    return f"rooms/{folder.name}" if folder.parent.name == "rooms" else _data_set(collected, index)
-
-
-def _data_set(collected: Collected, index: int) -> str:
-    path = collected.examples[index].path
-    return path.parents[1].name
-
-
-def _f1(collected: Collected, alarms: NDArray[np.bool_], folder: str) -> float:
-    rows = np.array([_data_set(collected, index) == folder for index in range(len(alarms))])
-    targets, told = collected.targets[rows], alarms[rows]
-    return float(2 * (told & targets).sum() / (told.sum() + targets.sum()))
-
-
-def _persons(loader: ModelLoader, data: Path) -> list[Share]:
-    detector = build_person_detector(loader)
-
-    def seen(pattern: str) -> tuple[int, int]:
-        paths = sorted(data.glob(pattern))
-        hits = [bool(detector.detect([decode_image(path.read_bytes(), max_pixels=_MAX_PIXELS)])[0]) for path in paths]
-        return sum(hits), len(hits)
-
-    return [
-        Share("persons: press photos in which somebody is found", *seen("faces_press/*/*.jpg")),
-        Share("persons: tidy rooms in which somebody is found", *seen("rooms/clean/*.jpg"), better="lower"),
-        Share(
-            "persons: things on plain ground in which somebody is found", *seen("lost_found/*/*.jpg"), better="lower"
-        ),
-    ]
+def _by_folder(verdicts: Verdicts, *, of: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Mapping[str, list[int]]:
+    """Rows by data set; rooms with their label, since the bound is on clean ones."""
+    found: dict[str, list[int]] = {}
+    for row in map(int, np.flatnonzero(of)):
+        label = verdicts.collected.examples[row].path.parent
+        folder = f"rooms/{label.name}" if label.parent.name == "rooms" else label.parent.name
+        found.setdefault(folder, []).append(row)
+    return dict(sorted(found.items()))

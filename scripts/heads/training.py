@@ -86,11 +86,18 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The head, its figures by way of looking, and the out-of-fold probabilities that they come from."""
+    """The head, its figures by way of looking, and the out-of-fold probabilities that they come from.
+
+    Attributes:
+        folds: the fold of each example.
+        fold_heads: by fold, the head that saw nothing of it, neither in training nor in calibration.
+    """
 
     head: LinearHead
     figures: Mapping[str, Figures]
     out_of_fold: Mapping[str, Floats]
+    folds: NDArray[np.intp]
+    fold_heads: Mapping[int, LinearHead]
 
 
 def collect(examples: Sequence[Example], reader: RowReader, *, progress: Callable[[int, int], None]) -> Collected:
@@ -128,34 +135,53 @@ def train(question: Question, collected: Collected) -> Trained:
         raise BadData(f"{question.name}: each answer needs photos of {_MIN_EACH} different scenes; one has {smallest}.")
     folds = grouped_folds(targets, groups, folds=min(_FOLDS, smallest))
     scores = {look: np.zeros(len(targets)) for look in question.looks}
-    for fold in np.unique(folds):
-        fitted = _fit(question, collected, np.flatnonzero(folds != fold))
+    fitted_without: dict[int, tuple[Floats, float]] = {}
+    for fold in map(int, np.unique(folds)):
+        fitted_without[fold] = _fit(question, collected, np.flatnonzero(folds != fold))
         for row in np.flatnonzero(folds == fold):
             for look in question.looks:
-                scores[look][row] = score_rows(fitted, question.pooling, collected.rows[row], look=look)
-    weights, bias = _fit(question, collected, np.arange(len(targets)))
+                scores[look][row] = score_rows(fitted_without[fold], question.pooling, collected.rows[row], look=look)
     out_of_fold = {
         look: cross_fitted_probabilities(scores[look], targets, collected.weights, folds, cautious=question.cautious)
         for look in question.looks
     }
-    head = LinearHead(
-        name=question.name,
-        weights=weights.astype(np.float32),
-        bias=bias,
-        pooling=question.pooling,
-        calibrations={
-            look: fit_calibration(scores[look], targets, collected.weights, cautious=question.cautious)
-            for look in question.looks
-        },
-        threshold=question.threshold,
-    )
+    everything = np.arange(len(targets))
     return Trained(
-        head=head,
+        head=_head(question, collected, _fit(question, collected, everything), scores, everything),
         figures={
             look: figures(item, targets, groups, collected.weights, threshold=question.threshold)
             for look, item in out_of_fold.items()
         },
         out_of_fold=out_of_fold,
+        folds=folds,
+        fold_heads={
+            fold: _head(question, collected, fitted, scores, np.flatnonzero(folds != fold))
+            for fold, fitted in fitted_without.items()
+        },
+    )
+
+
+def _head(
+    question: Question,
+    collected: Collected,
+    fitted: tuple[Floats, float],
+    scores: Mapping[str, Floats],
+    rows: NDArray[np.intp],
+) -> LinearHead:
+    """A head of fitted weights, calibrated on the out-of-fold scores of ``rows``."""
+    weights, bias = fitted
+    return LinearHead(
+        name=question.name,
+        weights=weights.astype(np.float32),
+        bias=bias,
+        pooling=question.pooling,
+        calibrations={
+            look: fit_calibration(
+                scores[look][rows], collected.targets[rows], collected.weights[rows], cautious=question.cautious
+            )
+            for look in question.looks
+        },
+        threshold=question.threshold,
     )
 
 

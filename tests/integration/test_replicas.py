@@ -16,16 +16,19 @@ import httpx
 import psutil
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 
 from app.config import Settings
 from tests.backends import RunningBackends
+from tests.camera_servers import http_camera
 from tests.integration.live import PROJECT_DIR, environment, migrate
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.integration.test_events import Listener
-from tests.photos import astronaut, base64_jpeg, portrait
+from tests.photos import astronaut, base64_jpeg, coffee, jpeg, portrait
 
 START_TIMEOUT_S = 240.0
+CAMERAS = ("cam_1", "cam_2")
 KEY = "key-of-the-two-replicas-0123456789abcdef"
 
 
@@ -104,6 +107,8 @@ def running_pair(
             "ADMIN_API_KEY": SecretStr(KEY),
             "ATTENDANCE_DEBOUNCE_S": 600.0,
             "MAX_WORKERS": 1,
+            "CAMERA_ALLOWED_CIDRS": "127.0.0.1/32",
+            "CAMERA_LEASE_S": 2.0,
         }
     )
     folder = tmp_path_factory.mktemp("replicas")
@@ -217,19 +222,60 @@ def test_a_revoked_key_ends_on_both(pair: Pair) -> None:
     pair.records.wait_until(lambda: statuses() == [401, 401])
 
 
-def test_exactly_one_relay_works_and_the_other_takes_over_when_it_is_killed(pair: Pair) -> None:
-    """Last in this file: it leaves one replica."""
-    records = pair.records
-    records.wait_until(lambda: len(relay_ports(records)) == 1)
-    [port] = relay_ports(records)
-    relay, survivor = (pair.first, pair.second) if owns(pair.first, port) else (pair.second, pair.first)
-    assert owns(relay, port)
-    relay.process.kill()
-    relay.process.wait(10)
+# What follows comes last in this file: it leaves one replica.
 
+
+@dataclass(frozen=True)
+class Bereaved:
+    """Who is left after the relay's replica was killed, while each of the two read a camera."""
+
+    survivor: Replica
+    pair: Pair
+
+
+@pytest.fixture(scope="module")
+def bereaved(running_pair: Pair) -> Iterator[Bereaved]:
+    records = running_pair.records
+    with http_camera(jpeg(coffee())) as lobby:
+        for camera_id in CAMERAS:
+            body = {"id": camera_id, "kind": "mjpeg", "url": lobby.url("/stream"), "tasks": ["anomaly"]}
+            assert running_pair.first.client.post("/api/v1/cv/cameras", json=body).status_code == 201
+        records.wait_until(lambda: None not in holders(running_pair) and len(set(holders(running_pair))) == 2)
+        records.wait_until(lambda: len(relay_ports(records)) == 1)
+        [port] = relay_ports(records)
+        pair = running_pair.first, running_pair.second
+        relay, survivor = pair if owns(running_pair.first, port) else reversed(pair)
+        assert owns(relay, port)
+        relay.process.kill()
+        relay.process.wait(10)
+        yield Bereaved(survivor, running_pair)
+
+
+def holders(pair: Pair) -> list[str | None]:
+    """Who reads each of the cameras."""
+    with Redis.from_url(pair.settings.REDIS_URL.get_secret_value(), decode_responses=True) as redis:
+        found = redis.mget([f"cv:lease:camera:{camera_id}" for camera_id in CAMERAS])
+    return [str(holder) if holder else None for holder in found]
+
+
+def test_the_relay_of_a_killed_replica_is_taken_over(bereaved: Bereaved) -> None:
+    records, client = bereaved.pair.records, bereaved.survivor.client
+    records.clear()
     image = base64_jpeg(astronaut())
-    assert enroll(survivor.client, "EMP001", image).status_code == 200
-    assert recognize(survivor.client, image).json()["employee_id"] == "EMP001"
+    assert enroll(client, "EMP001", image).status_code == 200
+    assert recognize(client, image).json()["employee_id"] == "EMP001"
     records.wait_until(lambda: records.count("event_outbox", "position IS NOT NULL") == 2)
     [port] = relay_ports(records)
-    assert owns(survivor, port)
+    assert owns(bereaved.survivor, port)
+
+
+def test_the_cameras_of_a_killed_replica_are_taken_over(bereaved: Bereaved) -> None:
+    Records.wait_until(lambda: None not in holders(bereaved.pair) and len(set(holders(bereaved.pair))) == 1)
+    client = bereaved.survivor.client
+    for camera_id in CAMERAS:
+        Records.wait_until(
+            lambda camera_id=camera_id: (  # type: ignore[misc]
+                client.get(f"/api/v1/cv/cameras/{camera_id}").json()["state"]["status"] == "streaming"
+            )
+        )
+    assert "cv_cameras_held 2.0" in client.get("/api/v1/cv/metrics").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
+from app.core.face_detection import FaceDetector
 from app.core.yolo import YoloDetector
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
@@ -29,6 +30,11 @@ def build_person_detector(loader: ModelLoader) -> YoloDetector:
     )
 
 
+def build_person_face_detector(loader: ModelLoader) -> FaceDetector:
+    """The pack's face detector at the operating point at which a face stands for a person."""
+    return build_face_detector(loader, min_score=_MIN_FACE_SCORE)
+
+
 def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = None) -> HeadAnomalyDetector:
     """The detector with the shipped heads, or a hotel's own ones of the same names.
 
@@ -41,5 +47,5 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
         extractor,
         heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
         persons=build_person_detector(loader),
-        faces=build_face_detector(loader, min_score=_MIN_FACE_SCORE),
+        faces=build_person_face_detector(loader),
     )
