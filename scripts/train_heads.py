@@ -123,7 +123,7 @@ def _own_recipe(options: argparse.Namespace) -> Recipe:
 
 def _train(recipe: Recipe, loader: ModelLoader, *, out_dir: Path, cache_dir: Path | None) -> None:
     extractor = build_feature_extractor(loader)
-    reader = RowReader(extractor, looks=recipe.question.looks, cache_dir=cache_dir)
+    reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     examples = recipe.read_examples()
     with tqdm(total=len(examples), desc=recipe.question.name, unit="photo") as bar:
         collected = collect(examples, reader, progress=lambda done, _: bar.update(done - bar.n))

@@ -54,6 +54,7 @@ def _read_recipe(table: Table, data_dir: Path) -> Recipe:
             cautious=table.flag("cautious", default=True),
             l2=table.number("l2"),
             threshold=table.number("threshold") if "threshold" in table else 0.5,
+            relit=int(table.number("relit")) if "relit" in table else 0,
         ),
         story=Story(
             title=table.text("title"),

@@ -10,15 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.core.features import FeatureExtractor, Features, mirror
+from app.core.features import FeatureExtractor, Features, mirror, resize
 from app.core.looks import PLANS
 from app.core.types import FloatArray, Image
 from app.core.views import take_views
 from app.utils.image_processing import decode_image, encode_jpeg
+from scripts.heads.light import relight
 
 _MAX_PIXELS = 50_000_000
 _AUGMENTED = 4
 _ENLARGED_SIDES_PX = (320, 448)
+_LIT_SIDE_PX = 1280
 # Bumped when what is computed here changes, so that an old cache is not taken for a new one.
 _CACHE_VERSION = "1"
 
@@ -28,9 +30,9 @@ class PhotoRows:
     """Pooled features of one photo, each (n, 1280).
 
     Attributes:
-        training: whole views as they are, mirrored and altered.
+        training: whole views as they are, mirrored and altered, and under other lights where those are wanted.
         enlarged: whole views with more pixels.
-        tiles: tiles of the way of looking that has any.
+        tiles: tiles of the way of looking that has any, of the photo and of it under other lights.
         wholes: by way of looking, its whole views.
         look_tiles: by way of looking, its tiles; no entry where it has none.
     """
@@ -48,11 +50,15 @@ class RowReader:
     Args:
         cache_dir: keeps the rows by content of the photo and backbone; None computes anew.
         looks: which ways of looking are wanted.
+        relit: how often a photo is also trained on under another light, see ``relight``.
     """
 
-    def __init__(self, extractor: FeatureExtractor, *, looks: Iterable[str], cache_dir: Path | None) -> None:
+    def __init__(
+        self, extractor: FeatureExtractor, *, looks: Iterable[str], relit: int = 0, cache_dir: Path | None
+    ) -> None:
         self._extractor = extractor
         self._looks = sorted(looks)
+        self._relit = relit
         self._cache_dir = cache_dir
 
     def read(self, path: Path) -> PhotoRows:
@@ -73,7 +79,10 @@ class RowReader:
     def _cache_file(self, data: bytes) -> Path | None:
         if self._cache_dir is None:
             return None
-        key = "/".join([_CACHE_VERSION, self._extractor.model_id, *(f"{look}={PLANS[look]}" for look in self._looks)])
+        looks = [f"{look}={PLANS[look]}" for look in self._looks]
+        key = "/".join(
+            [_CACHE_VERSION, self._extractor.model_id, *looks, *([f"relit={self._relit}"] * bool(self._relit))]
+        )
         return self._cache_dir / f"{hashlib.sha256(key.encode() + data).hexdigest()[:32]}.npz"
 
     def _compute(self, image: Image, *, seed: int) -> PhotoRows:
@@ -81,17 +90,29 @@ class RowReader:
         small = [image, mirror(image), *(alter(image, rng) for _ in range(_AUGMENTED))]
         enlarged = [self._pooled([image], side_px=side_px)[0] for side_px in _ENLARGED_SIDES_PX]
         views = {look: take_views(self._extractor, image, plan=PLANS[look]) for look in self._looks}
-        detailed = next((item for item in views.values() if item.tiles), None)
+        tiled = next((look for look, item in views.items() if item.tiles), None)
+        lights = [relight(_shrunk(image), rng) for _ in range(self._relit)]
+        tiles = [*views[tiled].tiles] if tiled else []
+        for light in lights if tiled else ():
+            tiles += take_views(self._extractor, light, plan=PLANS[tiled]).tiles
         return PhotoRows(
-            training=np.stack(self._pooled(small)),
+            training=np.stack(self._pooled([*small, *lights])),
             enlarged=np.stack(enlarged),
-            tiles=_stack(detailed.tiles if detailed else ()),
+            tiles=_stack(tiles),
             wholes={look: _stack(item.wholes) for look, item in views.items()},
             look_tiles={look: _stack(item.tiles) for look, item in views.items() if item.tiles},
         )
 
     def _pooled(self, images: Sequence[Image], *, side_px: int | None = None) -> list[FloatArray]:
         return [item.pooled for item in self._extractor.extract(images, side_px=side_px)]
+
+
+def _shrunk(image: Image) -> Image:
+    """At most as large as a camera's frame: light is drawn pixel by pixel."""
+    scale = _LIT_SIDE_PX / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    return resize(image, width=max(round(image.shape[1] * scale), 1), height=max(round(image.shape[0] * scale), 1))
 
 
 def alter(image: Image, rng: np.random.Generator) -> Image:

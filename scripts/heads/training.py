@@ -50,6 +50,7 @@ class Question:
         l2: penalty on the weights.
         cautious: whether the calibration stays unsure where the mistakes lie; see ``fit_calibration``.
         threshold: probability from which the answer is yes.
+        relit: how often each photo is also trained on under another light.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Question:
     l2: float
     cautious: bool = True
     threshold: float = 0.5
+    relit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Verdicts:
 
 def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None) -> Question:
     """Train a shipped head anew, fold by fold."""
-    reader = RowReader(extractor, looks=recipe.question.looks, cache_dir=cache_dir)
+    reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
     return Question(collected, train(recipe.question, collected))
 
