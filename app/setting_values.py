@@ -125,7 +125,8 @@ def _split(url: str, schemes: tuple[str, ...]) -> SplitResult:
     wanted = f"begin it with {' or '.join(f'{scheme}://' for scheme in schemes)}"
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read only to see whether it is a number
+        for host in parts.netloc.rpartition("@")[2].split(","):  # of a PostgreSQL with standbys, several
+            _ = urlsplit(f"//{host}").port  # read only to see whether it is a number
     except ValueError as error:
         raise ValueError(f"{wanted}; its host or port can't be read") from error
     if parts.scheme not in schemes:

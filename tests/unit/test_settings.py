@@ -75,6 +75,20 @@ def test_every_setting_of_the_spec_works_by_env_file_and_the_environment_wins(mo
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@one:5432,two:5433/db?target_session_attrs=read-write",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgresql+asyncpg://u:p@[::1]:5432/db",
+    ],
+)
+def test_postgresql_may_have_standbys_or_a_socket(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name, value in {**NEEDED, "DATABASE_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().DATABASE_URL.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PORT", "70000"),
