@@ -101,6 +101,10 @@ class Settings(BaseSettings):
 
     # Ours: limits
     MAX_BODY_BYTES: Count = 15 * 1024 * 1024
+    MAX_BODIES_BYTES: Count = Field(
+        256 * 1024 * 1024, description="Of all requests under way together; the next one is answered 429."
+    )
+    BODY_TIMEOUT_S: Seconds = Field(60.0, description="A body that takes longer to arrive is answered 408.")
     MAX_IMAGE_PIXELS: Count = 50_000_000
     BACKEND_TIMEOUT_S: Seconds = 3.0
 

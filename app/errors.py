@@ -44,6 +44,12 @@ class TooLarge(VisionError):
     code = "too_large"
 
 
+class TooSlow(VisionError):
+    """The body did not arrive in time (408)."""
+
+    code = "too_slow"
+
+
 class Unauthorized(VisionError):
     """No credentials, or credentials that we do not know (401)."""
 

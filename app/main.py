@@ -63,7 +63,12 @@ def create_app(settings: Settings) -> FastAPI:
     docs.install(app)
     problems.install(app)
     # Added last runs first: the context must see what the guard and the limit refuse.
-    app.add_middleware(BodyLimit, max_bytes=settings.MAX_BODY_BYTES)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.MAX_BODY_BYTES,
+        max_total_bytes=settings.MAX_BODIES_BYTES,
+        timeout_s=settings.BODY_TIMEOUT_S,
+    )
     if not settings.AUTH_REQUIRED:
         app.add_middleware(LocalGuard, hosts=listed(settings.ALLOWED_HOSTS))
     elif origins := listed(settings.CORS_ORIGINS):

@@ -5,6 +5,7 @@ Plain ASGI: ``BaseHTTPMiddleware`` would buffer the event stream and cost a task
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -93,32 +94,63 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
 
 
 class BodyLimit:
-    """Refuses bodies over a size: by their declared length at once, else as soon as they grow past it."""
+    """Bounds what bodies cost: the size of each, the memory of all that are here at once, and the time they take.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    Args:
+        max_bytes: of one body; refused by its declared length at once, else as soon as it grows past it.
+        max_total_bytes: of all requests under way; the one that goes past it is asked to come again.
+        timeout_s: from the request's start to the end of its body, so that slow senders can't hold the memory.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_total_bytes = max_total_bytes
+        self._timeout_s = timeout_s
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        too_large = errors.TooLarge(f"The body is over {self._max_bytes} bytes; send less.", code="body_too_large")
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdecimal() or int(declared) > self._max_bytes:
-            await vision_problem(too_large)(scope, receive, send)
+            await vision_problem(self._too_large())(scope, receive, send)
             return
-        received = 0
+        received, complete = 0, False
+        ends_at = asyncio.get_running_loop().time() + self._timeout_s
 
-        async def counting_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
+        async def bounded_receive() -> Message:
+            nonlocal received, complete
+            if complete:  # what follows is the news that the client went away, whenever that is
+                return await receive()
+            message = await self._receive_before(ends_at, receive)
+            complete = not message.get("more_body", False)
+            length = len(message.get("body", b""))
+            received += length
+            self._held_bytes += length
             if received > self._max_bytes:
-                raise too_large
+                raise self._too_large()
+            if self._held_bytes > self._max_total_bytes:
+                raise errors.Overloaded("Too many large requests at once; try again shortly.", code="bodies_overloaded")
             return message
 
-        await self._app(scope, counting_receive, send)
+        try:
+            await self._app(scope, bounded_receive, send)
+        finally:
+            self._held_bytes -= received
+
+    def _too_large(self) -> errors.TooLarge:
+        return errors.TooLarge(f"The body is over {self._max_bytes} bytes; send less.", code="body_too_large")
+
+    async def _receive_before(self, ends_at: float, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout_at(ends_at):
+                return await receive()
+        except TimeoutError as error:
+            raise errors.TooSlow(
+                f"The body did not arrive within {self._timeout_s:g} s; send a smaller picture.", code="body_too_slow"
+            ) from error
 
 
 class LocalGuard:

@@ -20,6 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[errors.VisionError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
@@ -110,11 +111,20 @@ def install(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's only one: a body that is no text at all
             return _not_json()
         code = _CODES.get(error.status_code, "http_error")
-        return problem(error.status_code, code, str(error.detail), headers=error.headers)
+        return problem(error.status_code, code, _advice(error), headers=error.headers)
 
     app.add_exception_handler(errors.VisionError, vision)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
+
+
+def _advice(error: HTTPException) -> str:
+    """What the framework says, and for its barest errors what to do."""
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "There is no such path; /docs lists those that there are."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}; /docs tells more."
+    return str(error.detail)
 
 
 def unexpected_problem(error: Exception) -> JSONResponse:

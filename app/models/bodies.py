@@ -24,6 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_FILES = 20
 _MAX_FIELDS = 100
+_MAX_PART_BYTES = 2**26  # a picture may come as base64 text too; the cap on the whole body is lower
 
 
 def _to_bytes(value: object) -> object:
@@ -82,10 +83,10 @@ def body_model_of(dependency: object) -> type[BaseModel] | None:
 
 async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, object]:
     try:
-        async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=2**20) as form:
+        async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART_BYTES) as form:
             return {name: await _form_value(form, name, model) for name in form}
     except HTTPException as error:  # what Starlette makes of a malformed form
-        raise InvalidInput("The multipart body is damaged.", code="invalid_form") from error
+        raise InvalidInput(f"The multipart body can't be read: {error.detail}", code="invalid_form") from error
 
 
 async def _form_value(form: FormData, name: str, model: type[BaseModel]) -> object:

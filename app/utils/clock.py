@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from app.errors import InvalidInput
+
 
 def now() -> datetime:
     """This moment in UTC."""
@@ -12,8 +14,15 @@ def now() -> datetime:
 
 
 def to_utc(moment: datetime, zone: ZoneInfo) -> datetime:
-    """``moment`` in UTC; without a zone of its own it is read in ``zone``."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    """``moment`` in UTC; without a zone of its own it is read in ``zone``.
+
+    Raises:
+        InvalidInput: in UTC it lies before the year 1 or after 9999.
+    """
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput("That moment is out of range; send one of this century.", code="invalid_moment") from error
 
 
 def iso(moment: datetime) -> str:

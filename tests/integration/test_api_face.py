@@ -8,6 +8,7 @@ import struct
 import zlib
 from typing import Any
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -355,6 +356,12 @@ def _saved(kind: str, image: PillowImage.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _encoded(extension: str, image: np.ndarray) -> bytes:
+    ok, data = cv2.imencode(extension, image)
+    assert ok
+    return data.tobytes()
+
+
 def _rgb() -> PillowImage.Image:
     return PillowImage.fromarray(np.ascontiguousarray(astronaut()[:, :, ::-1]))
 
@@ -380,6 +387,7 @@ def test_a_bad_picture_is_a_clear_refusal(client: httpx.Client, name: str, data:
         ("png", lambda: _saved("PNG", _rgb())),
         ("webp", lambda: _saved("WEBP", _rgb(), quality=95)),
         ("gif", lambda: _saved("GIF", _rgb(), save_all=True, append_images=[_rgb()])),
+        ("16 bit", lambda: _encoded(".png", astronaut().astype(np.uint16) * 257)),
         ("cmyk", lambda: _saved("JPEG", _rgb().convert("CMYK"), quality=95)),
         ("rotated", lambda: _saved("JPEG", _rgb().transpose(PillowImage.Transpose.ROTATE_90), exif=_orientation(6))),
     ],
@@ -424,6 +432,31 @@ def test_the_number_of_pictures_is_bounded(client: httpx.Client, count: int) -> 
     assert enroll(client, "EMP001", *["AAAA"] * count).status_code == 422
 
 
-@pytest.mark.parametrize("timestamp", ["yesterday", "2025-13-01T00:00:00Z", "NaN", {}])
-def test_a_wrong_timestamp_is_refused(client: httpx.Client, timestamp: object) -> None:
-    assert recognize(client, "AAAA", timestamp=timestamp).status_code == 422
+@pytest.mark.parametrize(
+    ("timestamp", "code"),
+    [
+        ("yesterday", "validation_error"),
+        ("2025-13-01T00:00:00Z", "validation_error"),
+        ("NaN", "validation_error"),
+        ({}, "validation_error"),
+        ("0001-01-01T00:00:00", "invalid_moment"),  # in the hotel's zone: in UTC that is before all time
+        ("9999-12-31T23:59:59-07:00", "invalid_moment"),
+    ],
+)
+def test_a_wrong_timestamp_is_refused(client: httpx.Client, timestamp: object, code: str) -> None:
+    answer = recognize(client, base64_jpeg(astronaut()), timestamp=timestamp)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_not_a_number_is_refused(client: httpx.Client) -> None:
+    body = '{"image": "%s", "camera_id": "door", "timestamp": NaN}' % base64_jpeg(astronaut())  # noqa: UP031
+    answer = client.post(f"{API}/recognize", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
+
+
+@pytest.mark.parametrize("missing", ["image", "camera_id"])
+def test_a_missing_field_is_named(client: httpx.Client, missing: str) -> None:
+    body = {"image": base64_jpeg(astronaut()), "camera_id": "door"}
+    answer = client.post(f"{API}/recognize", json={name: body[name] for name in body if name != missing})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"body.{missing}"]

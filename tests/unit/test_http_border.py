@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api import problems
 from app.api.middleware import BodyLimit, LocalGuard, RequestContext
@@ -28,6 +30,8 @@ from app.models.common import EmployeeId, Request
 PICTURE = bytes(range(256))
 ENCODED = base64.b64encode(PICTURE).decode()
 MAX_BODY_BYTES = 10_000
+MAX_TOTAL_BYTES = 25_000
+BODY_TIMEOUT_S = 0.3
 
 
 class Upload(Request):
@@ -66,7 +70,7 @@ def make_client(*, error: Exception | None = None, guarded: bool = False) -> Tes
             raise error
 
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, max_total_bytes=MAX_TOTAL_BYTES, timeout_s=BODY_TIMEOUT_S)
     if guarded:
         app.add_middleware(LocalGuard, hosts=["desk.hotel.lan"])
     app.add_middleware(RequestContext)
@@ -171,6 +175,17 @@ def test_another_media_type_is_refused(client: TestClient) -> None:
     assert answer.json()["code"] == "unsupported_media_type"
 
 
+def test_a_form_may_carry_a_large_picture_as_base64_text(client: TestClient) -> None:
+    answer = client.post("/upload/a", data={"employee_id": "EMP001", "image": ENCODED}, files={"other": b""})
+    assert answer.json()["same"] is True
+
+
+def test_a_form_of_too_many_files_says_so(client: TestClient) -> None:
+    answer = client.post("/upload/a", files=[("more", b"x")] * 30)
+    assert answer.json()["code"] == "invalid_form"
+    assert "Too many files" in answer.json()["detail"]
+
+
 def test_a_damaged_form_is_refused(client: TestClient) -> None:
     answer = client.post("/upload/a", content=b"--x\r\nnonsense", headers={"content-type": "multipart/form-data"})
     assert answer.status_code == 422
@@ -188,6 +203,87 @@ def test_a_large_body_of_undeclared_length_is_refused(client: TestClient) -> Non
     answer = client.post("/upload/a", content=chunks, headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["code"] == "body_too_large"
+
+
+class Sender:
+    """A client that sends its body piece by piece, straight into the middleware."""
+
+    def __init__(self, app: BodyLimit) -> None:
+        self._app = app
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.answer: asyncio.Task[list[Message]] = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self._app({"type": "http", "method": "POST", "path": "/", "headers": []}, self._messages.get, send)
+        return sent
+
+    async def push(self, length: int, *, last: bool = False) -> None:
+        await self._messages.put({"type": "http.request", "body": b"x" * length, "more_body": not last})
+        await asyncio.sleep(0.01)
+
+    async def status(self) -> int:
+        return int((await self.answer)[0]["status"])
+
+
+async def read_all(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads the body and answers 200, or the error that reading raises."""
+    try:
+        while (await receive())["more_body"]:
+            continue
+    except VisionError as error:
+        await problems.vision_problem(error)(scope, receive, send)
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def limited() -> BodyLimit:
+    return BodyLimit(read_all, max_bytes=MAX_BODY_BYTES, max_total_bytes=MAX_TOTAL_BYTES, timeout_s=BODY_TIMEOUT_S)
+
+
+async def test_bodies_under_way_share_a_bound_and_give_their_part_back() -> None:
+    app = limited()
+    senders = [Sender(app) for _ in range(3)]
+    for sender in senders:
+        await sender.push(9_000)
+    assert await senders[2].status() == 429
+    for sender in senders[:2]:
+        await sender.push(500, last=True)
+        assert await sender.status() == 200
+    later = Sender(app)
+    await later.push(9_000, last=True)
+    assert await later.status() == 200
+
+
+async def test_a_body_that_does_not_come_is_given_up() -> None:
+    sender = Sender(limited())
+    await sender.push(100)
+    assert await sender.status() == 408
+
+
+async def unwanted(message: Message) -> None:
+    pytest.fail(f"nothing should be sent, but {message} was")
+
+
+async def test_waiting_for_the_client_to_leave_is_no_slow_body() -> None:
+    left: list[Message] = []
+
+    async def stream(_: Scope, receive: Receive, __: Send) -> None:
+        await receive()
+        left.append(await receive())
+
+    app = BodyLimit(stream, max_bytes=10, max_total_bytes=10, timeout_s=0.05)
+    messages: asyncio.Queue[Message] = asyncio.Queue()
+    await messages.put({"type": "http.request", "body": b"", "more_body": False})
+    running = asyncio.ensure_future(app({"type": "http", "headers": []}, messages.get, unwanted))
+    await asyncio.sleep(0.2)
+    await messages.put({"type": "http.disconnect"})
+    await running
+    assert left == [{"type": "http.disconnect"}]
 
 
 @pytest.mark.parametrize(
@@ -224,8 +320,11 @@ def test_a_bug_is_a_500_that_tells_nothing() -> None:
 
 
 def test_unknown_paths_and_methods_are_problem_documents(client: TestClient) -> None:
-    assert client.get("/nowhere").json()["code"] == "not_found"
-    assert client.get("/upload/a").json()["code"] == "method_not_allowed"
+    unknown, wrong = client.get("/nowhere"), client.get("/upload/a")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert "POST" in wrong.json()["detail"]
+    assert {answer.headers["content-type"] for answer in (unknown, wrong)} == {"application/problem+json"}
 
 
 def test_a_strange_request_id_is_replaced(client: TestClient) -> None:
