@@ -22,6 +22,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
+# Encoders write about ten. Each costs a walk over all pixels and may be 60 bytes short, so a small file could hold a
+# thread for minutes.
+_MAX_SCANS = 100
 # Decoders report their own damage findings in these types; Pillow's documentation names no common base.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
 
@@ -49,8 +52,11 @@ def decode_image(data: bytes, *, max_pixels: int) -> Image:
             f"The image has {width}x{height} pixels; at most {max_pixels} are accepted. Send a smaller one.",
             code="too_many_pixels",
         )
-    if header.format in ("JPEG", "MPO") and header.mode in ("RGB", "L"):
-        return _decode_jpeg(data)
+    if header.format in ("JPEG", "MPO"):
+        if data.count(_START_OF_SCAN) > _MAX_SCANS:
+            raise InvalidImage("The JPEG has too many passes; save it anew, not progressive.", code="too_many_passes")
+        if header.mode in ("RGB", "L"):
+            return _decode_jpeg(data)
     return _decode_with_pillow(header)
 
 

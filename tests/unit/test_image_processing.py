@@ -152,6 +152,16 @@ def test_too_many_pixels_are_refused_before_decoding() -> None:
     assert refused.value.code == "too_many_pixels"
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_a_jpeg_of_endless_passes_is_refused(mode: str) -> None:
+    data = encoded(PillowImage.fromarray(RED_LEFT).convert(mode), "JPEG", progressive=True)
+    assert decode(data).shape == (40, 60, 3)
+    last_pass = data[data.rfind(b"\xff\xda") : -2]
+    with pytest.raises(InvalidImage) as refused:
+        decode(data[:-2] + last_pass * 200 + data[-2:])
+    assert refused.value.code == "too_many_passes"
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
     for prefix in (b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP", b"GIF89a", b"II*\x00"):
