@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipes = _wanted(options)
         loader = open_loader(load_settings(**_NO_BACKENDS))
         for recipe in recipes:
-            _train(recipe, loader, out_dir=options.out, cache_dir=options.cache)
+            _train(recipe, loader, out_dir=options.out, cache_dir=options.cache, repeats=options.repeats)
     except (BadData, VisionError) as error:
         print(f"train_heads: {error}", file=sys.stderr)
         return 1
@@ -71,6 +71,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="folder to write to; default: CV_DATA_DIR/heads, shipped: the pack's")
     parser.add_argument("--cache", type=Path, help="keeps computed features here, for the next time")
+    parser.add_argument("--repeats", type=int, default=1, help="of the cross-validation, each with other folds")
     return parser.parse_args(arguments)
 
 
@@ -121,19 +122,19 @@ def _own_recipe(options: argparse.Namespace) -> Recipe:
     )
 
 
-def _train(recipe: Recipe, loader: ModelLoader, *, out_dir: Path, cache_dir: Path | None) -> None:
+def _train(recipe: Recipe, loader: ModelLoader, *, out_dir: Path, cache_dir: Path | None, repeats: int) -> None:
     extractor = build_feature_extractor(loader)
     reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     examples = recipe.read_examples()
     with tqdm(total=len(examples), desc=recipe.question.name, unit="photo") as bar:
         collected = collect(examples, reader, progress=lambda done, _: bar.update(done - bar.n))
-    trained = train(recipe.question, collected)
-    _write(recipe, collected, trained, model_id=extractor.model_id, out_dir=out_dir)
+    trained = train(recipe.question, collected, repeats=repeats)
+    card = model_card(recipe.story, recipe.question, collected, trained, repeats=repeats)
+    _write(recipe, collected, trained, card, model_id=extractor.model_id, out_dir=out_dir)
 
 
-def _write(recipe: Recipe, collected: Collected, trained: Trained, *, model_id: str, out_dir: Path) -> None:
+def _write(recipe: Recipe, collected: Collected, trained: Trained, card: str, *, model_id: str, out_dir: Path) -> None:
     name = recipe.question.name
-    card = model_card(recipe.story, recipe.question, collected, trained)
     write_head(
         out_dir / f"{name}.json",
         trained.head,

@@ -42,7 +42,7 @@ def facts(story: Story, question: Question, collected: Collected, trained: Train
     }
 
 
-def model_card(story: Story, question: Question, collected: Collected, trained: Trained) -> str:
+def model_card(story: Story, question: Question, collected: Collected, trained: Trained, *, repeats: int = 1) -> str:
     """Markdown."""
     lines = [
         f"# {story.title} (`{question.name}`)",
@@ -56,9 +56,9 @@ def model_card(story: Story, question: Question, collected: Collected, trained: 
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(look, item) for look, item in trained.figures.items()),
         "",
-        "Cross-validated: no scene, and no photo that nearly equals another, stands on both sides of a fold. The "
-        "calibration of a fold comes from the other folds, and counts both answers as equally common. The interval "
-        "resamples scenes.",
+        f"Cross-validated{_times(repeats)}: no scene, and no photo that nearly equals another, stands on both sides of "
+        "a fold. The calibration of a fold comes from the other folds, and counts both answers as equally common. The "
+        "interval resamples scenes.",
         "",
         "**Limits.**",
         *(f"- {limit}" for limit in story.limits),
@@ -66,6 +66,10 @@ def model_card(story: Story, question: Question, collected: Collected, trained: 
     if collected.unreadable:
         lines += ["", "**Left out, unreadable.**", *(f"- {item}" for item in collected.unreadable)]
     return "\n".join(lines) + "\n"
+
+
+def _times(repeats: int) -> str:
+    return "" if repeats == 1 else f" {repeats} times, with other folds each time"
 
 
 def _row(look: str, item: Figures) -> str:

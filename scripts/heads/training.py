@@ -85,13 +85,23 @@ class Collected:
             weights[self.targets == answer] /= weights[self.targets == answer].sum()
         return weights
 
+    def take(self, indices: NDArray[np.intp]) -> Collected:
+        """Some of the photos."""
+        return Collected(
+            examples=[self.examples[index] for index in indices],
+            rows=[self.rows[index] for index in indices],
+            groups=self.groups[indices],
+            unreadable=self.unreadable,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """The head, its figures by way of looking, and the out-of-fold probabilities that they come from.
 
     Attributes:
-        folds: the fold of each example.
+        out_of_fold: (n,) by way of looking, the mean of all repeats.
+        folds: the fold of each example, in the first repeat.
         fold_heads: by fold, the head that saw nothing of it, neither in training nor in calibration.
     """
 
@@ -125,42 +135,66 @@ def collect(examples: Sequence[Example], reader: RowReader, *, progress: Callabl
     return Collected(examples=kept, rows=rows, groups=groups, unreadable=unreadable)
 
 
-def train(question: Question, collected: Collected) -> Trained:
+def train(question: Question, collected: Collected, *, repeats: int = 1) -> Trained:
     """Cross-validate by group, calibrate on the out-of-fold scores, then fit the head on everything.
+
+    Args:
+        repeats: how often the photos are divided into folds anew; with few photos one division may be a lucky one.
 
     Raises:
         BadData: too few photos or groups of an answer.
     """
-    targets, groups = collected.targets, collected.groups
+    targets, groups, importance = collected.targets, collected.groups, collected.weights
     smallest = min(len(np.unique(groups[targets == answer])) for answer in (True, False))
     if smallest < _MIN_EACH:
         raise BadData(f"{question.name}: each answer needs photos of {_MIN_EACH} different scenes; one has {smallest}.")
-    folds = grouped_folds(targets, groups, folds=min(_FOLDS, smallest))
-    scores = {look: np.zeros(len(targets)) for look in question.looks}
-    fitted_without: dict[int, tuple[Floats, float]] = {}
-    for fold in map(int, np.unique(folds)):
-        fitted_without[fold] = _fit(question, collected, np.flatnonzero(folds != fold))
-        for row in np.flatnonzero(folds == fold):
-            for look in question.looks:
-                scores[look][row] = score_rows(fitted_without[fold], question.pooling, collected.rows[row], look=look)
-    out_of_fold = {
-        look: cross_fitted_probabilities(scores[look], targets, collected.weights, folds, cautious=question.cautious)
-        for look in question.looks
-    }
+    runs = [
+        _cross_validate(question, collected, grouped_folds(targets, groups, folds=min(_FOLDS, smallest), seed=seed))
+        for seed in range(repeats)
+    ]
     everything = np.arange(len(targets))
+    scores = {look: np.mean([run.scores[look] for run in runs], axis=0) for look in question.looks}
+    probability = {look: np.stack([run.probability[look] for run in runs]) for look in question.looks}
     return Trained(
         head=_head(question, collected, _fit(question, collected, everything), scores, everything),
         figures={
-            look: figures(item, targets, groups, collected.weights, threshold=question.threshold)
-            for look, item in out_of_fold.items()
+            look: figures(items, targets, groups, importance, threshold=question.threshold)
+            for look, items in probability.items()
         },
-        out_of_fold=out_of_fold,
-        folds=folds,
+        out_of_fold={look: items.mean(axis=0) for look, items in probability.items()},
+        folds=runs[0].folds,
         fold_heads={
-            fold: _head(question, collected, fitted, scores, np.flatnonzero(folds != fold))
-            for fold, fitted in fitted_without.items()
+            fold: _head(question, collected, fitted, runs[0].scores, np.flatnonzero(runs[0].folds != fold))
+            for fold, fitted in runs[0].fitted.items()
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One cross-validation: ``fitted`` without each fold, and (n,) scores and probabilities by way of looking."""
+
+    folds: NDArray[np.intp]
+    fitted: Mapping[int, tuple[Floats, float]]
+    scores: Mapping[str, Floats]
+    probability: Mapping[str, Floats]
+
+
+def _cross_validate(question: Question, collected: Collected, folds: NDArray[np.intp]) -> _Run:
+    scores = {look: np.zeros(len(folds)) for look in question.looks}
+    fitted: dict[int, tuple[Floats, float]] = {}
+    for fold in map(int, np.unique(folds)):
+        fitted[fold] = _fit(question, collected, np.flatnonzero(folds != fold))
+        for row in np.flatnonzero(folds == fold):
+            for look in question.looks:
+                scores[look][row] = score_rows(fitted[fold], question.pooling, collected.rows[row], look=look)
+    probability = {
+        look: cross_fitted_probabilities(
+            scores[look], collected.targets, collected.weights, folds, cautious=question.cautious
+        )
+        for look in question.looks
+    }
+    return _Run(folds, fitted, scores, probability)
 
 
 def _head(

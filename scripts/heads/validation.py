@@ -110,7 +110,7 @@ class Figures:
     """What cross-validation found for one way of looking; rates are 0 to 1.
 
     Attributes:
-        interval: 95 % of ``balanced_accuracy``, by resampling groups.
+        interval: 95 % of ``balanced_accuracy``, by resampling groups; a photo counts by its share of right repeats.
         calibration_error: expected calibration error over bins of equal size.
         sure_share: verdicts with a confidence above ``SURE``.
         sure_accuracy: how many of those are right; None where there are none.
@@ -131,18 +131,22 @@ class Figures:
 def figures(
     probability: Floats, targets: Flags, groups: NDArray[np.intp], weights: Floats, *, threshold: float = 0.5
 ) -> Figures:
-    """The figures of out-of-fold probabilities; ``weights`` are those that they were calibrated with."""
+    """The figures of (repeats, n) out-of-fold probabilities: each repeat divides the photos into folds anew.
+
+    ``weights`` are those that they were calibrated with.
+    """
     verdicts = probability > threshold
+    right = (verdicts == targets).mean(axis=0)
     sure = np.maximum(probability, 1 - probability) > SURE
     return Figures(
         positives=int(targets.sum()),
         negatives=int((~targets).sum()),
         groups=len(np.unique(groups)),
-        balanced_accuracy=_balanced(verdicts, targets),
-        interval=_interval(verdicts, targets, groups),
-        sensitivity=float(verdicts[targets].mean()),
-        specificity=float((~verdicts[~targets]).mean()),
-        calibration_error=calibration_error(probability, targets, weights),
+        balanced_accuracy=_balanced(right, targets),
+        interval=_interval(right, targets, groups),
+        sensitivity=float(right[targets].mean()),
+        specificity=float(right[~targets].mean()),
+        calibration_error=float(np.mean([calibration_error(item, targets, weights) for item in probability])),
         sure_share=float(sure.mean()),
         sure_accuracy=float(((probability > 0.5) == targets)[sure].mean()) if sure.any() else None,
     )
@@ -155,17 +159,17 @@ def calibration_error(probability: Floats, targets: Flags, weights: Floats, *, p
     return float(sum(gaps) / weights.sum())
 
 
-def _balanced(verdicts: Flags, targets: Flags) -> float:
-    return float((verdicts[targets].mean() + (~verdicts[~targets]).mean()) / 2)
+def _balanced(right: Floats, targets: Flags) -> float:
+    return float((right[targets].mean() + right[~targets].mean()) / 2)
 
 
-def _interval(verdicts: Flags, targets: Flags, groups: NDArray[np.intp]) -> tuple[float, float]:
+def _interval(right: Floats, targets: Flags, groups: NDArray[np.intp]) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     found = []
     for _ in range(1000):
         rows = np.concatenate([members[index] for index in rng.integers(0, len(members), len(members))])
         if targets[rows].any() and not targets[rows].all():
-            found.append(_balanced(verdicts[rows], targets[rows]))
+            found.append(_balanced(right[rows], targets[rows]))
     low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)

@@ -154,7 +154,7 @@ def test_calibration_error_of_honest_and_of_boastful_probabilities() -> None:
 def test_figures_count_what_was_found() -> None:
     probability = np.array([0.95, 0.6, 0.2, 0.05, 0.02, 0.7])
     targets = np.array([True, True, True, False, False, False])
-    found = figures(probability, targets, np.arange(6), np.ones(6))
+    found = figures(probability[None], targets, np.arange(6), np.ones(6))
     assert (found.positives, found.negatives, found.groups) == (3, 3, 6)
     assert found.sensitivity == pytest.approx(2 / 3)
     assert found.specificity == pytest.approx(2 / 3)
@@ -162,6 +162,16 @@ def test_figures_count_what_was_found() -> None:
     assert found.sure_share == pytest.approx(0.5)
     assert found.sure_accuracy == 1.0
     assert found.interval[0] <= found.balanced_accuracy <= found.interval[1]
+
+
+def test_figures_of_repeats_are_their_mean() -> None:
+    targets = np.array([True, True, False, False])
+    probability = np.array([[0.95, 0.6, 0.05, 0.3], [0.95, 0.4, 0.05, 0.95]])
+    found = figures(probability, targets, np.arange(4), np.ones(4))
+    assert found.sensitivity == pytest.approx(0.75)
+    assert found.specificity == pytest.approx(0.75)
+    assert found.sure_share == pytest.approx(5 / 8)
+    assert found.sure_accuracy == pytest.approx(4 / 5)
 
 
 def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
