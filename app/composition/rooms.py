@@ -9,7 +9,7 @@ from app.config import Settings
 from app.core.inference import InferencePool
 from app.core.room_analyzer import Item, RoomModel
 from app.core.room_rules import RoomRules
-from app.ml_models.factories.room import build_room_analyzer
+from app.ml_models.factories.room import build_room_model
 from app.ml_models.model_loader import ModelLoader
 from app.utils import metrics
 from app.workflows.room import RoomWorkflow
@@ -17,7 +17,7 @@ from app.workflows.room import RoomWorkflow
 
 def load_room_model(settings: Settings, loader: ModelLoader) -> RoomModel:
     """What looks at rooms, warm."""
-    model = build_room_analyzer(loader, own_heads_dir=settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads")
+    model = build_room_model(loader, own_heads_dir=settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads")
     model.warm_up()
     metrics.model_loaded.labels("room_analysis").set(1)
     return model

@@ -91,7 +91,11 @@ class ClipEmbedder:
         if not texts:
             return []
         read = [self._translator.to_english(text) for text in texts] if self._translator else texts
-        tokens = self._tokenizer.encode([self._prompt.format(text) for text in read])
+        return self.embed_captions([self._prompt.format(text) for text in read])
+
+    def embed_captions(self, captions: Sequence[str]) -> list[Embedding]:
+        """Vectors of captions in the network's language, taken as they are; at least one."""
+        tokens = self._tokenizer.encode(captions)
         return self._embeddings(self._text.run({self._text_input: tokens})[0])
 
     def _embeddings(self, vectors: FloatArray) -> list[Embedding]:

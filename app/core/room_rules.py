@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.core.room_analyzer import SURE, Finding, Item, PhotoEvidence
+from app.core.room_analyzer import LIKELY, SURE, Finding, Item, PhotoEvidence
 
 
 class RoomStatus(StrEnum):
@@ -55,14 +55,25 @@ class PlacedFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenThing:
+    """A thing that was recognised, how surely, and the number of the photo where that is surest."""
+
+    label: str
+    confidence: float
+    photo: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoomVerdict:
     """The answer.
 
     Attributes:
         confidence: probability that ``status`` is right.
-        uncertain: whether nobody should rely on it: a doubtful case, or no photo of a room among them.
+        uncertain: whether nobody should rely on it: a doubtful case, or no photo that is surely of a room.
         checklist: by applicable item; None where no photo shows it.
         not_seen: applicable items that no photo shows.
+        things: what was recognised, surest first; it decides nothing by itself.
+        no_rooms: numbers of the photos that do not look like a room; they say nothing of the status.
     """
 
     status: RoomStatus
@@ -74,16 +85,17 @@ class RoomVerdict:
     not_seen: tuple[Item, ...]
     not_applicable: tuple[Item, ...]
     cleaning_minutes: int
+    things: tuple[SeenThing, ...]
+    no_rooms: tuple[int, ...]
 
 
 def judge_room(photos: Sequence[PhotoEvidence], rules: RoomRules, *, room_type: str | None = None) -> RoomVerdict:
     """Merge the photos of one room: what speaks against it in any of them counts."""
-    rooms = [(number, photo) for number, photo in enumerate(photos) if photo.room >= 0.5]
-    status, confidence = _status([photo for _, photo in rooms])
+    rooms = [photo for photo in photos if photo.room >= LIKELY]
+    status, confidence, uncertain = _status(rooms)
     applicable = rules.items_of(room_type)
-    checklist = {item: _merge_item(item, rooms) for item in applicable}
-    findings = _merge_findings(rooms)
-    uncertain = not rooms or confidence < SURE
+    checklist = {item: _merge_item(item, photos) for item in applicable}
+    findings = _merge_findings(photos)
     against = findings or any(checked is not None and not checked.value for checked in checklist.values())
     missing = [item for item in applicable if item in rules.required and not _holds(checklist[item])]
     return RoomVerdict(
@@ -96,36 +108,58 @@ def judge_room(photos: Sequence[PhotoEvidence], rules: RoomRules, *, room_type: 
         not_seen=tuple(item for item, checked in checklist.items() if checked is None),
         not_applicable=tuple(item for item in Item if item not in applicable),
         cleaning_minutes=sum(rules.minutes.get(placed.finding.label, 0) for placed in findings),
+        things=_merge_things(photos),
+        no_rooms=tuple(number for number, photo in enumerate(photos) if photo.room < LIKELY),
     )
 
 
-def _status(rooms: Sequence[PhotoEvidence]) -> tuple[RoomStatus, float]:
-    """Dirty if any photo is; the confidence is that of the photo that decides."""
-    if not rooms:
-        return RoomStatus.DIRTY, 0.0
-    worst = max(photo.untidy for photo in rooms)
-    return (RoomStatus.DIRTY, worst) if worst > 0.5 else (RoomStatus.CLEAN, 1 - worst)
+def _status(rooms: Sequence[PhotoEvidence]) -> tuple[RoomStatus, float, bool]:
+    """Status, its confidence, and whether it is uncertain. Dirty if any photo is; the worst photo decides.
+
+    Damage goes before dirt: a room for maintenance is not done when it is cleaned.
+    """
+    damaged, shown = max(((photo.damaged, photo.room) for photo in rooms), default=(0.0, 0.0))
+    if damaged >= SURE:
+        return RoomStatus.MAINTENANCE, damaged, shown < SURE
+    judged = [(photo.untidy, photo.room) for photo in rooms if photo.untidy is not None]
+    if not judged:
+        return RoomStatus.DIRTY, 0.0, True
+    untidy, shown = max(judged)
+    if untidy > LIKELY:
+        return RoomStatus.DIRTY, untidy, min(untidy, shown) < SURE
+    # All photos say clean, so one of them that is surely of a room will do.
+    return RoomStatus.CLEAN, 1 - untidy, min(1 - untidy, max(room for _, room in judged)) < SURE
 
 
-def _merge_item(item: Item, rooms: Sequence[tuple[int, PhotoEvidence]]) -> CheckedItem | None:
+def _merge_item(item: Item, photos: Sequence[PhotoEvidence]) -> CheckedItem | None:
     """No beats yes: a corner that is not in order is not put right by another photo. Else the surest photo decides."""
     answers = [
         CheckedItem(photo.sights[item].value, photo.sights[item].confidence, number)
-        for number, photo in rooms
+        for number, photo in enumerate(photos)
         if item in photo.sights
     ]
     return max(answers, key=lambda answer: (not answer.value, answer.confidence), default=None)
 
 
-def _merge_findings(rooms: Sequence[tuple[int, PhotoEvidence]]) -> tuple[PlacedFinding, ...]:
+def _merge_findings(photos: Sequence[PhotoEvidence]) -> tuple[PlacedFinding, ...]:
     """Each label once, from the photo where it is surest; surest first."""
     surest: dict[str, PlacedFinding] = {}
-    for number, photo in rooms:
+    for number, photo in enumerate(photos):
         for finding in photo.findings:
             known = surest.get(finding.label)
             if known is None or finding.confidence > known.finding.confidence:
                 surest[finding.label] = PlacedFinding(finding, number)
     return tuple(sorted(surest.values(), key=lambda placed: -placed.finding.confidence))
+
+
+def _merge_things(photos: Sequence[PhotoEvidence]) -> tuple[SeenThing, ...]:
+    """Each thing once, from the photo where it is surest; surest first."""
+    seen: dict[str, SeenThing] = {}
+    for number, photo in enumerate(photos):
+        for label, confidence in photo.things.items():
+            if label not in seen or confidence > seen[label].confidence:
+                seen[label] = SeenThing(label, confidence, number)
+    return tuple(sorted(seen.values(), key=lambda thing: -thing.confidence))
 
 
 def _holds(checked: CheckedItem | None) -> bool:

@@ -56,6 +56,12 @@ def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan) -> 
     return Views(wholes=tuple(wholes), tiles=tuple(tiles), tile_boxes=tuple(boxes))
 
 
+def quarters(image: Image) -> list[Image]:
+    """Four parts that overlap a little, row by row."""
+    height, width = image.shape[:2]
+    return _cut(image, tile_boxes(width=width, height=height, rows=2, columns=2, overlap=0.25))
+
+
 def _tiles(*, width: int, height: int, plan: ViewPlan) -> list[Box]:
     if not plan.tile_rows:
         return []

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from app.core.room_analyzer import Item, Severity
-from app.core.room_rules import PlacedFinding, RoomStatus
+from app.core.room_rules import PlacedFinding, RoomStatus, SeenThing
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Location, Moment, Request, Response, RoomNumber, Text
 from app.services.room_store import LoggedAnalysis, RoomState
@@ -80,6 +80,18 @@ class DecidingPhoto(Response):
     confidence: float
 
 
+class RoomThing(Response):
+    """A thing that was recognised in a photo, counted from 0; for people to read: it decides nothing by itself."""
+
+    label: str
+    confidence: float
+    photo: int
+
+    @classmethod
+    def of(cls, thing: SeenThing) -> RoomThing:
+        return cls(label=thing.label, confidence=round(thing.confidence, 4), photo=thing.photo)
+
+
 class RoomAnalysisResponse(Response):
     """The verdict."""
 
@@ -94,6 +106,8 @@ class RoomAnalysisResponse(Response):
     decided_by: dict[Item, DecidingPhoto]
     not_seen: list[Item] = Field(description="Items that apply and that no photo shows")
     not_applicable: list[Item]
+    things: list[RoomThing] = Field(description="Things that were recognised")
+    no_room_photos: list[int] = Field(description="Photos, from 0, that do not look like a room: no status from them")
     analysis_id: int
     image_ids: list[str]
     analyzed_at: Moment
@@ -118,6 +132,8 @@ class RoomAnalysisResponse(Response):
             },
             not_seen=list(verdict.not_seen),
             not_applicable=list(verdict.not_applicable),
+            things=[RoomThing.of(thing) for thing in verdict.things],
+            no_room_photos=list(verdict.no_rooms),
             analysis_id=report.analysis_id,
             image_ids=list(report.image_ids),
             analyzed_at=report.analyzed_at,

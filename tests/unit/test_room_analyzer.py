@@ -27,7 +27,12 @@ def analyzer() -> RoomAnalyzer:
 
 
 def photo(
-    *, room: float = 0.99, untidy: float = 0.02, findings: tuple[Finding, ...] = (), **sights: float
+    *,
+    room: float = 0.99,
+    untidy: float | None = 0.02,
+    findings: tuple[Finding, ...] = (),
+    things: Mapping[str, float] | None = None,
+    **sights: float,
 ) -> PhotoEvidence:
     """Evidence; each sight is the probability that the item is in order."""
     return PhotoEvidence(
@@ -35,6 +40,7 @@ def photo(
         untidy=untidy,
         sights={Item(name): Sight(value=p > 0.5, confidence=max(p, 1 - p)) for name, p in sights.items()},
         findings=findings,
+        things=things or {},
     )
 
 
@@ -80,9 +86,43 @@ def test_no_photo_of_a_room_is_uncertain_and_has_no_confidence() -> None:
     assert (verdict.uncertain, verdict.ready_for_guest, verdict.confidence) == (True, False, 0.0)
 
 
-def test_a_photo_of_something_else_does_not_count_beside_a_room() -> None:
-    verdict = judge(photo(room=0.1, untidy=0.99), photo(untidy=0.02))
+def test_a_photo_of_something_else_does_not_count_beside_a_room_and_is_named() -> None:
+    verdict = judge(photo(room=0.1, untidy=None), photo(untidy=0.02))
     assert (verdict.status, verdict.ready_for_guest) == (RoomStatus.CLEAN, True)
+    assert verdict.no_rooms == (0,)
+
+
+@pytest.mark.parametrize("untidy", [0.02, 0.98])
+def test_what_may_be_a_room_or_not_is_uncertain(untidy: float) -> None:
+    verdict = judge(photo(room=0.7, untidy=untidy))
+    assert (verdict.uncertain, verdict.ready_for_guest) == (True, False)
+
+
+def test_a_doubtful_photo_does_not_spoil_tidy_ones_beside_it() -> None:
+    assert judge(photo(room=0.7, untidy=0.05), photo(untidy=0.02)).ready_for_guest
+
+
+def test_a_bathroom_alone_is_uncertain_and_beside_a_room_says_nothing_of_its_status() -> None:
+    bathroom = photo(untidy=None, towels_present=0.95)
+    assert judge(bathroom).uncertain
+    assert not judge(bathroom).ready_for_guest
+    verdict = judge(photo(untidy=0.02), bathroom)
+    towels = verdict.checklist[Item.TOWELS_PRESENT]
+    assert verdict.ready_for_guest
+    assert towels is not None
+    assert (towels.value, towels.photo) == (True, 1)
+
+
+def test_a_close_up_answers_its_item_and_things_are_told_from_where_they_are_surest() -> None:
+    close_up = photo(room=0.1, untidy=None, things={"bath_towel": 0.9}, towels_present=0.9)
+    verdict = judge(photo(untidy=0.02, things={"bath_towel": 0.4, "quilt": 0.5}), close_up)
+    assert [(thing.label, thing.confidence, thing.photo) for thing in verdict.things] == [
+        ("bath_towel", 0.9, 1),
+        ("quilt", 0.5, 0),
+    ]
+    towels = verdict.checklist[Item.TOWELS_PRESENT]
+    assert towels is not None
+    assert towels.photo == 1
 
 
 def test_one_untidy_photo_makes_the_room_dirty() -> None:
@@ -144,6 +184,7 @@ def test_pictures_of_other_things_are_no_rooms(analyzer: RoomAnalyzer, picture: 
     image: Image = picture()  # type: ignore[operator]
     [evidence] = analyzer.inspect([image], depth=depth)
     assert evidence.room < 0.5
+    assert evidence.untidy is None
     assert evidence.sights == {}
     assert evidence.findings == ()
 
@@ -153,7 +194,7 @@ def test_photos_are_judged_one_by_one(analyzer: RoomAnalyzer, depth: str) -> Non
     images = [astronaut(), coffee(), np.zeros((40, 90, 3), np.uint8)]
     together = analyzer.inspect(images, depth=depth)
     alone = [analyzer.inspect([image], depth=depth)[0] for image in images]
-    assert [item.untidy for item in together] == pytest.approx([item.untidy for item in alone], abs=1e-4)
+    assert [item.things for item in together] == [item.things for item in alone]
     assert [item.room for item in together] == pytest.approx([item.room for item in alone], abs=1e-4)
 
 
