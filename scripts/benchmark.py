@@ -1,9 +1,9 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [anomaly face image ocr ocr-memory] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [anomaly face image ocr ocr-memory room] [--seconds 20] [--clients 8]
 
-Photos: the astronaut of scikit-image is who checks in; the gallery is filled from CV_EVAL_DATA/faces_lfw where that
-is set. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
+Photos: the astronaut of scikit-image is who checks in; where CV_EVAL_DATA is set, its faces_lfw fill the gallery and
+one of its rooms is analysed. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.config import Settings
 from app.core.types import Image
 from app.dependencies import open_loader
 from app.ml_models.factories.image import build_image_embedder
-from scripts.benchmarks import anomaly, face, image, ocr
+from scripts.benchmarks import anomaly, face, image, ocr, room
 from scripts.benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -64,6 +64,13 @@ def gallery_photos() -> list[Path]:
     root = os.environ.get("CV_EVAL_DATA")
     folders = sorted(path for path in (Path(root) / "faces_lfw").iterdir() if path.is_dir()) if root else []
     return [sorted(folder.glob("*.jpg"))[0] for folder in folders[:_GALLERY]]
+
+
+def room_photo() -> Image:
+    """A room of the evaluation set, or else the astronaut: looking takes as long."""
+    root = os.environ.get("CV_EVAL_DATA")
+    paths = sorted((Path(root) / "rooms").glob("*/*.jpg")) if root else []
+    return np.asarray(cv2.imread(str(paths[0])), np.uint8) if paths else astronaut()
 
 
 def measure_face(options: argparse.Namespace) -> str:
@@ -149,6 +156,14 @@ def measure_anomaly(options: argparse.Namespace) -> str:
     return anomaly.report(single=single, watched=watched)
 
 
+def measure_room(options: argparse.Namespace) -> str:
+    """Analysing a room, quick and detailed."""
+    picture = room.frame(room_photo())
+    with open_bench({"OCR_ENABLED": "false"}) as bench:
+        measured = room.measure_depths(bench, picture, times=max(20, round(options.seconds * 5)))
+    return room.report(measured, picture=picture, shape=(960, 1280))
+
+
 _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 """So that a busy machine gives long latencies and not failures."""
 
@@ -158,6 +173,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "image": measure_image,
     "ocr": measure_ocr,
     "ocr-memory": measure_ocr_memory,
+    "room": measure_room,
 }
 
 
