@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 
 from app.core.looks import DETAILED, QUICK
-from app.core.room_analyzer import Item, PhotoEvidence, Sight
+from app.core.room_analyzer import Item, PhotoEvidence, RoomAnalyzer, Sight
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.core.types import Box, Detection, Embedding, Image
-from app.ml_models.factories.room import read_room_statements
+from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_room_statements
+from app.ml_models.integrity import file_sha256
+from app.ml_models.manifest import Pack, PackFile, load_pack
+from app.ml_models.model_loader import ModelLoader
+from app.ml_models.tables import Table
+from tests.photos import astronaut, coffee
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
+WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={})
 NAMES = tuple(field.name for field in fields(RoomStatements))
@@ -127,3 +136,53 @@ def test_the_shipped_statements_have_both_sides_and_several_phrasings() -> None:
         assert len(statement.positive) > 1
         assert len(statement.negative) > 1
         assert not set(statement.positive) & set(statement.negative)
+
+
+def pack_with_clip(folder: Path, detector: Path) -> ModelLoader:
+    """The compact backbone, a CLIP of a few kilobytes, and a real YOLOv8 with the labels of the full pack."""
+    compact, full = load_pack("compact"), load_pack("full")
+    files = {
+        "vision.onnx": FIXTURES / "vision.onnx",
+        "text.onnx": FIXTURES / "text.onnx",
+        "tokenizer.json": FIXTURES / "tokenizer.json",
+        "objects.onnx": detector,
+        **{str(file.path): WEIGHTS / "compact" / file.path for file in compact.spec("image_features").files},
+    }
+    for name, source in files.items():
+        target = folder / "tiny" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source)
+    packed = {name: PackFile(PurePosixPath(name), file_sha256(source)) for name, source in files.items()}
+    vision, text, objects = (full.spec(role) for role in ("image_embedding", "image_text_embedding", OBJECTS_ROLE))
+    params = {**text.params, "context": 12, "pad_token": "<end>"}
+    runtime = replace(objects.runtime, cpu="onnxruntime", fp16_file=None)
+    models = [
+        compact.spec("image_features"),
+        replace(
+            vision,
+            files=(packed["vision.onnx"],),
+            runtime=runtime,
+            image_input=replace(vision.input, width=32, height=32),
+        ),
+        replace(
+            text,
+            files=(packed["text.onnx"], packed["tokenizer.json"]),
+            runtime=runtime,
+            params=Table(params, place="tiny"),
+        ),
+        replace(objects, files=(packed["objects.onnx"],), runtime=runtime),
+    ]
+    return ModelLoader(Pack("tiny", "for tests", {model.role: model for model in models}), folder)
+
+
+def test_a_pack_with_clip_looks_with_all_its_networks(tmp_path: Path, third_party_models: Path) -> None:
+    pytest.importorskip("tokenizers", reason="only packs with CLIP need the tokenizers package")
+    loader = pack_with_clip(tmp_path, third_party_models / "yolov8n_from_int8.onnx")
+    model = build_room_model(loader)
+    model.warm_up()
+    cup, face = model.inspect([coffee(), astronaut()], depth=DETAILED)
+    assert "cup" in cup.things
+    assert cup.untidy is None
+    assert cup.sights == face.sights == {}
+    assert isinstance(model, ZeroShotRoomAnalyzer)
+    assert isinstance(build_room_model(ModelLoader(load_pack("compact"), WEIGHTS)), RoomAnalyzer)
