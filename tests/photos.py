@@ -49,6 +49,13 @@ def coffee() -> Image:
     return image.astype(np.uint8)
 
 
+def cat() -> Image:
+    """A cat's head."""
+    image = cv2.imread(str(_package_dir("skimage") / "data" / "chelsea.png"))
+    assert image is not None
+    return image.astype(np.uint8)
+
+
 @cache
 def portrait(person: int) -> Image:
     """One of the six people of the group photo alone, upscaled to 480 x 480."""

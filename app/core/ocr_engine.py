@@ -13,7 +13,7 @@ from app.core.ocr.identity import DocumentType, Identity, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
-from app.core.ocr.mrz_reader import read_mrz, read_mrz_enlarged
+from app.core.ocr.mrz_reader import read_zones, read_zones_enlarged
 from app.core.ocr.page_reader import PageReader, PageText
 from app.core.ocr.qr import read_citizen_codes
 from app.core.ocr.seller import Supplier, fingerprints
@@ -116,11 +116,11 @@ class OCREngine:
         texts = self.read_text(pages, language="vi")
         page = arrange(_stacked(texts))
         codes = [code for source in pages for code in read_citizen_codes(source.image)]
-        mrz = next((mrz for text in texts if (mrz := self._mrz_of(text, today)) is not None), None)
+        zones = [zone for text in texts for zone in self._zones_of(text, today)]
         first = texts[0]
         if not page.cells and not codes:
             return IdentityReading(None, "no_text_found", "", first.engine, first.rotation_deg)
-        identity = fuse(page, codes=codes, mrz=mrz, today=today, expected=expected)
+        identity = fuse(page, codes=codes, zones=zones, today=today, expected=expected)
         reason = _refusal(identity, expected)
         return IdentityReading(identity, reason, page.text, first.engine, first.rotation_deg)
 
@@ -129,16 +129,16 @@ class OCREngine:
             return PageText(page.lines, page.image, 0, "pdf_text", vietnamese=language != "en")
         return self._pages.read(page.image, language=language)
 
-    def _mrz_of(self, text: PageText, today: date) -> Mrz | None:
-        """The page's machine-readable zone; a small picture without a valid one is tried again enlarged."""
+    def _zones_of(self, text: PageText, today: date) -> list[Mrz]:
+        """The page's machine-readable zones; a small picture without a valid one is tried again enlarged."""
         if self._mrz_reader is None or not text.lines:
-            return None
-        mrz = read_mrz(text.image, [line.polygon for line in text.lines], self._mrz_reader, today=today)
-        if (mrz is None or not mrz.all_valid) and self._pages.detector is not None:
-            enlarged = read_mrz_enlarged(text.image, self._pages.detector, self._mrz_reader, today=today)
-            if enlarged is not None and (mrz is None or len(enlarged.valid) > len(mrz.valid)):
+            return []
+        zones = read_zones(text.image, [line.polygon for line in text.lines], self._mrz_reader, today=today)
+        if (not zones or not zones[0].all_valid) and self._pages.detector is not None:
+            enlarged = read_zones_enlarged(text.image, self._pages.detector, self._mrz_reader, today=today)
+            if enlarged and (not zones or len(enlarged[0].valid) > len(zones[0].valid)):
                 return enlarged
-        return mrz
+        return zones
 
 
 def find_invoice(texts: Sequence[PageText], *, today: date, suppliers: Sequence[Supplier] = ()) -> InvoiceReading:

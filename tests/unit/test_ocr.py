@@ -82,6 +82,11 @@ def test_a_damaged_picture_of_a_passport_is_read_by_its_check_digits(engine: OCR
         assert reading.identity.fields[field].value == document.fields[field], field
 
 
+def test_two_passports_on_one_picture_are_refused(engine: OCREngine) -> None:
+    both = np.vstack([passport(23).image, passport(28).image])
+    assert engine.read_identity([SourcePage(both)], today=TODAY).reason == "several_documents"
+
+
 def test_front_and_back_make_one_card(engine: OCREngine) -> None:
     document = citizen_card_2021(24, with_qr=False)
     assert document.back is not None

@@ -239,6 +239,8 @@ def test_names_and_addresses_are_cleaned() -> None:
         ("HOP", "Hop", "HOP"),
         ("NGK Want Dâu 78ml", "NGK Want Dâu 78m1", "NGK Want Dâu 78ml"),
         ("TÖNG TIÊN DÃ GIÄM", "tổng tiền Đã giảm", "TỔNG TIỀN ĐÃ GIẢM"),
+        ("Phuong Cam Thuy,", "Phường Cẩm Thủyg", "Phường Cẩm Thủy,"),
+        ("Phuong Cam Thuy,", "Phường Cẩm Thủy", "Phường Cẩm Thủy,"),
     ],
 )
 def test_each_reader_is_believed_in_what_it_reads_best(latin: str, vietnamese: str, expected: str) -> None:

@@ -16,12 +16,13 @@ from app.core.ocr.totals import Role, is_money, role_of
 _NUMBER_LABELS = (
     "so hoa don", "hoa don so", "so hd", "so phieu", "so ct", "so chung tu", "ma hoa don", "ma don hang",
     "so bill", "so",
-    "so gd", "hd", "s", "h", "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
+    "so gd", "hd", "s", "sa", "sd", "s6", "h",
+    "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
     "document no",
     "tax invoice no", "tax invoice", "ref no", "order no", "check no",
 )  # fmt: skip
-_WEAK_NUMBER_LABELS = ("s", "h")
-"""What is left of ``Số`` and ``HĐ`` where a reader dropped their second letter."""
+_WEAK_NUMBER_LABELS = ("s", "sa", "sd", "s6", "h")
+"""What readers make of ``Số`` and ``HĐ`` in bad print."""
 
 _MARKED = re.compile(r"[^\W\d]{1,3}\s?(?:\([^)]*\)?\s?)?[:.#/]")
 """A label with its mark: ``Số: 17``, ``Số (No.): 17``."""

@@ -71,7 +71,12 @@ class Identity:
 
 
 def fuse(
-    page: Page, *, codes: Sequence[CitizenCode], mrz: Mrz | None, today: date, expected: DocumentType | None = None
+    page: Page,
+    *,
+    codes: Sequence[CitizenCode],
+    zones: Sequence[Mrz],
+    today: date,
+    expected: DocumentType | None = None,
 ) -> Identity:
     """Bring the three sources together; QR before MRZ before print, save where print adds the tone marks of a name,
     or where the zone's check digits disagree.
@@ -80,6 +85,7 @@ def fuse(
         expected: the type that the caller names, which settles what the print leaves open.
     """
     printed = read_print(page, today=today)
+    mrz = max(zones, key=lambda zone: zone.share_valid, default=None)
     kind = _document_type(page, codes, mrz) or (expected if printed.fields else None)
     candidates = {
         Source.QR: _of_code(codes[0]) if codes else {},
@@ -96,9 +102,10 @@ def fuse(
         fields |= _gender_of_number(fields.get("id_number"))
     warnings += _checks(fields, mrz, kind, today=today)
     numbers = {code.number for code in codes} | set(printed.personal_numbers)
+    documents = max(len(numbers), len({zone.number for zone in zones if zone.all_valid}), 1)
     confidence = _confidence(fields, warnings)
     issuer = mrz.issuer if mrz else None
-    return Identity(kind, fields, confidence, tuple(warnings), documents=max(len(numbers), 1), issuer=issuer)
+    return Identity(kind, fields, confidence, tuple(warnings), documents, issuer=issuer)
 
 
 def _document_type(page: Page, codes: Sequence[CitizenCode], mrz: Mrz | None) -> DocumentType | None:

@@ -70,17 +70,26 @@ def find_values(
 def _spans(text: str, labels: Mapping[str, Sequence[str]]) -> list[_Span]:
     """Where labels stand in a cell, left to right; the two languages of one field become one span."""
     plain = re.sub(r"[^\w]", " ", fold(text))
-    found: list[_Span] = []
-    for field, names in labels.items():
-        rest, offset = plain, 0
-        while match := find_label(rest, names, min_similarity=_MIN_SIMILARITY):
-            # Labels are set in small letters, the names that resemble them in capitals: Nguyên quán, NGUYỄN TUẤN.
-            start, end = _whole_words(plain, offset + match.start, offset + match.end)
-            if not text[start:end].isupper() and _stands_as_label(text, start, end):
-                found.append(_Span(field, start, end, match.similarity))
-            offset = max(end, offset + match.end)
-            rest = plain[offset:]
+    found = [
+        _Span(field, start, end, similarity)
+        for field, names in labels.items()
+        for name in names
+        for start, end, similarity in _places(plain, name)
+        # Labels are set in small letters, the names that resemble them in capitals: Nguyên quán, NGUYỄN TUẤN.
+        if not text[start:end].isupper() and _stands_as_label(text, start, end)
+    ]
     return _without_overlaps(_joined(found))
+
+
+def _places(plain: str, name: str) -> list[tuple[int, int, float]]:
+    """``(start, end, similarity)`` of each place where one label may stand, left to right."""
+    places: list[tuple[int, int, float]] = []
+    offset = 0
+    while match := find_label(plain[offset:], (name,), min_similarity=_MIN_SIMILARITY):
+        start, end = _whole_words(plain, offset + match.start, offset + match.end)
+        places.append((start, end, match.similarity))
+        offset = max(end, offset + match.end)
+    return places
 
 
 def _whole_words(plain: str, start: int, end: int) -> tuple[int, int]:

@@ -63,6 +63,8 @@ def _choose(latin: str, vietnamese: str) -> str:
     letters = sum(character.isalpha() for character in latin)
     if digits > 1 and digits >= letters:
         return latin
+    if latin[-1] == "," and vietnamese[-1].isalpha() and 0 <= len(latin) - len(vietnamese) <= 1:
+        vietnamese = vietnamese[: len(latin) - 1] + ","  # a comma that was taken for a g, or not seen
     word = vietnamese if latin[-1] in _EDGE_MARKS else vietnamese.rstrip(_EDGE_MARKS)
     return word.upper() if letters > 1 and latin.isupper() else word
 

@@ -109,6 +109,11 @@ class Mrz:
     def all_valid(self) -> bool:
         return len(self.valid) == self.checks
 
+    @property
+    def share_valid(self) -> float:
+        """Of the layout's checks, 0 to 1."""
+        return len(self.valid) / self.checks
+
 
 def check_digit(text: str) -> str:
     """ICAO Doc 9303-3 §4.9: weights 7, 3, 1 on 0–9, A–Z = 10–35, ``<`` = 0; modulo 10."""

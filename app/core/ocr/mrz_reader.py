@@ -24,7 +24,7 @@ _ENOUGH_PX = 900
 """Smaller pictures are enlarged to this width before another attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Strip:
     polygon: FloatArray
     centre: FloatArray
@@ -32,20 +32,42 @@ class _Strip:
     height: float
 
 
-def read_mrz(image: Image, polygons: Sequence[FloatArray], reader: ConstrainedReader, *, today: date) -> Mrz | None:
-    """The zone among the lines of ``image``; None where no two or three parallel long lines form one.
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A zone and the strips that it was read from."""
+
+    mrz: Mrz
+    strips: Sequence[_Strip]
+
+
+def read_zones(image: Image, polygons: Sequence[FloatArray], reader: ConstrainedReader, *, today: date) -> list[Mrz]:
+    """The zone among the lines of ``image``, and another paper's of the same size where there is one; empty where no
+    two or three parallel long lines form one.
 
     Several crops and blurs are tried until all check digits agree; else the best attempt is given.
     """
-    best: Mrz | None = None
-    for group in _groups(polygons):
+    strips = [strip for strip in map(_strip, polygons) if strip is not None]
+    first = _best_zone(image, strips, reader, today=today)
+    if first is None:
+        return []
+    if not first.mrz.all_valid:
+        return [first.mrz] if _is_plausible(first.mrz) else []
+    rest = [strip for strip in strips if strip not in first.strips and _alike(strip, first.strips[0])]
+    second = _best_zone(image, rest, reader, today=today)
+    others = [second.mrz] if second and second.mrz.all_valid and second.mrz.number != first.mrz.number else []
+    return [first.mrz, *others]
+
+
+def _best_zone(image: Image, strips: Sequence[_Strip], reader: ConstrainedReader, *, today: date) -> _Zone | None:
+    best: _Zone | None = None
+    for group in _groups(strips):
         for sigma in _BLURS:
             mrz = _read_group(image, group, reader, sigma=sigma, today=today)
-            if mrz is not None and (best is None or len(mrz.valid) / mrz.checks > len(best.valid) / best.checks):
-                best = mrz
-            if best is not None and best.all_valid:
+            if mrz is not None and (best is None or mrz.share_valid > best.mrz.share_valid):
+                best = _Zone(mrz, group)
+            if best is not None and best.mrz.all_valid:
                 return best
-    return best if best is not None and _is_plausible(best) else None
+    return best
 
 
 def _is_plausible(mrz: Mrz) -> bool:
@@ -54,13 +76,13 @@ def _is_plausible(mrz: Mrz) -> bool:
     return len(mrz.valid) >= 2 or (mrz.birth is not None and mrz.expiry is not None and countries)
 
 
-def read_mrz_enlarged(image: Image, detector: LineDetector, reader: ConstrainedReader, *, today: date) -> Mrz | None:
-    """A second attempt on a small picture, enlarged; None where the picture is large already."""
+def read_zones_enlarged(image: Image, detector: LineDetector, reader: ConstrainedReader, *, today: date) -> list[Mrz]:
+    """A second attempt on a small picture, enlarged; empty where the picture is large already."""
     scale = _ENOUGH_PX / image.shape[1]
     if scale <= 1.1:
-        return None
+        return []
     enlarged = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-    return read_mrz(enlarged, detector.detect(enlarged), reader, today=today)
+    return read_zones(enlarged, detector.detect(enlarged), reader, today=today)
 
 
 def _read_group(
@@ -86,9 +108,9 @@ def _blurred(crop: Image, sigma: float) -> Image:
     return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma * crop.shape[0] / 48), np.uint8) if sigma else crop
 
 
-def _groups(polygons: Sequence[FloatArray]) -> list[list[_Strip]]:
+def _groups(strips: Sequence[_Strip]) -> list[list[_Strip]]:
     """Sets of three, then of two, long lines below one another; the lowest on the page first."""
-    strips = sorted((strip for strip in map(_strip, polygons) if strip is not None), key=lambda s: float(s.centre[1]))
+    strips = sorted(strips, key=lambda strip: float(strip.centre[1]))
     below = [
         next((j for j in range(i + 1, len(strips)) if _stacked(strips[i], strips[j])), None) for i in range(len(strips))
     ]
@@ -105,11 +127,16 @@ def _strip(polygon: FloatArray) -> _Strip | None:
     return _Strip(polygon, polygon.mean(axis=0), length, height)
 
 
+def _alike(left: _Strip, right: _Strip) -> bool:
+    return min(left.length, right.length) > 0.7 * max(left.length, right.length)
+
+
 def _stacked(upper: _Strip, lower: _Strip) -> bool:
     """Of like length, starting at like places, and one to five line heights apart."""
     gap = float(np.linalg.norm(lower.polygon[0] - upper.polygon[0]))
-    alike = min(upper.length, lower.length) > 0.7 * max(upper.length, lower.length)
     height = max(upper.height, lower.height)
     along = lower.polygon[0] - upper.polygon[0]
     direction = (upper.polygon[1] - upper.polygon[0]) / max(upper.length, 1.0)
-    return alike and 0.8 * height < gap < 6 * height and abs(float(along @ direction)) < 0.12 * upper.length
+    return (
+        _alike(upper, lower) and 0.8 * height < gap < 6 * height and abs(float(along @ direction)) < 0.12 * upper.length
+    )

@@ -207,6 +207,8 @@ def _likelihood(cell: Cell, page: Page) -> float:
     letters = sum(character.isalpha() for character in folded)
     digits = sum(character.isdigit() for character in folded)
     company = bool(_COMPANY_SUFFIX.search(folded))
+    if _names_customer(folded):
+        return 0.0
     if letters < 4 or _is_title(cell.text) or digits > letters or (_NO_NAME.search(folded) and not company):
         return 0.0
     business = bool(_BUSINESS_WORDS.search(folded))
@@ -221,6 +223,11 @@ def _likelihood(cell: Cell, page: Page) -> float:
     if any(similarity(cell.text, domain) >= 0.8 for domain in _domains(page)):
         score += 1.0
     return score * cell.score + (0.2 if letters <= 40 else -0.5)
+
+
+def _names_customer(folded: str) -> bool:
+    match = find_label(folded, _CUSTOMER, min_similarity=90)
+    return match is not None and match.start <= 4
 
 
 def _domains(page: Page) -> list[str]:
