@@ -13,7 +13,7 @@ from app.core.ocr.identity import DocumentType, Identity, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
-from app.core.ocr.mrz_reader import read_zones, read_zones_enlarged
+from app.core.ocr.mrz_reader import looks_like_zone, read_zones, read_zones_enlarged
 from app.core.ocr.page_reader import PageReader, PageText
 from app.core.ocr.qr import read_citizen_codes
 from app.core.ocr.seller import Supplier, fingerprints
@@ -113,7 +113,7 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        texts = self.read_text(pages, language="vi")
+        texts = self.read_text(pages)
         page = arrange(_stacked(texts))
         codes = [code for source in pages for code in read_citizen_codes(source.image)]
         zones = [zone for text in texts for zone in self._zones_of(text, today)]
@@ -133,9 +133,13 @@ class OCREngine:
         """The page's machine-readable zones; a small picture without a valid one is tried again enlarged."""
         if self._mrz_reader is None or not text.lines:
             return []
-        zones = read_zones(text.image, [line.polygon for line in text.lines], self._mrz_reader, today=today)
+        polygons = [line.polygon for line in text.lines]
+        likely = [looks_like_zone(line.text) for line in text.lines]
+        zones = read_zones(text.image, polygons, likely, self._mrz_reader, today=today)
         if (not zones or not zones[0].all_valid) and self._pages.detector is not None:
-            enlarged = read_zones_enlarged(text.image, self._pages.detector, self._mrz_reader, today=today)
+            enlarged = read_zones_enlarged(
+                text.image, polygons, likely, self._mrz_reader, detector=self._pages.detector, today=today
+            )
             if enlarged and (not zones or len(enlarged[0].valid) > len(zones[0].valid)):
                 return enlarged
         return zones

@@ -29,8 +29,13 @@ from tests.synthetic_documents import (
     photographed,
     vat_invoice,
 )
+from tests.synthetic_documents.base import Canvas, families
 
 API = "/api/v1/cv/ocr"
+
+
+UTOPIA = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+"""The zone of the specimen in ICAO Doc 9303."""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,19 @@ def test_a_passport_is_read_by_its_machine_zone(ocr: httpx.Client) -> None:
     for field in ("id_number", "date_of_birth", "gender", "nationality", "expiry_date"):
         assert body[field] == document.fields[field], field
     assert body["fields"]["expiry_date"]["source"] in ("mrz", "ocr")
+
+
+def test_a_foreign_paper_is_named_only_where_a_country_was_asked_for(ocr: httpx.Client) -> None:
+    canvas = Canvas(1200, 840, family=families()[0])
+    canvas.write((60, 70), "UTOPIA PASSPORT", 40, bold=True)
+    canvas.write((60, 200), "Surname / Nom: ERIKSSON", 28)
+    for row, line in enumerate(UTOPIA):
+        canvas.write_monospace((40, 680 + 62 * row), line, width_px=1120)
+    page = canvas.bgr()
+    plain, asked = read_id(ocr, encoded(page)).json(), read_id(ocr, encoded(page), country="VN").json()
+    assert plain["id_number"] == asked["id_number"] == "L898902C3"
+    assert "issuer_is_not_country" not in plain["warnings"]
+    assert "issuer_is_not_country" in asked["warnings"]
 
 
 def test_a_licence_is_read(ocr: httpx.Client) -> None:

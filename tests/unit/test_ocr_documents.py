@@ -413,6 +413,44 @@ def test_a_cards_number_of_a_wrong_structure_is_given_and_doubted() -> None:
     assert "id_number_invalid" in identity.warnings
 
 
+UTOPIA = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+
+
+def test_of_a_foreign_paper_only_what_its_zone_can_judge_is_taken_from_print() -> None:
+    rows = (
+        [(50, "UTOPIA PASSPORT")],
+        [(50, "Place of birth / Lieu de naissance 12 AUG 74")],
+        [(50, "Address: Str. Rotarilor 78")],
+        [(50, "Date of issue: 16/04/2007")],
+    )
+    fields = fuse(arrange(page_of(*rows)), codes=[], zones=zones_of(UTOPIA), today=TODAY).fields
+    assert {"place_of_origin", "address"}.isdisjoint(fields)
+    assert fields["issue_date"].value == "2007-04-16"
+
+
+@pytest.mark.parametrize(
+    ("printed", "zone", "name", "source"),
+    [
+        ("ERIKSSON ANNA MARIA", "ERIKSSDN<<ANNA<MARIA", "ERIKSSON ANNA MARIA", Source.OCR),
+        ("ĐỖ THÙY MỸ HÙNG", "DO<<THUY<MY<HUNG", "ĐỖ THÙY MỸ HÙNG", Source.OCR),
+        ("LAI THUY VAN", "DO<<THUY<MY<HUNG", "DO THUY MY HUNG", Source.MRZ),
+    ],
+)
+def test_a_clearly_printed_name_spells_the_zones_out(printed: str, zone: str, name: str, source: Source) -> None:
+    zones = zones_of((f"P<UTO{zone}".ljust(44, "<"), UTOPIA[1]))
+    page = arrange(page_of([(50, "PASSPORT")], [(50, f"Full name: {printed}")]))
+    field = fuse(page, codes=[], zones=zones, today=TODAY).fields["full_name"]
+    assert (field.value, field.source) == (name, source)
+
+
+def test_what_no_check_digit_covers_is_trusted_less() -> None:
+    zones = zones_of((UTOPIA[0], UTOPIA[1].replace("6UTO7", "6U3O7")))
+    fields = fuse(arrange(page_of([(50, "PASSPORT")])), codes=[], zones=zones, today=TODAY).fields
+    assert fields["nationality"].value == "UTO"  # of the issuer: no state's code has a digit
+    assert fields["nationality"].confidence < fields["id_number"].confidence
+    assert fields["full_name"].confidence < fields["id_number"].confidence
+
+
 def test_two_passports_are_counted() -> None:
     zones = zones_of(
         ("P<VNMDO<<THUY<MY<HUNG<<<<<<<<<<<<<<<<<<<<<<<", "B1421362<2VNM7302127M3402199056073136632<<08"),

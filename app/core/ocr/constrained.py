@@ -33,19 +33,19 @@ class ConstrainedReader:
         classes = ["", *characters, " "]
         self._tables = {allowed: _merge_table(classes, allowed) for allowed in (MRZ_CHARACTERS, MRZ_LETTERS)}
 
-    def read(self, crop: Image, *, allowed: str = MRZ_CHARACTERS) -> tuple[str, float]:
-        """``(text, score)``; ``allowed`` is ``MRZ_CHARACTERS`` or ``MRZ_LETTERS``. The score is the mean of the
-        chosen characters' shares among the allowed, 0 to 1."""
-        probabilities = self._session.run({"x": _line_input(crop)})[0][0]
-        merged = probabilities[:, : self._tables[allowed].shape[0]] @ self._tables[allowed]
+    def look(self, crop: Image) -> FloatArray:
+        """The network's opinion of a line, to be read once or several times."""
+        opinion: FloatArray = self._session.run({"x": _line_input(crop)})[0][0]
+        return opinion
+
+    def read(self, opinion: FloatArray, *, allowed: str = MRZ_CHARACTERS) -> str:
+        """The likeliest text of ``allowed``, which is ``MRZ_CHARACTERS`` or ``MRZ_LETTERS``."""
+        merged = opinion[:, : self._tables[allowed].shape[0]] @ self._tables[allowed]
         # The blank keeps its place, or every gap between letters would have to be a letter.
-        share = merged / np.maximum(merged.sum(axis=1, keepdims=True), 1e-9)
-        best = share.argmax(axis=1)
+        best = merged.argmax(axis=1)
         changed = np.ones(len(best), bool)
         changed[1:] = best[1:] != best[:-1]
-        chosen = np.flatnonzero(changed & (best > 0))
-        text = "".join(allowed[best[index] - 1] for index in chosen)
-        return text, float(share[chosen, best[chosen]].mean()) if len(chosen) else 0.0
+        return "".join(allowed[best[index] - 1] for index in np.flatnonzero(changed & (best > 0)))
 
 
 def _merge_table(classes: Sequence[str], allowed: str) -> FloatArray:

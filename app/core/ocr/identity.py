@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from app.core.ocr.identity_fields import birth_year_and_sex, is_personal_number, nationality
-from app.core.ocr.identity_print import find_document_type, read_print
+from app.core.ocr.identity_print import Print, find_document_type, read_print
 from app.core.ocr.layout import Page
 from app.core.ocr.mrz import Mrz
 from app.core.ocr.qr import CitizenCode
@@ -16,10 +16,15 @@ from app.core.ocr.text import fold, similarity, squeeze
 
 _QR_CONFIDENCE = 0.99
 _MRZ_CONFIDENCE = 0.97
+_UNCOVERED_MRZ_CONFIDENCE = 0.9
+"""Of what no check digit covers, in a zone whose digits all agree."""
+
 _UNCHECKED_MRZ_CONFIDENCE = 0.7
 _AGREEMENT = 0.98
 _ESSENTIAL = ("id_number", "full_name", "date_of_birth")
 _SAME_NAME = 0.75
+_SAME_WORDS = 0.9
+_CLEAR_PRINT = 0.95
 
 
 class DocumentType(StrEnum):
@@ -90,7 +95,7 @@ def fuse(
     candidates = {
         Source.QR: _of_code(codes[0]) if codes else {},
         Source.MRZ: _of_mrz(mrz) if mrz else {},
-        Source.OCR: {name: (field.value, field.score) for name, field in printed.fields.items()},
+        Source.OCR: _of_print(printed, mrz),
     }
     fields: dict[str, FieldValue] = {}
     warnings: list[str] = []
@@ -132,30 +137,41 @@ def _of_code(code: CitizenCode) -> dict[str, tuple[str, float]]:
 def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
     vietnamese_card = mrz.layout == "TD1" and mrz.issuer == "VNM"
     number = mrz.personal if vietnamese_card and is_personal_number(mrz.personal) else mrz.number
-    # The whole number stands in the optional data, which only the composite covers.
-    number_check = "composite" if vietnamese_card else "number"
-    order = (mrz.surname, mrz.given_names)
+    # Names, gender and nationality are covered by no digit; a state's code has letters only.
+    state = mrz.nationality if mrz.nationality.isalpha() else mrz.issuer
     values = {
-        "id_number": (number, number_check),
-        "full_name": (" ".join(part for part in order if part), "composite" if mrz.checks == 4 else "number"),
+        "full_name": " ".join(part for part in (mrz.surname, mrz.given_names) if part),
+        "gender": {"M": "Male", "F": "Female"}.get(mrz.sex, ""),
+        "nationality": (nationality(state) or "") if state.isalpha() else "",
+    }
+    covered = {
+        # The whole number stands in the optional data, which only the composite covers.
+        "id_number": (number, "composite" if vietnamese_card else "number"),
         "date_of_birth": (mrz.birth.isoformat() if mrz.birth else "", "birth"),
-        "gender": ({"M": "Male", "F": "Female"}.get(mrz.sex, ""), "birth"),
-        "nationality": (nationality(mrz.nationality) or "" if mrz.nationality else "", "birth"),
         "expiry_date": (mrz.expiry.isoformat() if mrz.expiry else "", "expiry"),
     }
-    return {
+    uncovered = _UNCOVERED_MRZ_CONFIDENCE if mrz.all_valid else _UNCHECKED_MRZ_CONFIDENCE
+    scored = {name: (value, uncovered) for name, value in values.items()} | {
         name: (value, _MRZ_CONFIDENCE if check in mrz.valid else _UNCHECKED_MRZ_CONFIDENCE)
-        for name, (value, check) in values.items()
-        if value
+        for name, (value, check) in covered.items()
     }
+    return {name: scored_value for name, scored_value in scored.items() if scored_value[0]}
+
+
+def _of_print(printed: Print, mrz: Mrz | None) -> dict[str, tuple[str, float]]:
+    """What is printed; of other countries' papers, whose labels are in any language, only what their zone can judge,
+    and the day of issue."""
+    foreign = mrz is not None and mrz.issuer != "VNM"
+    kept = {*_of_mrz(mrz), "issue_date"} if mrz is not None and foreign else set(printed.fields)
+    return {name: (field.value, field.score) for name, field in printed.fields.items() if name in kept}
 
 
 def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
     """The best source's value, and whether another source contradicts it."""
     present = {source: values[name] for source, values in candidates.items() if name in values}
-    # What a check digit covers was read right; print, however clear, can belong to another field.
-    checked = present.get(Source.MRZ, ("", 0.0))[1] >= _MRZ_CONFIDENCE
-    ranks = {Source.QR: 0, Source.MRZ: 1 if checked else 2, Source.OCR: 2}
+    # A valid zone was read right; print, however clear, can belong to another field.
+    valid = present.get(Source.MRZ, ("", 0.0))[1] >= _UNCOVERED_MRZ_CONFIDENCE
+    ranks = {Source.QR: 0, Source.MRZ: 1 if valid else 2, Source.OCR: 2}
     ranked = sorted(present, key=lambda source: (ranks[source], -present[source][1]))
     best = ranked[0]
     value, confidence = present[best]
@@ -164,9 +180,17 @@ def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]
     if agreeing:
         confidence = max(confidence, _AGREEMENT)
     printed = present.get(Source.OCR)
-    if name == "full_name" and best is Source.MRZ and printed and squeeze(printed[0]) == squeeze(value):
-        return FieldValue(printed[0], confidence, Source.OCR), False  # the zone has no tone marks, the print has
+    if name == "full_name" and best is Source.MRZ and printed and _spells_out(printed, value):
+        # The zone has no tone marks, the print has; and no check digit covers its letters.
+        return FieldValue(printed[0], round(min(confidence, max(printed[1], present[best][1])), 3), Source.OCR), False
     return FieldValue(value, round(confidence, 3), best), len(agreeing) < len(others)
+
+
+def _spells_out(printed: tuple[str, float], zone: str) -> bool:
+    """Whether a clearly printed name has the zone's words, at most a letter or two of them read otherwise."""
+    text, score = printed
+    alike = similarity(text, zone)
+    return alike == 1.0 or (score >= _CLEAR_PRINT and alike >= _SAME_WORDS and len(text.split()) == len(zone.split()))
 
 
 def _same(name: str, left: str, right: str) -> bool:

@@ -24,12 +24,25 @@ _ENOUGH_PX = 900
 """Smaller pictures are enlarged to this width before another attempt."""
 
 
+_MIN_FILLERS = 2
+_MIN_ZONE_CHARACTERS = 25
+_MAX_GUESSES = 4
+"""Pairs of long lines that are tried where no line reads like a zone's."""
+
+
+def looks_like_zone(text: str) -> bool:
+    """Whether a line, read freely, may be one of a zone: fillers, or capitals and digits without a space."""
+    plain = len(text) >= _MIN_ZONE_CHARACTERS and " " not in text and text.upper() == text
+    return plain or text.count("<") >= _MIN_FILLERS
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Strip:
     polygon: FloatArray
     centre: FloatArray
     length: float
     height: float
+    likely: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +53,37 @@ class _Zone:
     strips: Sequence[_Strip]
 
 
-def read_zones(image: Image, polygons: Sequence[FloatArray], reader: ConstrainedReader, *, today: date) -> list[Mrz]:
+def read_zones(
+    image: Image, polygons: Sequence[FloatArray], likely: Sequence[bool], reader: ConstrainedReader, *, today: date
+) -> list[Mrz]:
     """The zone among the lines of ``image``, and another paper's of the same size where there is one; empty where no
     two or three parallel long lines form one.
 
     Several crops and blurs are tried until all check digits agree; else the best attempt is given.
+
+    Args:
+        likely: for each line whether it :func:`looks_like_zone`; the others are tried only where none does.
     """
-    strips = [strip for strip in map(_strip, polygons) if strip is not None]
+    pairs = zip(polygons, likely, strict=True)
+    strips = [strip for strip in (_strip(*pair) for pair in pairs) if strip is not None]
     first = _best_zone(image, strips, reader, today=today)
     if first is None:
         return []
     if not first.mrz.all_valid:
         return [first.mrz] if _is_plausible(first.mrz) else []
-    rest = [strip for strip in strips if strip not in first.strips and _alike(strip, first.strips[0])]
+    rest = [strip for strip in strips if strip.likely and strip not in first.strips]
     second = _best_zone(image, rest, reader, today=today)
     others = [second.mrz] if second and second.mrz.all_valid and second.mrz.number != first.mrz.number else []
     return [first.mrz, *others]
 
 
 def _best_zone(image: Image, strips: Sequence[_Strip], reader: ConstrainedReader, *, today: date) -> _Zone | None:
+    groups = _groups(strips)
+    promising = [group for group in groups if any(strip.likely for strip in group)]
+    blurs = _BLURS if promising else _BLURS[:1]
     best: _Zone | None = None
-    for group in _groups(strips):
-        for sigma in _BLURS:
+    for group in promising or groups[:_MAX_GUESSES]:
+        for sigma in blurs:
             mrz = _read_group(image, group, reader, sigma=sigma, today=today)
             if mrz is not None and (best is None or mrz.share_valid > best.mrz.share_valid):
                 best = _Zone(mrz, group)
@@ -76,26 +98,44 @@ def _is_plausible(mrz: Mrz) -> bool:
     return len(mrz.valid) >= 2 or (mrz.birth is not None and mrz.expiry is not None and countries)
 
 
-def read_zones_enlarged(image: Image, detector: LineDetector, reader: ConstrainedReader, *, today: date) -> list[Mrz]:
-    """A second attempt on a small picture, enlarged; empty where the picture is large already."""
+def read_zones_enlarged(
+    image: Image,
+    polygons: Sequence[FloatArray],
+    likely: Sequence[bool],
+    reader: ConstrainedReader,
+    *,
+    detector: LineDetector,
+    today: date,
+) -> list[Mrz]:
+    """A second attempt on a small picture, enlarged; empty where the picture is large already. Arguments as for
+    :func:`read_zones`, of the picture as it is."""
     scale = _ENOUGH_PX / image.shape[1]
     if scale <= 1.1:
         return []
     enlarged = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-    return read_zones(enlarged, detector.detect(enlarged), reader, today=today)
+    places = [polygon * scale for polygon, is_likely in zip(polygons, likely, strict=True) if is_likely]
+    found = detector.detect(enlarged)
+    near = [any(_covers(place, polygon) for place in places) for polygon in found]
+    return read_zones(enlarged, found, near, reader, today=today)
+
+
+def _covers(place: FloatArray, polygon: FloatArray) -> bool:
+    """Whether the middle of ``polygon`` lies in the upright box around ``place``."""
+    middle = polygon.mean(axis=0)
+    return bool((place.min(axis=0) <= middle).all() and (middle <= place.max(axis=0)).all())
 
 
 def _read_group(
     image: Image, group: Sequence[_Strip], reader: ConstrainedReader, *, sigma: float, today: date
 ) -> Mrz | None:
-    crops = [_blurred(crop_line(image, strip.polygon), sigma) for strip in group]
-    lines = [reader.read(crop)[0] for crop in crops]
+    opinions = [reader.look(_blurred(crop_line(image, strip.polygon), sigma)) for strip in group]
+    lines = [reader.read(opinion) for opinion in opinions]
     names_at = 2 if len(lines) == 3 else 0
     best: Mrz | None = None
     for letters in (True, False):
         attempt = list(lines)
         if letters:
-            attempt[names_at] = reader.read(crops[names_at], allowed=MRZ_LETTERS)[0]
+            attempt[names_at] = reader.read(opinions[names_at], allowed=MRZ_LETTERS)
         if min(len(line) for line in attempt) < 12:
             continue
         mrz = parse_mrz(attempt, today=today)
@@ -119,12 +159,12 @@ def _groups(strips: Sequence[_Strip]) -> list[list[_Strip]]:
     return [[strips[i] for i in group if i is not None] for group in (*reversed(triples), *reversed(pairs))]
 
 
-def _strip(polygon: FloatArray) -> _Strip | None:
+def _strip(polygon: FloatArray, likely: bool) -> _Strip | None:
     length = float(np.linalg.norm(polygon[1] - polygon[0]))
     height = float(np.linalg.norm(polygon[3] - polygon[0]))
     if length < _MIN_ASPECT * height:
         return None
-    return _Strip(polygon, polygon.mean(axis=0), length, height)
+    return _Strip(polygon, polygon.mean(axis=0), length, height, likely)
 
 
 def _alike(left: _Strip, right: _Strip) -> bool:

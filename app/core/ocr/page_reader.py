@@ -24,7 +24,8 @@ _MIN_LINE_SCORE = 0.45
 _VIETNAMESE_SHARE = 0.08
 _VIETNAMESE_WORDS = (
     "hoa don", "ngay", "tong", "tien", "cong", "khach", "thanh toan", "so luong", "don gia", "thanh tien", "viet nam",
-    "duong", "phuong", "quan", "thue", "cong hoa", "ho va ten", "giay", "can cuoc", "dia chi",
+    "duong", "phuong", "quan", "thue", "cong hoa", "ho va ten", "giay", "can cuoc", "dia chi", "gioi tinh", "quoc tich",
+    "noi cu tru", "que quan", "cuc truong",
 )  # fmt: skip
 
 

@@ -82,7 +82,8 @@ async def read_identity(
     elif reading.identity is not None:
         answer |= identity_data(reading.identity, engine=reading.engine)
         answer |= {"confidence": reading.identity.confidence, "result_id": result.result_id}
-        if request.country == "VN" and reading.identity.issuer not in (None, "VNM"):
+        asked = "country" in request.model_fields_set
+        if asked and request.country == "VN" and reading.identity.issuer not in (None, "VNM"):
             answer["warnings"] = [*reading.identity.warnings, "issuer_is_not_country"]
     return IdentityResponse.model_validate(answer)
 
