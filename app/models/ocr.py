@@ -23,6 +23,9 @@ def _known_country(code: str) -> str:
 
 
 CountryCode = Annotated[str, AfterValidator(_known_country)]
+Figure = int | float
+"""Whole amounts stay integers: ``1500000`` and not ``1500000.0``."""
+
 Score = Annotated[float, Field(ge=0, le=1)]
 ShortText = Annotated[Text, Field(min_length=1, max_length=200)]
 
@@ -58,9 +61,9 @@ class InvoiceItem(Response):
     """A line of an invoice; null where a figure is not printed."""
 
     description: str
-    quantity: float | None
-    unit_price: float | None
-    amount: float
+    quantity: Figure | None
+    unit_price: Figure | None
+    amount: Figure
 
 
 class InvoiceResponse(Response):
@@ -92,10 +95,10 @@ class InvoiceResponse(Response):
     invoice_number: str | None = None
     date: str | None = None
     vendor: str | None = None
-    total_amount: float | None = None
+    total_amount: Figure | None = None
     currency: str | None = None
     items: list[InvoiceItem] = Field(default_factory=list)
-    tax_amount: float | None = None
+    tax_amount: Figure | None = None
     confidence: Score = 0.0
     ocr_time_ms: int
     raw_text: str | None = None
@@ -105,8 +108,8 @@ class InvoiceResponse(Response):
     vendor_tax_code: str | None = None
     buyer: str | None = None
     buyer_tax_code: str | None = None
-    subtotal: float | None = None
-    tax_rate: float | None = None
+    subtotal: Figure | None = None
+    tax_rate: Figure | None = None
     payment_method: str | None = None
     engine: str | None = None
     warnings: list[str] = Field(default_factory=list)

@@ -22,6 +22,7 @@ _UNCOVERED_MRZ_CONFIDENCE = 0.9
 _UNCHECKED_MRZ_CONFIDENCE = 0.7
 _AGREEMENT = 0.98
 _ESSENTIAL = ("id_number", "full_name", "date_of_birth")
+_FORMED = {"id_number", "date_of_birth", "gender", "issue_date", "expiry_date"}
 _SAME_NAME = 0.75
 _SAME_WORDS = 0.9
 _CLEAR_PRINT = 0.95
@@ -159,11 +160,16 @@ def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
 
 
 def _of_print(printed: Print, mrz: Mrz | None) -> dict[str, tuple[str, float]]:
-    """What is printed; of other countries' papers, whose labels are in any language, only what their zone can judge,
-    and the day of issue."""
-    foreign = mrz is not None and mrz.issuer != "VNM"
-    kept = {*_of_mrz(mrz), "issue_date"} if mrz is not None and foreign else set(printed.fields)
-    return {name: (field.value, field.score) for name, field in printed.fields.items() if name in kept}
+    """What is printed. Other countries' labels are in any language: of their papers only what has a form of its own is
+    taken, and a name that is the zone's."""
+    values = {name: (field.value, field.score) for name, field in printed.fields.items()}
+    if mrz is None or mrz.issuer == "VNM":
+        return values
+    kept = {name: values[name] for name in _FORMED & set(values)}
+    name = _of_mrz(mrz).get("full_name")
+    if name and "full_name" in values and _same("full_name", name[0], values["full_name"][0]):
+        kept["full_name"] = values["full_name"]
+    return kept
 
 
 def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
