@@ -1,7 +1,8 @@
 """The composition root: ``open_resources`` builds everything from the settings and closes it in reverse order.
 
 Which class stands behind which need is decided in ``app.composition``, a file a subject. The handlers' dependencies
-at the end of this module take their piece from the application's state.
+at the end of this module take their piece from the application's state. They are asynchronous although they await
+nothing: FastAPI would call plain functions on a thread of their own, one hop each.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         yield resources
 
 
-def get_resources(request: Request) -> Resources:
+async def get_resources(request: Request) -> Resources:
     """The application's resources."""
     return cast(Resources, request.app.state.resources)
 
@@ -113,66 +114,66 @@ def get_resources(request: Request) -> Resources:
 Everything = Annotated[Resources, Depends(get_resources)]
 
 
-def get_settings(resources: Everything) -> Settings:
+async def get_settings(resources: Everything) -> Settings:
     """The settings that the application was created with."""
     return resources.settings
 
 
-def get_face_engine(resources: Everything) -> FaceRecognitionEngine:
+async def get_face_engine(resources: Everything) -> FaceRecognitionEngine:
     """The loaded face engine."""
     return resources.face_engines.recognition
 
 
-def get_liveness_detector(resources: Everything) -> LivenessDetector:
+async def get_liveness_detector(resources: Everything) -> LivenessDetector:
     """The loaded presentation attack detector."""
     return resources.face_engines.liveness
 
 
-def get_faces(resources: Everything) -> FaceWorkflow:
+async def get_faces(resources: Everything) -> FaceWorkflow:
     return resources.faces
 
 
-def get_enrolments(resources: Everything) -> EnrolmentWorkflow:
+async def get_enrolments(resources: Everything) -> EnrolmentWorkflow:
     return resources.enrolments
 
 
-def get_images(resources: Everything) -> ImageWorkflow:
+async def get_images(resources: Everything) -> ImageWorkflow:
     return resources.images
 
 
-def get_image_searches(resources: Everything) -> ImageSearchWorkflow:
+async def get_image_searches(resources: Everything) -> ImageSearchWorkflow:
     return resources.image_searches
 
 
-def get_documents(resources: Everything) -> OcrWorkflow:
+async def get_documents(resources: Everything) -> OcrWorkflow:
     return resources.documents
 
 
-def get_rooms(resources: Everything) -> RoomWorkflow:
+async def get_rooms(resources: Everything) -> RoomWorkflow:
     return resources.rooms
 
 
-def get_anomalies(resources: Everything) -> AnomalyWorkflow:
+async def get_anomalies(resources: Everything) -> AnomalyWorkflow:
     return resources.safety.anomalies
 
 
-def get_incidents(resources: Everything) -> IncidentBook:
+async def get_incidents(resources: Everything) -> IncidentBook:
     return resources.safety.incidents
 
 
-def get_registry(resources: Everything) -> CameraRegistry:
+async def get_registry(resources: Everything) -> CameraRegistry:
     return resources.safety.registry
 
 
-def get_cameras(resources: Everything) -> CameraSupervisor:
+async def get_cameras(resources: Everything) -> CameraSupervisor:
     return resources.safety.supervisor
 
 
-def get_events(resources: Everything) -> EventStream:
+async def get_events(resources: Everything) -> EventStream:
     return resources.events
 
 
-def get_zone(resources: Everything) -> ZoneInfo:
+async def get_zone(resources: Everything) -> ZoneInfo:
     """The hotel's time zone."""
     return resources.zone
 

@@ -16,7 +16,7 @@ _KEY_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", description="
 _BEARER = HTTPBearer(scheme_name="Bearer", description="The same API key", auto_error=False)
 
 
-def _presented(
+async def _presented(
     header: Annotated[str | None, Security(_KEY_HEADER)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
 ) -> str | None:

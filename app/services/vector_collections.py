@@ -207,7 +207,8 @@ class VectorCollection:
 
     @asynccontextmanager
     async def _loaded(self) -> AsyncIterator[str]:
-        await self.open()
+        if not self._ready:
+            await self.open()
         async with self._call():
             yield self.spec.collection
 
