@@ -40,11 +40,13 @@ COPY LICENSE alembic.ini ./
 COPY alembic/ ./alembic/
 COPY scripts/ ./scripts/
 COPY app/ ./app/
-# Nothing below / has to be writable but /tmp; the log goes to the console, which Docker and Kubernetes collect.
+# Nothing below / has to be writable but /tmp; the log goes to the console, which Docker and Kubernetes collect. The
+# inference pool has a thread for each core, so OpenBLAS, numpy's, gets none of its own.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
+    OPENBLAS_NUM_THREADS=1 \
     CV_DATA_DIR=/tmp/cv \
     LOG_DIR= \
     LOG_JSON=true \

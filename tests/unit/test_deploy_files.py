@@ -107,6 +107,7 @@ class TestDockerfile:
             "PYTHONDONTWRITEBYTECODE",
             "PYTHONUNBUFFERED",
             "HOME",
+            "OPENBLAS_NUM_THREADS",
         }
         assert named
         assert named <= set(Settings.model_fields)
