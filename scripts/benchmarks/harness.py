@@ -31,11 +31,13 @@ class Bench:
         client: of the running API.
         environment: of the API process, for scripts that open the same backends.
         processes: the supervised process of each service, by name; children belong to it.
+        ready_s: how long the API's process took from its start to readiness.
     """
 
     client: httpx.Client
     environment: Mapping[str, str]
     processes: Mapping[str, psutil.Process]
+    ready_s: float
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds that each service has used so far, children included."""
@@ -82,12 +84,14 @@ def _serving(stack: LocalStack, settings: Mapping[str, str], stop: threading.Eve
         run_step(label, arguments, environment=environment, stop_requested=stop)
     child = Child("api", run_dir=stack.layout.run_dir)
     service = Service(ApiServer(address, environment), child=child, announce=print, stop_requested=stop)
+    began_s = time.monotonic()
     service.start()
+    ready_s = time.monotonic() - began_s
     try:
         processes = {name: psutil.Process(one.child.pid) for name, one in stack.services.items()}
         processes["api"] = psutil.Process(service.child.pid)
         with httpx.Client(base_url=address.url, timeout=60) as client:
-            yield Bench(client, environment, processes)
+            yield Bench(client, environment, processes, ready_s)
     finally:
         service.stop()
 
