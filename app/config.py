@@ -162,6 +162,9 @@ class Settings(BaseSettings):
 
     # Ours: documents
     OCR_ENABLED: bool = Field(True, description="False saves about 0.7 GB where no documents are read.")
+    OCR_FALLBACK: Literal["tesseract", "easyocr", "none"] = Field(
+        "tesseract", description="Reads where PaddleOCR fails or is unsure; EasyOCR has to be installed beside this."
+    )
     OCR_MAX_PAGES: int = Field(5, ge=1, le=50, description="Pages of a PDF; one more is refused.")
     OCR_QUEUE_SIZE: Count = Field(16, description="Documents that may wait for their turn; one more is answered 429.")
     OCR_RETENTION_ACTION: Literal["mask", "drop"] = Field(

@@ -19,7 +19,7 @@ def load_ocr_engine(settings: Settings, loader: ModelLoader) -> OCREngine | None
     """The reader, warm; None where OCR is switched off."""
     if not settings.OCR_ENABLED:
         return None
-    engine = build_ocr_engine(loader, threads=os.cpu_count() or 1)
+    engine = build_ocr_engine(loader, threads=os.cpu_count() or 1, fallback_name=settings.OCR_FALLBACK)
     engine.warm_up()
     metrics.model_loaded.labels("ocr").set(1)
     return engine

@@ -620,10 +620,30 @@ def test_lines_are_cropped_upright() -> None:
     assert crop.mean() < 80
 
 
-def test_easyocr_parts_become_one_reading() -> None:
-    class Given:
-        def recognize(self, _: Image, *, detail: int) -> list[tuple[object, str, float]]:
-            assert detail == 1
-            return [(None, "Tổng", 0.9), (None, "cộng", 0.7)]
+class GivenEasyOcr:
+    """Answers as ``easyocr.Reader`` does."""
 
-    assert EasyOcrReader(Given()).read([np.zeros((8, 8, 3), np.uint8)]) == [Reading("Tổng cộng", 0.7)]
+    def recognize(self, _: Image, *, detail: int) -> list[tuple[object, str, float]]:
+        assert detail == 1
+        return [(None, "Tổng", 0.9), (None, "cộng", 0.7)]
+
+    def readtext(self, _: Image, *, detail: int) -> list[tuple[Sequence[Sequence[float]], str, float]]:
+        assert detail == 1
+        return [([[1, 2], [9, 2], [9, 6], [1, 6]], "Tổng cộng", 0.8), ([[0, 0]] * 4, " ", 0.1)]
+
+
+def test_easyocr_reads_lines_and_pages() -> None:
+    reader, image = EasyOcrReader(GivenEasyOcr()), np.zeros((8, 8, 3), np.uint8)
+    assert reader.read([image]) == [Reading("Tổng cộng", 0.7)]
+    page = PageReader(None, latin=None, vietnamese=None, fallback=reader).read(image)
+    assert page.engine == "easyocr"
+    assert [(found.text, found.polygon.tolist()[2]) for found in page.lines] == [("Tổng cộng", [9, 6])]
+
+
+def test_easyocr_that_fails_is_a_failure_of_the_reader() -> None:
+    class Broken(GivenEasyOcr):
+        def readtext(self, _: Image, *, detail: int) -> list[tuple[Sequence[Sequence[float]], str, float]]:
+            raise RuntimeError(f"out of memory at {detail}")
+
+    with pytest.raises(ReaderFailure):
+        EasyOcrReader(Broken()).read_page(np.zeros((8, 8, 3), np.uint8))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from loguru import logger
 
 from app.core.ocr.constrained import ConstrainedReader
+from app.core.ocr.easyocr import open_easyocr
 from app.core.ocr.paddle import PaddleDetector, PaddleReader
 from app.core.ocr.page_reader import PageFallback, PageReader
 from app.core.ocr.readers import ReaderFailure
@@ -17,6 +19,8 @@ from app.core.ocr_engine import OCREngine
 from app.errors import ModelUnavailable
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.runtimes import OnnxRuntimeSession
+
+Fallback = Literal["tesseract", "easyocr", "none"]
 
 MAX_SIDE_PX = 960
 """Longer pages are shrunk to this for detection; lines are cropped from the full picture."""
@@ -34,16 +38,18 @@ _TESSDATA_DIRS = (
 )
 
 
-def build_ocr_engine(loader: ModelLoader, *, threads: int) -> OCREngine:
-    """The pack's detection and recognisers with Tesseract behind them; Tesseract alone where PaddleOCR fails to load.
+def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallback = "tesseract") -> OCREngine:
+    """The pack's detection and recognisers with a fallback behind them; the fallback alone where PaddleOCR fails to
+    load.
 
     Args:
         threads: cores for one page. Readers take one page at a time, so these are not multiplied by requests.
+        fallback_name: what reads where PaddleOCR cannot.
 
     Raises:
-        ModelUnavailable: neither PaddleOCR nor Tesseract can be loaded.
+        ModelUnavailable: neither PaddleOCR nor the fallback can be loaded.
     """
-    fallback = _open_tesseract(loader)
+    fallback = _open_fallback(loader, fallback_name)
     try:
         latin_session = _session(loader, "ocr_recognition_latin", threads)
         pages = PageReader(
@@ -92,6 +98,21 @@ def _characters(loader: ModelLoader) -> list[str]:
     with description.open(encoding="utf-8") as file:
         characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
     return characters
+
+
+def _open_fallback(loader: ModelLoader, name: Fallback) -> PageFallback | None:
+    """What was asked for, where it can be had; a warning where it cannot."""
+    match name:
+        case "tesseract":
+            return _open_tesseract(loader)
+        case "easyocr":
+            try:
+                return open_easyocr()
+            except ReaderFailure as error:
+                logger.bind(reason=str(error)).warning("ocr_fallback_unavailable")
+                return None
+        case "none":
+            return None
 
 
 def _open_tesseract(loader: ModelLoader) -> PageFallback | None:
