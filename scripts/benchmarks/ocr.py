@@ -72,7 +72,7 @@ def drawn_invoices(count: int) -> Pages:
 
 def made_small(pages: Pages) -> Pages:
     """The same pages with ``SMALL_SIDE_PX`` on the longer side."""
-    return Pages(f"{pages.name}, {SMALL_SIDE_PX} px high", [_jpeg(_shrunk(data)) for data in pages.files])
+    return Pages(f"{pages.name}, {SMALL_SIDE_PX} px on the longer side", [_jpeg(_shrunk(data)) for data in pages.files])
 
 
 def _shrunk(data: bytes) -> Image:

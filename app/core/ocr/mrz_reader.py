@@ -24,9 +24,12 @@ _ENOUGH_PX = 900
 """Smaller pictures are enlarged to this width before another attempt."""
 
 
+_MIN_VALID = 2
+"""Checks that agree by chance once in a hundred times."""
+
 _MIN_FILLERS = 2
 _MIN_ZONE_CHARACTERS = 25
-_MAX_GUESSES = 4
+_MAX_GUESSES = 6
 """Pairs of long lines that are tried where no line reads like a zone's."""
 
 
@@ -80,9 +83,20 @@ def read_zones(
 def _best_zone(image: Image, strips: Sequence[_Strip], reader: ConstrainedReader, *, today: date) -> _Zone | None:
     groups = _groups(strips)
     promising = [group for group in groups if any(strip.likely for strip in group)]
-    blurs = _BLURS if promising else _BLURS[:1]
+    if promising:
+        return _best_of(image, promising, _BLURS, reader, today=today)
+    guess = _best_of(image, groups[:_MAX_GUESSES], _BLURS[:1], reader, today=today)
+    if guess is None or guess.mrz.all_valid or len(guess.mrz.valid) < _MIN_VALID:
+        return guess
+    return _best_of(image, [guess.strips], _BLURS, reader, today=today)
+
+
+def _best_of(
+    image: Image, groups: Sequence[Sequence[_Strip]], blurs: Sequence[float], reader: ConstrainedReader, *, today: date
+) -> _Zone | None:
+    """The first reading of any group whose check digits all agree, else the one of which most do."""
     best: _Zone | None = None
-    for group in promising or groups[:_MAX_GUESSES]:
+    for group in groups:
         for sigma in blurs:
             mrz = _read_group(image, group, reader, sigma=sigma, today=today)
             if mrz is not None and (best is None or mrz.share_valid > best.mrz.share_valid):
@@ -95,7 +109,7 @@ def _best_zone(image: Image, strips: Sequence[_Strip], reader: ConstrainedReader
 def _is_plausible(mrz: Mrz) -> bool:
     """Two checks agree, or both dates are dates and the countries letters, as on specimens with invented numbers."""
     countries = (mrz.issuer + mrz.nationality).isalpha()
-    return len(mrz.valid) >= 2 or (mrz.birth is not None and mrz.expiry is not None and countries)
+    return len(mrz.valid) >= _MIN_VALID or (mrz.birth is not None and mrz.expiry is not None and countries)
 
 
 def read_zones_enlarged(
