@@ -18,6 +18,7 @@ Bắc Giang|Bắc Kạn|Bắc Ninh|Bến Tre|Bình Dương|Bình Định|Bình P
 Kiên Giang|Kon Tum|Lai Châu|Lạng Sơn|Lào Cai|Lâm Đồng|Long An|Nam Định|Nghệ An|Ninh Bình|Ninh Thuận|Phú Thọ|Phú Yên|
 Quảng Bình|Quảng Nam|Quảng Ngãi|Quảng Ninh|Quảng Trị|Sóc Trăng|Sơn La|Tây Ninh|Thái Bình|Thái Nguyên|Thanh Hóa|
 Thừa Thiên Huế|Tiền Giang|Trà Vinh|Tuyên Quang|Vĩnh Long|Vĩnh Phúc|Yên Bái|Nha Trang|Hạ Long|Cẩm Phả|Thủ Đức|
+Sài Gòn|Đà Lạt|Hội An|Phú Quốc|Biên Hòa|Quy Nhơn|Phan Thiết|Buôn Ma Thuột|Đồng Hới|Việt Trì|
 Khách sạn|Nhà hàng|Công ty|Cổ phần|Trách nhiệm hữu hạn|Thương mại|Dịch vụ|Thiết bị|Sản xuất|Siêu thị|Cửa hàng|
 Thực phẩm|Nội thất|Vật tư|Du lịch|Xuất nhập khẩu|Văn phòng phẩm|Doanh nghiệp|Tư nhân|Hộ kinh doanh|Chi nhánh|
 Chuyển khoản|Tiền mặt|Nước khoáng|Nước suối|Khăn tắm|Khăn mặt|Ga trải giường|Bàn chải đánh răng|Giấy vệ sinh|Dầu gội|
