@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _NOT_WORD = re.compile(r"[^\w-]+")
-# Both placements of the tone mark are in use: khoá and khóa, thuỷ and thủy. The mark goes to the first vowel.
+# Both placements of the tone mark are in use: khoá and khóa, thuỷ and thủy. The mark goes to the first vowel at the end
+# of a word, and to the second inside it, where old typing programs put it wrongly: điện thọai.
 _TONES = {"oa": ("òóỏõọ", "àáảãạ"), "oe": ("òóỏõọ", "èéẻẽẹ"), "uy": ("ùúủũụ", "ỳýỷỹỵ")}
 _TONE_PLACES = {
     pair[0] + marked_second: marked_first + pair[1]
@@ -16,14 +17,21 @@ _TONE_PLACES = {
     for marked_first, marked_second in zip(firsts, seconds, strict=True)
 }
 _TONE_AT_END = re.compile(rf"(?:{'|'.join(_TONE_PLACES)})\b")
+_TONE_PLACES_INSIDE = {wrong: right for right, wrong in _TONE_PLACES.items()}
+_TONE_INSIDE = re.compile(rf"(?:{'|'.join(_TONE_PLACES_INSIDE)})(?=\w)")
 _MIN_FOLDED_LETTERS = 4
+# Short words have too many neighbours that are words themselves: match and march, black and block.
+_MIN_SPELLING_LETTERS = 6
+_MIN_MISSPELT_LETTERS = 5
+_MIN_MISSPELT_PHRASE_LETTERS = 7
 
 
 def normalise_text(text: str) -> str:
     """Lower case, composed letters, one placement of Vietnamese tone marks, single spaces, no punctuation."""
     composed = unicodedata.normalize("NFC", text).lower().replace("_", " ")
     words = " ".join(_NOT_WORD.sub(" ", composed).split())
-    return _TONE_AT_END.sub(lambda match: _TONE_PLACES[match.group()], words)
+    words = _TONE_AT_END.sub(lambda match: _TONE_PLACES[match.group()], words)
+    return _TONE_INSIDE.sub(lambda match: _TONE_PLACES_INSIDE[match.group()], words)
 
 
 def fold_text(text: str) -> str:
@@ -46,8 +54,8 @@ def singular(phrase: str) -> str:
 class Mention:
     """A term found in a text.
 
-    ``phrase`` is normalised, ``names`` are of what it may mean; ``is_exact`` is false where it was found only without
-    its diacritics.
+    ``phrase`` is the normalised text, ``names`` are of what it may mean; ``is_exact`` is false where it was found only
+    without its diacritics, or in spite of a misspelling.
     """
 
     phrase: str
@@ -63,9 +71,12 @@ class PhraseFinder:
 
     Args:
         terms: by the name of what they mean; a term may stand under several names.
+        beside: texts whose words are right though they are no terms: a ``plane`` is no ``plate``. With them, misspelt
+            terms are found too, where nothing else is: one letter wrong, missing, too many or swapped with its
+            neighbour, the first excepted. Without them, only what is spelt right.
     """
 
-    def __init__(self, terms: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, terms: Mapping[str, Iterable[str]], *, beside: Iterable[str] | None = None) -> None:
         self._exact: dict[str, list[str]] = {}
         self._single: dict[str, list[str]] = {}
         self._folded: dict[str, list[str]] = {}
@@ -77,6 +88,8 @@ class PhraseFinder:
                 if len(folded := fold_text(phrase)) >= _MIN_FOLDED_LETTERS:
                     _note(self._folded, folded, name)
         self._longest = max((phrase.count(" ") + 1 for phrase in self._exact), default=0)
+        self._spellings = {} if beside is None else _by_first_letter(self._folded)
+        self._words = {word for text in (*self._folded, *(beside or ())) for word in fold_text(text).split()}
 
     def find(self, text: str) -> list[Mention]:
         """The terms in the text; none overlap."""
@@ -85,15 +98,21 @@ class PhraseFinder:
         mentions: list[Mention] = []
         start = 0
         while start < len(words):
-            for length in range(min(self._longest, len(words) - start), 0, -1):
-                phrase = " ".join(words[start : start + length])
-                if mention := self._look_up(phrase, may_fold=may_fold):
-                    mentions.append(mention)
-                    start += length
-                    break
-            else:
+            mention = self._longest_at(words[start : start + self._longest], may_fold=may_fold)
+            if mention is None:
                 start += 1
+                continue
+            mentions.append(mention)
+            start += mention.phrase.count(" ") + 1
         return mentions
+
+    def _longest_at(self, words: Sequence[str], *, may_fold: bool) -> Mention | None:
+        """The longest term that the words begin with; a misspelt one only where no other is found."""
+        phrases = [" ".join(words[:length]) for length in range(len(words), 0, -1)]
+        for phrase in phrases:
+            if mention := self._look_up(phrase, may_fold=may_fold):
+                return mention
+        return next((mention for phrase in phrases if (mention := self._look_up_misspelt(phrase))), None)
 
     def _look_up(self, phrase: str, *, may_fold: bool) -> Mention | None:
         if names := self._exact.get(phrase) or self._single.get(singular(phrase)):
@@ -102,8 +121,46 @@ class PhraseFinder:
             return Mention(phrase, tuple(names), is_exact=False)
         return None
 
+    def _look_up_misspelt(self, phrase: str) -> Mention | None:
+        folded = fold_text(phrase)
+        least = _MIN_MISSPELT_PHRASE_LETTERS if " " in folded else _MIN_MISSPELT_LETTERS
+        if len(folded) < least or all(self._is_word(word) for word in folded.split()):
+            return None
+        near = [
+            known
+            for known in self._spellings.get(folded[0], ())
+            if _differs_by_one(folded, known) or _differs_by_one(singular(folded), known)
+        ]
+        names = dict.fromkeys(name for known in near for name in self._folded[known])
+        return Mention(phrase, tuple(names), is_exact=False) if names else None
+
+    def _is_word(self, word: str) -> bool:
+        return word in self._words or singular(word) in self._words
+
 
 def _note(index: dict[str, list[str]], phrase: str, name: str) -> None:
     names = index.setdefault(phrase, [])
     if name not in names:
         names.append(name)
+
+
+def _by_first_letter(phrases: Iterable[str]) -> dict[str, list[str]]:
+    """Those that are long enough to be recognised when misspelt."""
+    grouped: dict[str, list[str]] = {}
+    for phrase in phrases:
+        if len(phrase) >= _MIN_SPELLING_LETTERS:
+            grouped.setdefault(phrase[0], []).append(phrase)
+    return grouped
+
+
+def _differs_by_one(typed: str, known: str) -> bool:
+    """Whether one letter (or space) is wrong, missing or too many, or two neighbours are swapped; true if equal."""
+    if abs(len(typed) - len(known)) > 1:
+        return False
+    start = 0
+    while start < min(len(typed), len(known)) and typed[start] == known[start]:
+        start += 1
+    first, second = typed[start:], known[start:]
+    while first and second and first[-1] == second[-1]:
+        first, second = first[:-1], second[:-1]
+    return max(len(first), len(second)) <= 1 or (len(first) == 2 and first == second[::-1])

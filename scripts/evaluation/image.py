@@ -214,6 +214,12 @@ class ImageEvaluation:
             bound = self._embedder.calibrations[kind].cosine(0.7)
             figures.append(Share(f"similarity ≥ 0.7, {kind}, same kind", int((right >= bound).sum()), len(right)))
             figures.append(Share(f"similarity ≥ 0.7, {kind}, other kind", int((wrong >= bound).sum()), len(wrong)))
+        bound = self._embedder.calibrations[QueryKind.TEXT].cosine(0.7)
+        absent = self._words["photos"]["absent_from_lost_found"]
+        for language in _LANGUAGES:
+            best = [float((self._lost.vectors @ self._embed_text(entry[language])).max()) for entry in absent]
+            silent = sum(cosine < bound for cosine in best)
+            figures.append(Share(f"{language} words for what no photo shows, nothing found at 0.7", silent, len(best)))
         return figures
 
 

@@ -25,7 +25,9 @@ TERMS = {
         ("v\u0069\u0301", "ví"),  # i with a combining accent
         ("T-Shirt_blue", "t-shirt blue"),
         ("…", ""),
-        ("khoảng", "khoảng"),  # the tone stands on the second vowel where a consonant follows
+        ("khoảng", "khoảng"),  # the tone stands on the second vowel where another letter follows
+        ("điện thọai", "điện thoại"),
+        ("bàn tòan màu", "bàn toàn màu"),
     ],
 )
 def test_normalise_text(text: str, normal: str) -> None:
@@ -67,6 +69,48 @@ def test_singular(plural: str, single: str) -> None:
 )
 def test_find(text: str, names: list[str]) -> None:
     assert [name for mention in PhraseFinder(TERMS).find(text) for name in mention.names] == names
+
+
+MISSPELT = {
+    "umbrella": ("umbrella",),
+    "laptop": ("laptop",),
+    "suitcase": ("suitcase", "vali"),
+    "plate": ("plate",),
+    "keys": ("chìa khóa",),
+    "mouse": ("mouse",),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("umberella", ["umbrella"]),  # one letter too many
+        ("my umbrela", ["umbrella"]),  # one is missing
+        ("suitcaze", ["suitcase"]),  # one is wrong
+        ("suticases", ["suitcase"]),  # two are swapped, and there are several
+        ("lap top", ["laptop"]),
+        ("chia khao", ["keys"]),
+        ("mbrella", []),  # the first letter is seldom wrong, and other words begin otherwise
+        ("umbrellllla", []),
+        ("moose", []),  # short words have too many neighbours
+        ("planes", []),  # a word of its own
+        ("suitcase planes", ["suitcase"]),
+    ],
+)
+def test_a_misspelt_term_is_found_unless_it_is_another_word(text: str, names: list[str]) -> None:
+    finder = PhraseFinder(MISSPELT, beside=["plane, carpenter's plane"])
+    assert [name for mention in finder.find(text) for name in mention.names] == names
+
+
+def test_what_is_spelt_right_wins_over_what_may_be_misspelt() -> None:
+    finder = PhraseFinder({"glasses": ("glasses",), "classes": ("glassed",)}, beside=[])
+    [mention] = finder.find("glasses")
+    assert mention.names == ("glasses",)
+    assert mention.is_exact
+
+
+def test_only_a_finder_that_knows_other_words_forgives_misspellings() -> None:
+    assert PhraseFinder(MISSPELT).find("umberella") == []
 
 
 def test_a_term_may_mean_several_things() -> None:

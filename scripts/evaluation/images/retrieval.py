@@ -14,6 +14,9 @@ from app.core.image_embedding import SimilarityCalibration
 from app.core.types import FloatArray, Image
 
 _BATCH = 8
+# A picture of another kind is the likelier one beforehand. With a half, many searches for what no photo shows find
+# something at 0.7; with three quarters, suitcases are not found there.
+_WRONG_SHARE = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ def precision_by_words(
 
 
 def fit_calibration(right: FloatArray, wrong: FloatArray) -> SimilarityCalibration:
-    """Logistic regression by Newton's method; right and wrong hits weigh the same, however many there are of each."""
+    """Logistic regression by Newton's method; the wrong hits weigh twice as much as the right ones, however many there
+    are of each."""
     x = np.concatenate([right, wrong]).astype(np.float64)
     y = np.concatenate([np.ones(len(right)), np.zeros(len(wrong))])
-    weight = np.where(y == 1, 0.5 / len(right), 0.5 / len(wrong))
+    weight = np.where(y == 1, (1 - _WRONG_SHARE) / len(right), _WRONG_SHARE / len(wrong))
     design = np.stack([x, np.ones_like(x)], axis=1)
     beta = np.zeros(2)
     for _ in range(50):
