@@ -145,13 +145,18 @@ class Cache:
         except BackendUnavailable:
             return None
 
-    async def remember_newest(self, key: str, value: str, *, version: int) -> None:
-        """Keep a value unless one of the same or a higher version is there; silent where Redis is down."""
+    async def remember_newest(self, key: str, value: str, *, version: int) -> bool:
+        """Keep a value unless one of the same or a higher version is there.
+
+        Returns:
+            Whether Redis now holds this value or a newer one; False where it is down.
+        """
         try:
             async with self._call():
                 await self._keep_newest(keys=[self.PREFIX + key], args=[version, value, round(self.ttl_s * 1000)])
         except BackendUnavailable:
-            return
+            return False
+        return True
 
     async def forget(self, *keys: str) -> None:
         """``delete``, silent where Redis is down: so only for keys whose staleness is bounded by their lifetime."""

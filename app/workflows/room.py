@@ -24,7 +24,7 @@ from app.services.audit import record_deed
 from app.services.cache import Cache
 from app.services.database import Connection, Database
 from app.services.message_queue import publish_event
-from app.services.room_cache import find_room_state, remember_room_state
+from app.services.room_cache import RoomCache
 from app.services.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.services.storage import ObjectStorage
 from app.utils import clock, metrics
@@ -103,7 +103,7 @@ class RoomWorkflow:
         self._model = model
         self._rules = rules
         self._database = database
-        self._cache = cache
+        self._cache = RoomCache(cache)
         self._storage = storage
         self._zone = zone
         self._max_pixels = max_pixels
@@ -140,7 +140,7 @@ class RoomWorkflow:
         except BaseException:
             await self._undo(keys)
             raise
-        await remember_room_state(self._cache, state)
+        await self._cache.remember(state)
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
 
@@ -150,13 +150,13 @@ class RoomWorkflow:
         Raises:
             NotFound: the room was never analysed nor spoken of.
         """
-        state = await find_room_state(self._cache, room_number)
+        state = await self._cache.find(room_number)
         if state is None:
             async with self._database.connection() as connection:
                 state = await room_store.find_state(connection, room_number)
             if state is None:
                 raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
-            await remember_room_state(self._cache, state)
+            await self._cache.remember(state)
         return state
 
     async def board(self, *, status: RoomStatus | None, cursor: str | None, limit: int) -> RoomPage:
@@ -210,7 +210,7 @@ class RoomWorkflow:
             await record_deed(
                 connection, "room.feedback", subject=room_number, actor=actor, details={"status": feedback.status}
             )
-        await remember_room_state(self._cache, state)
+        await self._cache.remember(state)
         return state
 
     async def _require_analysis(self, connection: Connection, room_number: str, analysis_id: int | None) -> None:

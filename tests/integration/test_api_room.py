@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from app.config import Settings
 from app.core.types import Image
 from app.services.cache import Cache
 from app.services.database import Database
-from app.services.room_cache import find_room_state, remember_room_state
+from app.services.room_cache import RoomCache
 from app.workflows.room import RoomPhotoRetention
 from tests.backends import RunningBackends
 from tests.integration.conftest import Start
@@ -398,20 +399,38 @@ def test_without_redis_the_state_comes_from_the_record(start_service: Start, bac
     with start_service(BACKEND_TIMEOUT_S=1.0) as service:
         analyze(service.client, "201")
         with backends.without("valkey"):
+            assert analyze(service.client, "202").status_code == 200
+            assert service.client.get(f"{API}/status/202").status_code == 200
             assert correct(service.client, "201", status="maintenance").status_code == 200
             assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
 
 
+def test_a_state_that_redis_missed_is_not_taken_from_it_afterwards(
+    start_service: Start, backends: RunningBackends
+) -> None:
+    with start_service(BACKEND_TIMEOUT_S=1.0) as service:
+        correct(service.client, "201", status="clean")
+        assert service.client.get(f"{API}/status/201").json()["status"] == "clean"
+        with backends.frozen("valkey"):
+            for status in ("dirty", "maintenance"):  # the second is not even sent: Redis is left alone for a moment
+                assert correct(service.client, "201", status=status).status_code == 200
+            assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
+        for _ in range(30):
+            assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
+            time.sleep(0.1)
+
+
 async def test_an_older_state_never_replaces_a_newer_one_in_redis(settings: Settings, client: httpx.Client) -> None:
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=60)
+    rooms = RoomCache(cache)
     states = []
     for status in ("dirty", "clean"):
         await asyncio.to_thread(correct, client, "201", status=status)
-        states.append(await find_room_state(cache, "201"))
+        states.append(await rooms.find("201"))
     old, new = states
     assert old is not None
-    await remember_room_state(cache, old)
-    assert await find_room_state(cache, "201") == new
+    await rooms.remember(old)
+    assert await rooms.find("201") == new
     await cache.close()
 
 
