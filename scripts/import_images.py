@@ -25,6 +25,7 @@ from app.config import Settings, load_settings
 from app.dependencies import open_resources
 from app.errors import VisionError
 from app.services.image_store import ImageDetails
+from app.utils.logging import setup_logging
 from app.workflows.image_import import ImageImporter, Imported, ImportJournal, find_pictures
 
 CATEGORIES = ("room", "lost_found", "amenity")
@@ -105,6 +106,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Exit status 1 where files were refused, 2 where the run could not go on."""
     options = _parse(arguments)
+    setup_logging(level="WARNING")  # one line where a backend fails, and nothing between the lines of a progress bar
     console = Console()
     try:
         settings = load_settings(OCR_ENABLED=False)  # no document is read here

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from app.config import Settings, load_settings
 from app.dependencies import open_vectors
 from app.errors import VisionError
+from app.utils.logging import setup_logging
 
 
 async def create_collections(settings: Settings) -> None:
@@ -28,6 +29,7 @@ async def create_collections(settings: Settings) -> None:
 
 
 def main() -> int:
+    setup_logging(level="WARNING")  # or Milvus's client prints a traceback for each alias that is not there yet
     try:
         asyncio.run(create_collections(load_settings()))
     except VisionError as error:

@@ -28,6 +28,7 @@ from app.core.inference import InferencePool
 from app.dependencies import open_backends, open_loader
 from app.errors import VisionError
 from app.ml_models.factories.image import build_image_embedder
+from app.utils.logging import setup_logging
 from app.workflows.reindexing import ImageReindexer
 
 ALIAS = "image_embeddings"
@@ -80,6 +81,7 @@ def main() -> int:
     parser.add_argument("--collection", default=ALIAS, help="only image_embeddings can be re-embedded")
     parser.add_argument("--drop-old", action="store_true", help="remove the old model's collection afterwards")
     options = parser.parse_args()
+    setup_logging(level="WARNING")  # one line where a backend fails, and nothing between the lines of a progress bar
     console = Console()
     if options.collection != ALIAS:
         print(

@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx
+from minio import Minio
 from pydantic import SecretStr
 from pymilvus import MilvusClient
 from redis import Redis
 
 from app.config import Settings
-from app.services.vector_collections import GRPC_OPTIONS
+from app.services.vector_collections import GRPC_OPTIONS, CollectionSpec
 
 R = TypeVar("R")
 
@@ -96,6 +97,32 @@ class Records:
         )
         return sorted(row["vector_id"] for row in found)
 
+    def objects(self, prefix: str) -> list[str]:
+        """The keys of all stored objects below a prefix."""
+        settings = self._settings
+        store = Minio(
+            settings.MINIO_ENDPOINT,
+            access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+            secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+            secure=settings.MINIO_SECURE,
+        )
+        return sorted(str(found.object_name) for found in store.list_objects(settings.MINIO_BUCKET, prefix, True))
+
+    def make_image_collection(self, spec: CollectionSpec) -> str:
+        """A collection of another model; its name."""
+        index = self._milvus.prepare_index_params()
+        index.add_index("embedding", **spec.index.build_params())
+        self._milvus.create_collection(spec.collection, schema=spec.schema, index_params=index)
+        return spec.collection
+
+    def serve_image_collection(self, name: str) -> None:
+        """Let searches look into that collection."""
+        self._milvus.alter_alias(name, "image_embeddings")
+
+    def image_collection(self) -> str:
+        """The collection that searches look into."""
+        return str(self._milvus.describe_alias("image_embeddings")["collection_name"])
+
     def clear(self) -> None:
         """Forget everybody and everything."""
         self.rows(f"TRUNCATE {', '.join(_TABLES)}")
@@ -126,6 +153,22 @@ class Records:
             for name, value in self._settings.model_dump().items()
         }
         return {**os.environ, **{name: _as_variable(value) for name, value in plain.items()}}
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A script on these backends that a test may kill."""
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=PROJECT_DIR,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of the scripts on these backends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -402,6 +403,7 @@ def service(start_service: Start) -> Iterator[Service]:
 def test_an_outage_while_indexing_leaves_nothing_half_done(
     service: Service, backends: RunningBackends, name: BackendName
 ) -> None:
+    before = set(service.records.objects("lost-found/"))
     with backends.without(name):
         assert_problem(index(service.client, coffee()), 503, "backend_unavailable")
     assert service.records.count("image_metadata") == 0
@@ -410,6 +412,32 @@ def test_an_outage_while_indexing_leaves_nothing_half_done(
     Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=40)
     assert len(service.records.image_vectors()) == 1
     assert len(found(service.client)) == 1
+    [row] = service.records.rows("SELECT object_key, thumbnail_key FROM image_assets")
+    assert set(service.records.objects("lost-found/")) - before == set(row.values())
+
+
+def test_a_service_killed_in_the_middle_of_indexing_leaves_no_half_picture(start_service: Start) -> None:
+    with start_service() as service:
+        records = service.records
+        acknowledged: list[str] = []
+        with records.separate_process() as (process, client):
+            killer = threading.Timer(0.7, process.kill)
+            killer.start()
+            for number in range(1000):
+                try:
+                    answer = index(client, tinted(number % 180), allow_duplicate=True)
+                except httpx.HTTPError:
+                    break
+                assert answer.status_code == 200
+                acknowledged.append(answer.json()["image_id"])
+            killer.join()
+        stored = {row["id"] for row in records.rows("SELECT id FROM image_metadata")}
+        assert stored >= set(acknowledged)
+        assert records.count("image_metadata") == records.count("image_assets")
+        assert set(found(service.client, top_k=100)) == stored
+        for image_id in stored:
+            shown = service.client.get(f"{API}/{image_id}").json()
+            assert httpx.get(shown["url"]).status_code == httpx.get(shown["thumbnail_url"]).status_code == 200
 
 
 def test_searching_needs_no_object_store(service: Service, backends: RunningBackends) -> None:

@@ -10,9 +10,10 @@ import cv2
 import httpx
 import pytest
 
+from app.services.vector_db import image_collection
 from tests.integration.conftest import Start
 from tests.integration.live import serving
-from tests.integration.records import Records
+from tests.integration.records import Records, free_port
 from tests.integration.test_api_image import API, found, indexed, tinted
 from tests.photos import astronaut, coffee, group
 
@@ -58,6 +59,57 @@ def test_a_journal_that_was_cut_short_is_read_as_far_as_it_goes(records: Records
     answer = run_import(records, folder)
     assert "3 pictures to index, 1 done before" in answer.stdout
     assert records.count("image_metadata") == 1
+
+
+def test_an_import_that_was_killed_goes_on_and_stores_each_picture_once(
+    client: httpx.Client, records: Records, tmp_path: Path
+) -> None:
+    hues = range(0, 160, 4)
+    for hue in hues:
+        cv2.imwrite(str(tmp_path / f"{hue:03}.png"), tinted(hue))
+    journal = tmp_path / ".cv-import-amenity.jsonl"
+
+    def finished() -> int:
+        return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
+
+    arguments = ("scripts/import_images.py", str(tmp_path), "--category", "amenity")
+    with records.running(*arguments) as process:
+        Records.wait_until(lambda: finished() >= 5, timeout_s=60)
+        process.kill()
+    assert 5 <= records.count("image_metadata") < len(hues)
+    done = finished()
+    again = records.run(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(hues) - done} pictures to index, {done} done before" in again.stdout
+    assert records.count("image_metadata") == len(hues)
+    assert len(set(found(client, category="amenity", top_k=100))) == len(hues)
+
+
+def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
+    client: httpx.Client, records: Records
+) -> None:
+    ids = {indexed(client, tinted(hue)) for hue in range(0, 160, 4)}
+    current = records.image_collection()
+    records.rows("UPDATE image_assets SET model_id = 'of-yesterday'")
+    records.serve_image_collection(records.make_image_collection(image_collection("of-yesterday", 768)))
+    try:
+        refused = records.run("-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(free_port()))
+        assert refused.returncode != 0
+        assert "python scripts/reindex.py" in refused.stdout + refused.stderr
+        with records.running("scripts/reindex.py") as process:
+            Records.wait_until(lambda: records.count("image_reindex") > 0, timeout_s=60)
+            process.kill()
+        staged = {row["vector_id"] for row in records.rows("SELECT vector_id FROM image_reindex")}
+        assert 0 < len(staged) < len(ids)
+        assert records.image_collection() != current  # searches have not been switched
+        answer = records.run("scripts/reindex.py")
+        assert answer.returncode == 0, answer.stderr
+        assert f"{len(ids)} pictures switched" in answer.stdout
+        assert records.image_collection() == current
+    finally:
+        records.serve_image_collection(current)
+    assert staged < {row["vector_id"] for row in records.rows("SELECT vector_id FROM image_metadata")}
+    assert set(found(client, top_k=100)) == ids
 
 
 def test_pictures_of_another_model_are_embedded_anew(client: httpx.Client, records: Records) -> None:
