@@ -57,16 +57,16 @@ async def publish_event(
         "schema_version": SCHEMA_VERSION,
         "occurred_at": clock.iso(occurred_at),
     }
+    # The notification wakes the relay at commit; a lost one only costs the relay's polling interval.
     await connection.execute(
-        "INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) VALUES ($1, $2, $3, $4, $5)",
+        "WITH written AS (INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
+        "VALUES ($1, $2, $3, $4, $5) RETURNING event_id) SELECT pg_notify('cv_outbox', '') FROM written",
         event_id,
         event_type,
         key,
         body,
         occurred_at,
     )
-    # Wakes the relay at commit; a lost notification only costs the relay's polling interval.
-    await connection.execute("SELECT pg_notify('cv_outbox', '')")
     metrics.events_total.labels(event_type).inc()
     return event_id
 
