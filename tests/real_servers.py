@@ -14,34 +14,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.local.errors import LocalStackError
 from scripts.local.layout import Layout
-from scripts.local.ports import LOOPBACK, choose_free_port, is_free
+from scripts.local.ports import LOOPBACK, choose_free_port
 from scripts.local.processes import Command
 from scripts.local.server import Server, server_environment
 from scripts.local.stack import LocalStack
 from scripts.local.valkey import ValkeyServer
 
 _PROBE_TIMEOUT_S = 2.0
-_ETCD_PEER_PORT = 2380
+
+# Milvus' own etcd would always take 2379 and 2380, and so leave room for one Milvus a machine.
+_ETCD_CONFIGURATION = """
+name: default
+listen-client-urls: http://127.0.0.1:{client}
+advertise-client-urls: http://127.0.0.1:{client}
+listen-peer-urls: http://127.0.0.1:{peer}
+initial-advertise-peer-urls: http://127.0.0.1:{peer}
+initial-cluster: default=http://127.0.0.1:{peer}
+"""
 
 # What the package's own command does, but in one process, which can be stopped, frozen and killed as such. The package
 # chooses free ports for the many parts, before each start.
 _LAUNCHER = """
 import os, sys
 import milvus
-data_dir, port, health_port = sys.argv[1:]
+data_dir, port, health_port, etcd_configuration = sys.argv[1:]
 config = milvus.MilvusServerConfig()
 config.configs["data_dir"] = data_dir
 config.resolve_storage()
-config.set("proxy_port", int(port))
 config.resolve()
+config.set("proxy_port", int(port))  # now: it would take another where a connection of the last run lingers on this one
+config.write_config()
 milvus._initialize_data_files(config.base_data_dir)
 program = os.path.join(config.base_data_dir, "bin", "milvus")
 os.chdir(config.base_data_dir)
 environment = dict(
     os.environ,
     DEPLOY_MODE="STANDALONE",
+    COMMON_SESSION_TTL="10",
+    ETCD_CONFIG_PATH=etcd_configuration,
     METRICS_PORT=health_port,
     MILVUS_RUN_DIR=os.path.join(config.base_data_dir, "run"),
     LD_LIBRARY_PATH=os.path.dirname(program),
@@ -57,19 +68,25 @@ class MilvusStandalone:
     layout: Layout
     port: int
     health_port: int
+    etcd_ports: tuple[int, int]
     python: Path
     name: str = "milvus"
     label: str = "Milvus"
 
     def prepare(self) -> None:
-        """Nothing but a look: its etcd always takes one certain port for its peers, so one at a time can run here."""
-        if not is_free(_ETCD_PEER_PORT):
-            raise LocalStackError(f"Milvus needs port {_ETCD_PEER_PORT} for its etcd; another process has it.")
+        """Tell its etcd which ports to take."""
+        client, peer = self.etcd_ports
+        self._etcd_configuration.write_text(_ETCD_CONFIGURATION.format(client=client, peer=peer), encoding="utf-8")
+
+    @property
+    def _etcd_configuration(self) -> Path:
+        return self.layout.data_dir / "etcd.yaml"
 
     def command(self) -> Command:
         data_dir = self.layout.data_dir / "milvus-standalone"
+        ports = [str(self.port), str(self.health_port)]
         return Command(
-            argv=[str(self.python), "-c", _LAUNCHER, str(data_dir), str(self.port), str(self.health_port)],
+            argv=[str(self.python), "-c", _LAUNCHER, str(data_dir), *ports, str(self._etcd_configuration)],
             environment=server_environment(GOMAXPROCS="2"),
             directory=self.layout.data_dir,
             log_path=self.layout.log_file(self.name),
@@ -135,7 +152,10 @@ class RealStack(LocalStack):
         python, redis = os.environ.get("CV_TEST_MILVUS_PYTHON"), os.environ.get("CV_TEST_REDIS_SERVER")
         if server.name == "milvus" and python:
             taken = [port for port in ports.values() if port]
-            return MilvusStandalone(self.layout, ports["milvus"], choose_free_port(taken), Path(python).absolute())
+            for _ in range(3):
+                taken.append(choose_free_port(taken))
+            health, etcd = taken[-3], (taken[-2], taken[-1])
+            return MilvusStandalone(self.layout, ports["milvus"], health, etcd, Path(python).absolute())
         if isinstance(server, ValkeyServer) and redis:
             return RedisServer(server, Path(redis))
         return server

@@ -12,8 +12,8 @@ from app.services.cache import Cache
 from app.services.database import Database
 from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
-from app.services.vector_collections import VectorIndex
 from app.services.vector_db import VectorDBService, face_collection, image_collection
+from app.services.vector_index import VectorIndex
 from app.workflows.health import Ping
 
 

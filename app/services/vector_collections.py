@@ -12,7 +12,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 
 import grpc
@@ -22,6 +21,7 @@ from pymilvus.client.types import Status
 from app.core.types import FloatArray
 from app.errors import ConfigurationError
 from app.services.calls import backend_call
+from app.services.vector_index import VectorIndex
 
 BACKEND = "vector_db"
 
@@ -42,31 +42,9 @@ GRPC_OPTIONS = {
 
 _NOT_LOADED = 101
 _NOT_FOUND = 100
-_EF_SEARCH = 128
-_LISTS = 128
+_OPENING_S = 30.0  # a Milvus server takes seconds to make, index and load even an empty collection
+_NO_ROW = "id in [-1]"  # ids that Milvus gives are positive
 _MAX_WINDOW = 16_384  # rows that Milvus gives in one answer
-
-
-class VectorIndex(StrEnum):
-    """How a collection is searched.
-
-    ``HNSW`` is the spec's, for a Milvus server. ``EXACT`` looks into every inverted list, and so at every row: the
-    choice for Milvus Lite, whose HNSW takes minutes to rebuild after a compaction and under filters finds only 80 to
-    95 % of the ten nearest. Looking at all of 100 000 rows costs it 0.1 s, most of which any search costs there.
-    """
-
-    HNSW = "HNSW"
-    EXACT = "EXACT"
-
-    def build_params(self) -> dict[str, Any]:
-        """For ``add_index``."""
-        if self is VectorIndex.EXACT:
-            return {"index_type": "IVF_FLAT", "metric_type": "COSINE", "params": {"nlist": _LISTS}}
-        return {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 16, "efConstruction": 200}}
-
-    def search_params(self, limit: int) -> dict[str, int]:
-        """How much to look at for ``limit`` hits."""
-        return {"nprobe": _LISTS} if self is VectorIndex.EXACT else {"ef": max(_EF_SEARCH, limit)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +80,19 @@ def any_of(field: str, values: Sequence[str]) -> str:
     return f"{field} in [{', '.join(quote(value) for value in values)}]"
 
 
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Whoever waited has the exception; one that nobody waited for must not be reported as lost."""
+    if not task.cancelled():
+        task.exception()
+
+
 class VectorCollection:
     """Insert, search, delete and count in one collection.
 
     Args:
         client: shared by all collections of a server.
         blocking_client: opens a synchronous one, for what the asynchronous cannot do.
-        timeout_s: limit of one call, healing included.
+        timeout_s: limit of one call, healing included. Making and loading a collection may take longer.
     """
 
     def __init__(
@@ -124,9 +108,10 @@ class VectorCollection:
         self._timeout_s = timeout_s
         # No retries inside the client: it would go on past the caller's time limit.
         self._options = {"timeout": timeout_s, "retry_times": 0}
+        self._opening_options = {"timeout": _OPENING_S, "retry_times": 0}
         self.spec = spec
         self._ready = False
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
@@ -140,11 +125,23 @@ class VectorCollection:
             ConfigurationError: the alias belongs to another model's collection.
             BackendUnavailable: Milvus does not answer.
         """
-        async with self._opening:
-            if not self._ready:
-                async with self._call():
-                    await self._create_and_load()
-                self._ready = True
+        await self._open(timeout_s=_OPENING_S)
+
+    async def close(self) -> None:
+        """Give up an opening that is still going on."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+
+    async def _open(self, *, timeout_s: float) -> None:
+        """Wait for the opening at most that long; it goes on beside, so that a later call finds it done."""
+        if self._ready:
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._create_and_load(), name=f"open {self.spec.alias}")
+            self._opening.add_done_callback(_look_at)
+        async with backend_call(BACKEND, timeout_s=timeout_s, failures=FAILURES):
+            await asyncio.shield(self._opening)
 
     async def _create_and_load(self) -> None:
         current = await self.current_collection()
@@ -155,12 +152,13 @@ class VectorCollection:
                 code="model_changed",
             )
         await self.create(alias=current is None)
+        self._ready = True
 
     async def open_beside(self) -> None:
         """Make and load this model's collection while the public name stays with another's, to fill it."""
-        async with self._opening, self._call():
+        async with backend_call(BACKEND, timeout_s=_OPENING_S, failures=FAILURES):
             await self.create(alias=False)
-            self._ready = True
+        self._ready = True
 
     async def take_alias(self) -> None:
         """Give the public name to this model's collection, in one step."""
@@ -177,7 +175,7 @@ class VectorCollection:
             await asyncio.to_thread(self._create_blocking)
         if alias:
             await self._client.create_alias(name, self.spec.alias, **self._options)
-        await self._client.load_collection(name, **self._options)
+        await self._client.load_collection(name, **self._opening_options)
 
     def _create_blocking(self) -> None:
         # The asynchronous client asks for timestamps while it builds the index, which Milvus Lite does not give.
@@ -190,7 +188,7 @@ class VectorCollection:
                 schema=self.spec.schema,
                 index_params=index,
                 consistency_level="Session",
-                timeout=self._timeout_s,
+                timeout=_OPENING_S,
             )
         finally:
             client.close()
@@ -207,8 +205,7 @@ class VectorCollection:
 
     @asynccontextmanager
     async def _loaded(self) -> AsyncIterator[str]:
-        if not self._ready:
-            await self.open()
+        await self._open(timeout_s=self._timeout_s)
         async with self._call():
             yield self.spec.collection
 
@@ -283,9 +280,12 @@ class VectorCollection:
         return await self.query(f"id > {after_id}", fields=("id", *fields), limit=limit)
 
     async def delete(self, expression: str) -> None:
-        """Remove the rows for which the expression holds; none is no error."""
+        """Remove the rows for which the expression holds; none is no error. On return no search finds them any more."""
         async with self._loaded():
             await self._twice(self._client.delete, {"filter": expression})
+            # Milvus answers before its query nodes have the deletion, with a timestamp that the same session's searches
+            # do not wait for (seen with 2.3.5). A strong read does wait, and what it has seen every later search sees.
+            await self._twice(self._client.query, {"filter": _NO_ROW, "limit": 1, "consistency_level": "Strong"})
 
     async def flush(self) -> None:
         """Seal what was inserted into an indexed segment; for bulk jobs, never per request."""

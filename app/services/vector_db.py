@@ -17,9 +17,9 @@ from app.services.vector_collections import (
     GRPC_OPTIONS,
     CollectionSpec,
     VectorCollection,
-    VectorIndex,
     any_of,
 )
+from app.services.vector_index import VectorIndex
 
 FACE_FIELDS = ("vector_id", "employee_id")
 _MAX_TAGS_BYTES = 8192
@@ -260,4 +260,6 @@ class VectorDBService:
             await self.client.list_collections(timeout=self._timeout_s, retry_times=0)
 
     async def close(self) -> None:
+        for collection in self.collections:
+            await collection.close()
         await self.client.close()

@@ -45,6 +45,10 @@ def uri(backends: RunningBackends) -> str:
 async def vectors(uri: str, alias: str) -> AsyncIterator[VectorDBService]:
     service = service_for(uri, "model-a", alias=alias)
     yield service
+    for collection in service.collections:  # a Milvus server works on every loaded one, seen or not
+        if await collection.current_collection() is not None:
+            await service.client.drop_alias(collection.spec.alias)
+            await service.client.drop_collection(collection.spec.collection)
     await service.close()
 
 
