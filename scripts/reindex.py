@@ -1,13 +1,18 @@
-"""Re-embed the indexed pictures with the settings' model pack, and switch the searches over to the new vectors.
+"""Move to the settings' model pack what was stored with another: the indexed pictures, or the enrolled people.
 
 python scripts/reindex.py
+python scripts/reindex.py --collection face_embeddings
 
 Needed after MODEL_PACK, or the model of a pack, has changed: vectors of two models can't be compared, so the service
-refuses to start until this has run. It reads the stored originals, may be interrupted and started again, and may run
-beside a service of the old pack, which goes on finding everything until it is restarted with the new one. The old
-collection is kept until --drop-old.
+refuses to start until this has run. Both may be interrupted and started again. The way back is the same command with
+the old MODEL_PACK.
 
-Faces can't be re-embedded, because their photos are not kept: after a change of the face model, enrol people again.
+Pictures: the stored originals are embedded anew, also beside a service of the old pack, which goes on finding
+everything until it is restarted with the new one. The old collection is kept until --drop-old.
+
+Faces: only crops of faces can be embedded anew, where FACE_KEEP_CROPS kept them. Everybody else is listed, and has to
+be enrolled again. A service of the old pack that still runs recognises nobody from then on. PostgreSQL keeps the old
+templates for the way back, so the old collection goes at once.
 """
 
 from __future__ import annotations
@@ -27,22 +32,53 @@ from app.config import Settings, load_settings
 from app.core.inference import InferencePool
 from app.dependencies import open_backends, open_loader
 from app.errors import VisionError
+from app.ml_models.factories.face import build_face_engines
 from app.ml_models.factories.image import build_image_embedder
 from app.utils.logging import setup_logging
+from app.workflows.face_migration import FaceMigration, Move
 from app.workflows.reindexing import ImageReindexer
 
-ALIAS = "image_embeddings"
+IMAGES, FACES = "image_embeddings", "face_embeddings"
+
+
+def _open_pool(stack: AsyncExitStack, settings: Settings) -> InferencePool:
+    pool = InferencePool(
+        threads=settings.MAX_WORKERS, queue_size=settings.INFERENCE_QUEUE_SIZE, deadline_s=settings.INFERENCE_DEADLINE_S
+    )
+    stack.callback(pool.close)
+    return pool
+
+
+async def move_faces(settings: Settings, console: Console) -> Move:
+    """Let the settings' face model take over."""
+    async with AsyncExitStack() as stack:
+        pool = _open_pool(stack, settings)
+        engines = build_face_engines(open_loader(settings, streams=pool.thread_count))
+        backends = await open_backends(stack, settings)
+        faces = backends.vectors.faces
+        previous = await faces.current_collection()
+        move = await FaceMigration(
+            pool=pool,
+            engine=engines.recognition,
+            database=backends.database,
+            vectors=backends.vectors,
+            storage=backends.storage,
+            cache=backends.cache,
+            max_pixels=settings.MAX_IMAGE_PIXELS,
+        ).run()
+        if previous not in (None, faces.spec.collection):
+            await backends.vectors.client.drop_collection(previous)
+        console.print(
+            f"{move.counting} templates count, {move.embedded} of them embedded anew from kept crops; "
+            f"{FACES} is {faces.spec.collection}."
+        )
+        return move
 
 
 async def reindex(settings: Settings, console: Console, *, drop_old: bool) -> list[str]:
     """Ids of the pictures that could not be embedded anew."""
     async with AsyncExitStack() as stack:
-        pool = InferencePool(
-            threads=settings.MAX_WORKERS,
-            queue_size=settings.INFERENCE_QUEUE_SIZE,
-            deadline_s=settings.INFERENCE_DEADLINE_S,
-        )
-        stack.callback(pool.close)
+        pool = _open_pool(stack, settings)
         embedder = build_image_embedder(open_loader(settings, streams=pool.thread_count))
         backends = await open_backends(stack, settings)
         reindexer = ImageReindexer(
@@ -58,7 +94,7 @@ async def reindex(settings: Settings, console: Console, *, drop_old: bool) -> li
         lost = await _embed_all(reindexer, console)
         switched = await reindexer.switch()
         current = backends.vectors.images.spec.collection
-        console.print(f"{switched} pictures switched; {ALIAS} is {current}.")
+        console.print(f"{switched} pictures switched; {IMAGES} is {current}.")
         if previous not in (None, current):
             if drop_old:
                 await backends.vectors.client.drop_collection(previous)
@@ -76,28 +112,31 @@ async def _embed_all(reindexer: ImageReindexer, console: Console) -> list[str]:
 
 
 def main() -> int:
-    """Exit status 1 where pictures could not be embedded, 2 where nothing could be done."""
+    """Exit status 1 where pictures or people are left, 2 where nothing could be done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collection", default=ALIAS, help="only image_embeddings can be re-embedded")
-    parser.add_argument("--drop-old", action="store_true", help="remove the old model's collection afterwards")
+    parser.add_argument("--collection", default=IMAGES, choices=[IMAGES, FACES], help="what to move")
+    parser.add_argument("--drop-old", action="store_true", help="remove the old collection of pictures afterwards")
     options = parser.parse_args()
     setup_logging(level="WARNING")  # one line where a backend fails, and nothing between the lines of a progress bar
-    console = Console()
-    if options.collection != ALIAS:
-        print(
-            f"reindex: {options.collection} can't be re-embedded: the photos of faces are not kept. Enrol people again "
-            "with the new model, or go back to the old MODEL_PACK.",
-            file=sys.stderr,
-        )
-        return 2
+    console = Console(soft_wrap=True)
     try:
-        lost = asyncio.run(reindex(load_settings(), console, drop_old=options.drop_old))
+        left = _move(options, console)
     except VisionError as error:
         print(f"reindex: {error.message}", file=sys.stderr)
         return 2
-    for image_id in lost:
-        print(f"reindex: the original of {image_id} is missing or damaged; index it again.", file=sys.stderr)
-    return 1 if lost else 0
+    for line in left:
+        print(f"reindex: {line}", file=sys.stderr)
+    return 1 if left else 0
+
+
+def _move(options: argparse.Namespace, console: Console) -> list[str]:
+    """What could not be moved, a line each."""
+    settings = load_settings()
+    if options.collection == FACES:
+        people = asyncio.run(move_faces(settings, console)).to_enrol
+        return [f"enrol {person.employee_id} again ({person.name or 'no name'})" for person in people]
+    lost = asyncio.run(reindex(settings, console, drop_old=options.drop_old))
+    return [f"the original of {image_id} is missing or damaged; index it again." for image_id in lost]
 
 
 if __name__ == "__main__":

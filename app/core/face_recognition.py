@@ -69,7 +69,10 @@ class FaceRecognitionEngine:
 
     def embed(self, image: Image, faces: Sequence[Face]) -> list[FaceTemplate]:
         """Templates to enrol, in order. Costs two crops a face."""
-        crops = self.align(image, faces)
+        return self.embed_aligned(self.align(image, faces))
+
+    def embed_aligned(self, crops: Sequence[Image]) -> list[FaceTemplate]:
+        """As ``embed``, of crops that ``align`` made."""
         raw = self._run([*crops, *(np.ascontiguousarray(crop[:, ::-1]) for crop in crops)])
         return [
             self._template(face, mirrored) for face, mirrored in zip(raw[: len(crops)], raw[len(crops) :], strict=True)

@@ -136,12 +136,6 @@ def test_a_missing_original_is_told(client: httpx.Client, records: Records) -> N
     assert f"the original of {cup} is missing" in answer.stderr
 
 
-def test_faces_are_not_re_embedded(records: Records) -> None:
-    answer = records.run("scripts/reindex.py", "--collection", "face_embeddings")
-    assert answer.returncode == 2
-    assert "Enrol people again" in answer.stderr
-
-
 def test_reconcile_restores_a_vector_that_milvus_lost(client: httpx.Client, records: Records) -> None:
     cup = indexed(client, coffee(), tags=["white"])
     records.rows("UPDATE image_assets SET created_at = NOW() - INTERVAL '1 hour'")

@@ -1,0 +1,109 @@
+"""The SQL of a change of the face model. Every function runs on the caller's connection.
+
+``face_templates`` may hold rows of several models for a person; those of one model count at a time, which
+``employee_faces.is_active`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.core.types import FloatArray
+from app.services.database import Connection, Row
+from app.services.face_store import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class MovableTemplate:
+    """A template of whatever model; ``crop_key`` is None where no crop was kept."""
+
+    employee_id: str
+    quality_score: float
+    angle: str | None
+    enrolled_by: str | None
+    crop_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedTemplate:
+    """``of`` as the new model sees it; ``vector`` is (d,) float32 of unit norm."""
+
+    of: MovableTemplate
+    vector_id: str
+    vector: FloatArray
+
+
+async def templates_to_move(connection: Connection, model_id: str) -> list[MovableTemplate]:
+    """The templates that count now, of people who have none of this model."""
+    rows = await connection.fetch(
+        "SELECT f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key "
+        "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id) "
+        "WHERE f.is_active AND NOT EXISTS (SELECT 1 FROM face_templates o "
+        "WHERE o.employee_id = f.employee_id AND o.model_id = $1) ORDER BY f.id",
+        model_id,
+    )
+    return [_movable(row) for row in rows]
+
+
+async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], *, model_id: str) -> None:
+    """Write the new model's templates of those who are still enrolled; they keep the crops of the old ones."""
+    for template in templates:
+        of = template.of
+        # The person may have been erased, or enrolled anew, since the crop was read.
+        kept = "EXISTS (SELECT 1 FROM face_templates WHERE crop_key = $5)"
+        await connection.execute(
+            "INSERT INTO employee_faces (employee_id, vector_id, quality_score, image_angle, enrolled_by) "
+            f"SELECT $1, $2, $3, $4, $6 WHERE {kept}",
+            of.employee_id,
+            template.vector_id,
+            of.quality_score,
+            of.angle,
+            of.crop_key,
+            of.enrolled_by,
+        )
+        await connection.execute(
+            "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key) "
+            f"SELECT $1, $2, $3, $4, $5 WHERE {kept}",
+            template.vector_id,
+            of.employee_id,
+            model_id,
+            template.vector.astype("<f4").tobytes(),
+            of.crop_key,
+        )
+
+
+async def let_count(connection: Connection, model_id: str) -> list[MovedTemplate]:
+    """Let the templates of this model count, and no others. Returns them."""
+    await connection.execute(
+        "UPDATE employee_faces f SET is_active = (t.model_id = $1) FROM face_templates t "
+        "WHERE t.vector_id = f.vector_id AND f.is_active <> (t.model_id = $1)",
+        model_id,
+    )
+    rows = await connection.fetch(
+        "SELECT f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key, t.vector_id, t.vector "
+        "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id) WHERE f.is_active ORDER BY f.id"
+    )
+    return [
+        MovedTemplate(_movable(row), row["vector_id"], np.frombuffer(row["vector"], "<f4").astype(np.float32))
+        for row in rows
+    ]
+
+
+async def people_without(connection: Connection, model_id: str) -> list[Identity]:
+    """Whoever has templates, but none of this model."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT t.employee_id, e.name FROM face_templates t LEFT JOIN employees e ON e.id = t.employee_id "
+        "WHERE NOT EXISTS (SELECT 1 FROM face_templates o WHERE o.employee_id = t.employee_id AND o.model_id = $1) "
+        "ORDER BY t.employee_id",
+        model_id,
+    )
+    return [Identity(row["employee_id"], row["name"]) for row in rows]
+
+
+def _movable(row: Row) -> MovableTemplate:
+    return MovableTemplate(
+        row["employee_id"], row["quality_score"], row["image_angle"], row["enrolled_by"], row["crop_key"]
+    )

@@ -1,0 +1,116 @@
+"""Moves the enrolled people to another face model: embed kept crops anew, and say who has to come again.
+
+PostgreSQL keeps the templates of the model before, inactive, until the person's are replaced or erased. So the way back
+is the same move with the old pack: its templates count again, and their vectors are written from PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.core.face_recognition import FaceRecognitionEngine
+from app.core.inference import InferencePool, Priority
+from app.core.types import FloatArray
+from app.errors import InvalidImage, NotFound
+from app.services import face_migration_store as store
+from app.services import face_store
+from app.services.audit import record_deed
+from app.services.cache import Cache
+from app.services.cache_keys import PEOPLE_KEY
+from app.services.database import Database
+from app.services.face_migration_store import MovableTemplate, MovedTemplate
+from app.services.face_store import Identity
+from app.services.storage import ObjectStorage
+from app.services.vector_db import VectorDBService, new_vector_id
+from app.utils.image_processing import decode_image
+
+_ACTOR = "reindex.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What came of it.
+
+    Attributes:
+        counting: how many templates of the new model count now.
+        embedded: how many of them were made from kept crops in this run.
+        to_enrol: people who are known no more until they are enrolled again, by id.
+    """
+
+    counting: int
+    embedded: int
+    to_enrol: tuple[Identity, ...]
+
+
+class FaceMigration:
+    """Over the new model's engine, and a ``VectorDBService`` that is configured for it."""
+
+    def __init__(
+        self,
+        *,
+        pool: InferencePool,
+        engine: FaceRecognitionEngine,
+        database: Database,
+        vectors: VectorDBService,
+        storage: ObjectStorage,
+        cache: Cache,
+        max_pixels: int,
+    ) -> None:
+        self._pool = pool
+        self._engine = engine
+        self._database = database
+        self._vectors = vectors
+        self._storage = storage
+        self._cache = cache
+        self._max_pixels = max_pixels
+
+    async def run(self) -> Move:
+        """Make the new collection, fill it, and let its templates count instead of the others, all at once.
+
+        Safe to repeat: vectors first, then rows, then the public name, so that a crash in between leaves a service that
+        refuses to start, with the command that finishes the work. No enrolment can come in between.
+
+        Raises:
+            BackendUnavailable: a backend does not answer; nothing has changed for the service, or the rest is done by
+                the next run.
+        """
+        model_id = self._engine.model_id
+        await self._vectors.faces.open_beside()
+        async with self._database.connection() as connection:
+            waiting = await store.templates_to_move(connection, model_id)
+        made = [moved for template in waiting if (moved := await self._embed(template)) is not None]
+        async with self._database.transaction() as connection:
+            await face_store.lock_enrolments(connection)
+            await store.add_moved(connection, made, model_id=model_id)
+            counting = await store.let_count(connection, model_id)
+            await self._fill(counting)
+            to_enrol = await store.people_without(connection, model_id)
+            details = {"model_id": model_id, "templates": len(counting), "to_enrol": len(to_enrol)}
+            await record_deed(connection, "face.migrate", subject=model_id, actor=_ACTOR, details=details)
+        await self._vectors.faces.take_alias()
+        await self._cache.forget(PEOPLE_KEY)
+        return Move(len(counting), len(made), tuple(to_enrol))
+
+    async def _embed(self, template: MovableTemplate) -> MovedTemplate | None:
+        if template.crop_key is None:
+            return None
+        try:
+            crop = await self._storage.get(template.crop_key)
+            vector = await self._pool.submit_at(Priority.BACKGROUND, "face", self._read, crop)
+        except (NotFound, InvalidImage):
+            return None
+        return MovedTemplate(template, new_vector_id(), vector)
+
+    def _read(self, crop: bytes) -> FloatArray:
+        """Runs on an inference thread."""
+        image = decode_image(crop, max_pixels=self._max_pixels)
+        return self._engine.embed_aligned([image])[0].embedding.vector
+
+    async def _fill(self, templates: Sequence[MovedTemplate]) -> None:
+        """Write the vectors; what an interrupted run wrote goes first, or it would stand there twice."""
+        await self._vectors.delete_face_vectors([template.vector_id for template in templates])
+        for template in templates:
+            await self._vectors.insert_face_embedding(
+                template.of.employee_id, template.vector, template.of.quality_score, vector_id=template.vector_id
+            )
