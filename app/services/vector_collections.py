@@ -81,7 +81,7 @@ def any_of(field: str, values: Sequence[str]) -> str:
 
 
 def _look_at(task: asyncio.Task[None]) -> None:
-    """Whoever waited has the exception; one that nobody waited for must not be reported as lost."""
+    """Those who waited have its exception; where nobody did it must not be reported as lost."""
     if not task.cancelled():
         task.exception()
 
@@ -126,6 +126,10 @@ class VectorCollection:
             BackendUnavailable: Milvus does not answer.
         """
         await self._open(timeout_s=_OPENING_S)
+
+    async def ready(self) -> None:
+        """As ``open``, but waits no longer than one call may take."""
+        await self._open(timeout_s=self._timeout_s)
 
     async def close(self) -> None:
         """Give up an opening that is still going on."""
@@ -205,7 +209,7 @@ class VectorCollection:
 
     @asynccontextmanager
     async def _loaded(self) -> AsyncIterator[str]:
-        await self._open(timeout_s=self._timeout_s)
+        await self.ready()
         async with self._call():
             yield self.spec.collection
 
@@ -283,8 +287,15 @@ class VectorCollection:
         """Remove the rows for which the expression holds; none is no error. On return no search finds them any more."""
         async with self._loaded():
             await self._twice(self._client.delete, {"filter": expression})
-            # Milvus answers before its query nodes have the deletion, with a timestamp that the same session's searches
-            # do not wait for (seen with 2.3.5). A strong read does wait, and what it has seen every later search sees.
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every process sees what was written: a fraction of a second with a Milvus server.
+
+        It answers before its query nodes have a write, and searches wait only for inserts of their own process (2.3.5).
+        A strong read waits for all, and what it has seen every later search sees.
+        """
+        async with self._loaded():
             await self._twice(self._client.query, {"filter": _NO_ROW, "limit": 1, "consistency_level": "Strong"})
 
     async def flush(self) -> None:

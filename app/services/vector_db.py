@@ -255,9 +255,11 @@ class VectorDBService:
             await self.images.delete(any_of("vector_id", vector_ids))
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless Milvus answers."""
+        """Raises BackendUnavailable unless Milvus answers and the collections are open."""
         async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=FAILURES):
             await self.client.list_collections(timeout=self._timeout_s, retry_times=0)
+        for collection in self.collections:
+            await collection.ready()
 
     async def close(self) -> None:
         for collection in self.collections:

@@ -226,6 +226,7 @@ class EnrolmentWorkflow:
             await self._vectors.insert_face_embedding(
                 person.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
             )
+        await self._vectors.faces.settle()  # so that the next camera knows the person, whichever replica reads it
 
     async def _tell(
         self,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from app.errors import BackendUnavailable
+from app.errors import VisionError
 from app.utils import metrics
 
 Ping = Callable[[], Awaitable[None]]
@@ -68,7 +68,7 @@ class HealthMonitor:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await ping()
-        except (BackendUnavailable, TimeoutError):
+        except (VisionError, TimeoutError):
             ok = False
         else:
             ok = True
