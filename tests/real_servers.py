@@ -34,14 +34,19 @@ initial-cluster: default=http://127.0.0.1:{peer}
 """
 
 # What the package's own command does, but in one process, which can be stopped, frozen and killed as such. The package
-# chooses free ports for the many parts, before each start.
+# looks for free ports for the many parts before each start; from a place of our own, since two that start at once would
+# find the same ones.
 _LAUNCHER = """
-import os, sys
+import os, random, sys
 import milvus
 data_dir, port, health_port, etcd_configuration = sys.argv[1:]
 config = milvus.MilvusServerConfig()
 config.configs["data_dir"] = data_dir
 config.resolve_storage()
+places = random.Random(data_dir)  # the same after a restart: its parts look for each other where they were
+for name, item in config.configurable_items.items():
+    if name.endswith("_port"):
+        item[1] = places.randint(20_000, 32_000)
 config.resolve()
 config.set("proxy_port", int(port))  # now: it would take another where a connection of the last run lingers on this one
 config.write_config()
