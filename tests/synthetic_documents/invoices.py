@@ -1,105 +1,16 @@
-"""Vietnamese VAT invoices and bills in several layouts."""
+"""Vietnamese VAT invoices, till receipts and English invoices in several layouts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, timedelta
 
-from tests.synthetic_documents.base import Canvas, LineItem, SyntheticDocument, families
-from tests.synthetic_documents.people import address, person, tax_code
+from tests.synthetic_documents.base import Canvas, SyntheticDocument, families
+from tests.synthetic_documents.invoice_drafts import Invoice, draft, english_draft, money
 from tests.synthetic_documents.words import amount_in_words
 
-_GOODS = (
-    ("Khăn tắm cotton 70x140cm", "Cái", 85000),
-    ("Ga trải giường đơn màu trắng", "Bộ", 320000),
-    ("Nước khoáng thiên nhiên 500ml", "Chai", 6500),
-    ("Dầu gội đầu hương sả chanh 30ml", "Lọ", 3200),
-    ("Dép đi trong phòng loại dùng một lần, đế chống trơn trượt", "Đôi", 7800),
-    ("Bàn chải đánh răng kèm kem", "Bộ", 4500),
-    ("Giấy vệ sinh cuộn nhỏ", "Cuộn", 5200),
-    ("Nước lau sàn hương hoa hồng can 5 lít", "Can", 145000),
-    ("Cà phê hạt rang xay nguyên chất gói 1kg", "Gói", 265000),
-    ("Bóng đèn LED 9W ánh sáng vàng", "Cái", 42000),
-    ("Gạo thơm Jasmine bao 25kg", "Bao", 512000),
-    ("Thịt bò thăn nhập khẩu đông lạnh", "Kg", 389000),
-    ("Dịch vụ giặt là đồ vải phòng nghỉ tháng này theo hợp đồng", "Kg", 12000),
-    ("Trứng gà ta loại một", "Quả", 3800),
-    ("Máy sấy tóc gắn tường 1600W", "Chiếc", 690000),
-    ("Túi đựng đồ giặt bằng vải không dệt", "Cái", 5400),
-)  # fmt: skip
-_TRADES = ("Thương mại và Dịch vụ", "Sản xuất Thương mại", "Thiết bị Khách sạn", "Thực phẩm", "Vật tư Nội thất")
-_NAMES = (
-    "Hoàng Gia",
-    "Phú Thịnh",
-    "Đại Dương Xanh",
-    "Việt Tiến Phát",
-    "Ánh Dương",
-    "Trường Sơn",
-    "Mỹ Đức",
-    "Thuận Phước",
-)
-_HOTELS = ("Khách sạn Biển Ngọc", "Khách sạn Hương Giang Mới", "Công ty Cổ phần Du lịch Sao Mai")
 
-
-@dataclass(frozen=True, slots=True)
-class _Invoice:
-    number: str
-    serial: str
-    day: date
-    seller: str
-    seller_tax_code: str
-    seller_address: str
-    buyer: str
-    buyer_person: str
-    buyer_tax_code: str
-    payment: str
-    items: tuple[LineItem, ...]
-    units: tuple[str, ...]
-    tax_percent: int
-
-    @property
-    def subtotal(self) -> int:
-        return sum(item.amount for item in self.items)
-
-    @property
-    def tax(self) -> int:
-        return round(self.subtotal * self.tax_percent / 100)
-
-    @property
-    def total(self) -> int:
-        return self.subtotal + self.tax
-
-
-def _draft(rng: random.Random) -> _Invoice:
-    goods = rng.sample(_GOODS, k=rng.randint(3, 7))
-    items = []
-    for description, _, price in goods:
-        quantity = rng.randint(1, 60)
-        items.append(LineItem(description, quantity, price, price * quantity))
-    return _Invoice(
-        number=f"{rng.randint(1, 99999):08d}" if rng.random() < 0.5 else str(rng.randint(100, 99999)),
-        serial=f"{rng.choice((1, 2))}C{rng.randint(22, 25)}T{rng.choice('ABDMNY')}{rng.choice('ABDHKL')}",
-        day=date(2022, 1, 1) + timedelta(days=rng.randint(0, 1400)),
-        seller=f"CÔNG TY TNHH {rng.choice(_TRADES).upper()} {rng.choice(_NAMES).upper()}",
-        seller_tax_code=tax_code(rng),
-        seller_address=address(rng),
-        buyer=rng.choice(_HOTELS),
-        buyer_person=person(rng).name,
-        buyer_tax_code=tax_code(rng),
-        payment=rng.choice(("TM/CK", "Chuyển khoản", "Tiền mặt")),
-        items=tuple(items),
-        units=tuple(unit for _, unit, _ in goods),
-        tax_percent=rng.choice((0, 5, 8, 10)),
-    )
-
-
-def _money(value: float, mark: str) -> str:
-    return f"{round(value):,}".replace(",", mark)
-
-
-def _ruled(rng: random.Random, invoice: _Invoice) -> Canvas:
+def _ruled(rng: random.Random, invoice: Invoice) -> Canvas:
     """The state form: centred title, ruled table, values after dotted labels."""
     canvas = Canvas(1240, 1560, family=rng.choice(families()))
     canvas.write((620, 60), "HÓA ĐƠN GIÁ TRỊ GIA TĂNG", 36, bold=True, colour=(180, 30, 30), anchor="ma")
@@ -123,7 +34,7 @@ def _ruled(rng: random.Random, invoice: _Invoice) -> Canvas:
     return _table(canvas, invoice, y + 16, mark=".", rules=True)
 
 
-def _open(rng: random.Random, invoice: _Invoice) -> Canvas:
+def _open(rng: random.Random, invoice: Invoice) -> Canvas:
     """An e-invoice: seller as a letter head, table without rules, amounts with commas."""
     canvas = Canvas(1240, 1560, family=rng.choice(families()))
     for index, line in enumerate(canvas.wrap(invoice.seller, 28, 1000, bold=True)):
@@ -141,7 +52,7 @@ def _open(rng: random.Random, invoice: _Invoice) -> Canvas:
     return _table(canvas, invoice, 470, mark=",", rules=False)
 
 
-def _table(canvas: Canvas, invoice: _Invoice, y: float, *, mark: str, rules: bool) -> Canvas:
+def _table(canvas: Canvas, invoice: Invoice, y: float, *, mark: str, rules: bool) -> Canvas:
     """The lines of the invoice and its totals."""
     edges = (60, 120, 560, 660, 780, 960, 1180)
     heads = ("STT", "Tên hàng hóa, dịch vụ", "ĐVT", "Số lượng", "Đơn giá", "Thành tiền")
@@ -158,8 +69,8 @@ def _table(canvas: Canvas, invoice: _Invoice, y: float, *, mark: str, rules: boo
         canvas.write(((edges[0] + edges[1]) / 2, middle), str(number), 21, anchor="ma")
         canvas.write(((edges[2] + edges[3]) / 2, middle), unit, 21, anchor="ma")
         canvas.write((edges[4] - 12, middle), f"{item.quantity:g}", 21, anchor="ra")
-        canvas.write((edges[5] - 12, middle), _money(item.unit_price, mark), 21, anchor="ra")
-        canvas.write((edges[6] - 12, middle), _money(item.amount, mark), 21, anchor="ra")
+        canvas.write((edges[5] - 12, middle), money(item.unit_price, mark), 21, anchor="ra")
+        canvas.write((edges[6] - 12, middle), money(item.amount, mark), 21, anchor="ra")
         y += 28 * len(wrapped) + 18
         lines_at.append(y)
     if rules:
@@ -174,7 +85,7 @@ def _table(canvas: Canvas, invoice: _Invoice, y: float, *, mark: str, rules: boo
         ("Tổng cộng tiền thanh toán:", invoice.total),
     ):
         canvas.write((500, y), label, 22, bold=label.startswith("Tổng"))
-        canvas.write((edges[6] - 12, y), _money(value, mark), 22, bold=label.startswith("Tổng"), anchor="ra")
+        canvas.write((edges[6] - 12, y), money(value, mark), 22, bold=label.startswith("Tổng"), anchor="ra")
         y += 38
     for line in canvas.wrap(f"Số tiền viết bằng chữ: {amount_in_words(invoice.total)} đồng chẵn", 22, 1100):
         canvas.write((60, y), line, 22)
@@ -182,7 +93,7 @@ def _table(canvas: Canvas, invoice: _Invoice, y: float, *, mark: str, rules: boo
     return canvas
 
 
-def _bill(rng: random.Random, invoice: _Invoice) -> Canvas:
+def _bill(rng: random.Random, invoice: Invoice) -> Canvas:
     """A narrow till receipt with the numbers of a line below its description."""
     canvas = Canvas(720, 1180, family=rng.choice(families()))
     y = 40.0
@@ -211,8 +122,8 @@ def _bill(rng: random.Random, invoice: _Invoice) -> Canvas:
             canvas.write((40, y), line, 21)
             y += 30
         canvas.write((330, y), f"{item.quantity:g}", 21, anchor="ra")
-        canvas.write((500, y), _money(item.unit_price, "."), 21, anchor="ra")
-        canvas.write((680, y), _money(item.amount, "."), 21, anchor="ra")
+        canvas.write((500, y), money(item.unit_price, "."), 21, anchor="ra")
+        canvas.write((680, y), money(item.amount, "."), 21, anchor="ra")
         y += 36
     for label, value in (
         ("Cộng tiền hàng:", invoice.subtotal),
@@ -220,23 +131,56 @@ def _bill(rng: random.Random, invoice: _Invoice) -> Canvas:
         ("Tổng thanh toán:", invoice.total),
     ):
         canvas.write((40, y + 12), label, 23, bold=label.startswith("Tổng"))
-        canvas.write((680, y + 12), _money(value, "."), 23, bold=label.startswith("Tổng"), anchor="ra")
+        canvas.write((680, y + 12), money(value, "."), 23, bold=label.startswith("Tổng"), anchor="ra")
         y += 38
     canvas.write((360, y + 40), "Xin cảm ơn quý khách!", 21, anchor="ma")
     return canvas
 
 
-INVOICE_LAYOUTS: dict[str, Callable[[random.Random, _Invoice], Canvas]] = {
+def _english(rng: random.Random, invoice: Invoice) -> Canvas:
+    """An invoice in English: seller and title side by side, date with the month's name, table without rules."""
+    canvas = Canvas(1240, 1300, family=rng.choice(families()))
+    canvas.write((60, 50), invoice.seller, 34, bold=True)
+    canvas.write((60, 104), "12 Harbour Road, District 1, Ho Chi Minh City", 20)
+    canvas.write((60, 136), f"Tax code: {invoice.seller_tax_code}", 20)
+    canvas.write((1180, 50), "INVOICE", 42, bold=True, anchor="ra")
+    canvas.write((800, 140), f"Invoice No: {invoice.number}", 21)
+    canvas.write((800, 174), f"Date: {invoice.day:%b %d, %Y}", 21)
+    canvas.write((60, 200), f"Bill To: {invoice.buyer}", 21)
+    y = 280.0
+    columns = ((60, "la"), (720, "ra"), (930, "ra"), (1180, "ra"))
+    for (x, anchor), head in zip(columns, ("Description", "Qty", "Unit Price", "Amount"), strict=True):
+        canvas.write((x, y), head, 21, bold=True, anchor=anchor)
+    for item in invoice.items:
+        y += 42
+        figures = (f"{item.quantity:g}", money(item.unit_price, ","), money(item.amount, ","))
+        for (x, anchor), text in zip(columns, (item.description, *figures), strict=True):
+            canvas.write((x, y), text, 21, anchor=anchor)
+    y += 70
+    for label, value in (
+        ("Subtotal", invoice.subtotal),
+        (f"VAT ({invoice.tax_percent}%)", invoice.tax),
+        ("Total", invoice.total),
+    ):
+        canvas.write((760, y), label, 22, bold=label == "Total")
+        canvas.write((1180, y), f"{money(value, ',')} VND", 22, bold=label == "Total", anchor="ra")
+        y += 42
+    canvas.write((60, y + 20), f"Payment method: {invoice.payment}", 20)
+    return canvas
+
+
+INVOICE_LAYOUTS: dict[str, Callable[[random.Random, Invoice], Canvas]] = {
     "ruled": _ruled,
     "open": _open,
     "bill": _bill,
+    "english": _english,
 }
 
 
 def vat_invoice(seed: int, layout: str) -> SyntheticDocument:
     """An invoice in one of ``INVOICE_LAYOUTS``. ``fields`` lists only what that layout prints."""
     rng = random.Random(seed)
-    invoice = _draft(rng)
+    invoice = english_draft(rng) if layout == "english" else draft(rng)
     canvas = INVOICE_LAYOUTS[layout](rng, invoice)
     truth = {
         "invoice_number": invoice.number,
@@ -250,5 +194,7 @@ def vat_invoice(seed: int, layout: str) -> SyntheticDocument:
         "currency": "VND",
     }
     if layout != "bill":
-        truth |= {"invoice_serial": invoice.serial, "buyer": invoice.buyer, "payment_method": invoice.payment}
+        truth |= {"buyer": invoice.buyer, "payment_method": invoice.payment}
+    if layout in ("ruled", "open"):
+        truth["invoice_serial"] = invoice.serial
     return SyntheticDocument("invoice", canvas.bgr(), truth, items=invoice.items)
