@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from app.api import docs, problems
-from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure
+from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure, Turnstile
 from app.api.v1.router import router
 from app.config import Settings, load_settings
 from app.dependencies import open_resources
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
+    app.add_middleware(Turnstile)
     app.add_middleware(RequestContext)
     app.add_middleware(StartFailure)
     return app
