@@ -18,6 +18,9 @@ from app.services.calls import backend_call
 
 BACKEND = "storage"
 
+# The bucket is made by the first write, so before that nothing is there, and that is no failure.
+_ABSENT = ("NoSuchKey", "NoSuchBucket")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -104,7 +107,7 @@ class ObjectStorage:
             try:
                 response = self._client.get_object(self.bucket, key)
             except S3Error as error:
-                if error.code == "NoSuchKey":
+                if error.code in _ABSENT:
                     return None
                 raise
             try:
@@ -120,7 +123,15 @@ class ObjectStorage:
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that does not exist is no error."""
-        await self._call(self._client.remove_object, self.bucket, key)
+
+        def remove() -> None:
+            try:
+                self._client.remove_object(self.bucket, key)
+            except S3Error as error:
+                if error.code not in _ABSENT:
+                    raise
+
+        await self._call(remove)
 
     async def delete_all(self, keys: Sequence[str]) -> None:
         """Remove several objects."""
@@ -136,7 +147,15 @@ class ObjectStorage:
                 if found.object_name and (found.last_modified is None or found.last_modified <= newest):
                     yield found.object_name
 
-        return await self._call(lambda: list(names()))
+        def listed() -> list[str]:
+            try:
+                return list(names())
+            except S3Error as error:
+                if error.code not in _ABSENT:
+                    raise
+                return []
+
+        return await self._call(listed)
 
     def presigned_url(self, key: str, *, lifetime_s: int) -> str:
         """A GET address that works without credentials for ``lifetime_s`` (1 to 604 800). Computed, not fetched."""

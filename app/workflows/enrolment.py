@@ -257,6 +257,7 @@ class EnrolmentWorkflow:
         ids = [template.vector_id for template in templates]
         try:
             async with self._database.transaction() as connection:
+                await face_store.lock_enrolments(connection)  # a commit whose answer was lost has ended then
                 kept = await face_store.identities(connection, ids)
                 gone = [template for template in templates if template.vector_id not in kept]
                 await removals.schedule_removals(

@@ -136,6 +136,21 @@ class Broker:
 
         return asyncio.run(consume())
 
+    def take_all(self, queue: str) -> list[dict[str, Any]]:
+        """Every message that is in a queue now, acknowledged."""
+
+        async def consume() -> list[dict[str, Any]]:
+            async with await aio_pika.connect(self._url) as connection:
+                channel = await connection.channel()
+                source = await channel.get_queue(queue)
+                taken: list[dict[str, Any]] = []
+                while (message := await source.get(fail=False)) is not None:
+                    await message.ack()
+                    taken.append(json.loads(message.body))
+                return taken
+
+        return asyncio.run(consume())
+
     def purge(self) -> None:
         """Empty the shared queues and remove the exchange of this test."""
 

@@ -196,6 +196,13 @@ async def test_an_object_comes_back_until_it_is_deleted(storage: ObjectStorage) 
         await storage.get("faces/a.jpg")
 
 
+async def test_before_the_first_write_there_is_nothing(storage: ObjectStorage) -> None:
+    assert await storage.list_keys("faces/") == []
+    await storage.delete("faces/a.jpg")
+    with pytest.raises(NotFound):
+        await storage.get("faces/a.jpg")
+
+
 async def test_keys_are_listed_below_their_prefix(storage: ObjectStorage) -> None:
     for key in ("faces/a.jpg", "faces/b/c.jpg", "rooms/a.jpg"):
         await storage.put(key, b"x", content_type="image/jpeg")
