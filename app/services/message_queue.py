@@ -132,6 +132,11 @@ class MessageQueue:
                     raise Unroutable(event_type) from error
                 except DeliveryError as error:  # the broker refused it (nack): full disk, dead queue
                     raise ConnectionError("negative acknowledgement") from error
+                except asyncio.CancelledError as error:
+                    # aiormq cancels what waits on a connection that breaks; passed on, it would end the caller's task.
+                    if _is_being_cancelled():
+                        raise
+                    raise ConnectionError("the connection broke") from error
         except Unroutable:
             raise
         except BaseException:
@@ -147,9 +152,19 @@ class MessageQueue:
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
         if connection is not None:
             try:
-                await connection.close()
+                async with asyncio.timeout(self._timeout_s):  # a broker that is gone answers no farewell
+                    await connection.close()
             except (*_FAILURES, OSError):
                 return  # it was already gone
+            except asyncio.CancelledError:
+                if _is_being_cancelled():
+                    raise
 
     async def close(self) -> None:
         await self._drop()
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody asked this task to end, as against a future of a library that was cancelled below it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

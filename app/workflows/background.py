@@ -9,17 +9,36 @@ from contextlib import asynccontextmanager
 from app.errors import VisionError
 from app.utils.logging import logger
 
+_PAUSE_AFTER_CRASH_S = 1.0
+
 
 @asynccontextmanager
 async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run ``loops`` as tasks while the block lasts, then cancel them and wait."""
-    tasks = [asyncio.ensure_future(loop()) for loop in loops]
+    """Run ``loops`` as tasks while the block lasts, then cancel them and wait. One that crashes is begun again."""
+    tasks = [asyncio.ensure_future(_kept_going(loop)) for loop in loops]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _kept_going(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run ``loop`` to its own end or until cancelled. Without this, a bug in one would silently end, say, the relay."""
+    task = asyncio.current_task()
+    while True:
+        try:
+            await loop()
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling():
+                raise
+            logger.opt(exception=error).error("background_loop_cancelled_from_below")
+        except Exception as error:  # noqa: BLE001  # the border of what must not end
+            logger.opt(exception=error).error("background_loop_crashed")
+        else:
+            return
+        await asyncio.sleep(_PAUSE_AFTER_CRASH_S)
 
 
 async def repeat(
