@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from app.core.ocr.readers import LineReader, crop_line
+from app.core.ocr.merge import Reading
+from app.core.ocr.readers import LineReader
 from app.core.types import FloatArray, Image
 
 _SAMPLE_LINES = 5
@@ -34,28 +35,24 @@ def is_sideways(polygons: Sequence[FloatArray]) -> bool:
     return upright > level
 
 
-def looks_upside_down(image: Image, polygons: Sequence[FloatArray], reader: LineReader) -> bool:
-    """Whether the longest lines read clearly better turned by 180°. Costs a few lines; nothing when they are clear."""
-    crops = sample_lines(image, polygons)
-    if not crops:
+def looks_upside_down(crops: Sequence[Image], readings: Sequence[Reading], reader: LineReader) -> bool:
+    """Whether the longest lines read clearly better turned by 180°. Costs a few lines; nothing when they are clear.
+
+    Args:
+        crops: every line of the page as it stands.
+        readings: what ``reader`` made of them.
+    """
+    longest = sorted(range(len(crops)), key=lambda index: -crops[index].shape[1])[:_SAMPLE_LINES]
+    upright = _mean_score([readings[index] for index in longest])
+    if not longest or upright >= _CLEAR_SCORE:
         return False
-    upright = _mean_score(reader, crops)
-    if upright >= _CLEAR_SCORE:
-        return False
-    turned = _mean_score(reader, [np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops])
-    return turned > upright + _MARGIN
+    turned = reader.read([np.ascontiguousarray(np.rot90(crops[index], 2)) for index in longest])
+    return _mean_score(turned) > upright + _MARGIN
 
 
-def sample_lines(image: Image, polygons: Sequence[FloatArray]) -> list[Image]:
-    """The crops of the longest lines."""
-    lengths = [float(np.linalg.norm(polygon[1] - polygon[0])) for polygon in polygons]
-    longest = np.argsort(lengths)[::-1][:_SAMPLE_LINES]
-    return [crop_line(image, polygons[int(index)]) for index in longest]
-
-
-def _mean_score(reader: LineReader, crops: Sequence[Image]) -> float:
-    readings = [reading for reading in reader.read(crops) if len(reading.text.strip()) >= 2]
-    return float(np.mean([reading.score for reading in readings])) if readings else 0.0
+def _mean_score(readings: Sequence[Reading]) -> float:
+    scores = [reading.score for reading in readings if len(reading.text.strip()) >= 2]
+    return float(np.mean(scores)) if scores else 0.0
 
 
 def rotate_image(image: Image, degrees: int) -> Image:

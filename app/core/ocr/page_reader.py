@@ -127,10 +127,12 @@ class PageReader:
         rotation = 0
         if is_sideways(polygons):
             image, polygons, rotation = *_turned(image, polygons, 90), 90
-        if looks_upside_down(image, polygons, latin):
-            image, polygons, rotation = *_turned(image, polygons, 180), rotation + 180
         crops = [crop_line(image, polygon) for polygon in polygons]
         readings = latin.read(crops)
+        if looks_upside_down(crops, readings, latin):
+            image, polygons, rotation = *_turned(image, polygons, 180), rotation + 180
+            crops = [crop_line(image, polygon) for polygon in polygons]
+            readings = latin.read(crops)
         vietnamese = language == "vi" or (language is None and is_vietnamese([reading.text for reading in readings]))
         if vietnamese and self._vietnamese is not None:
             readings = _with_vietnamese(self._vietnamese, crops, readings)
