@@ -24,8 +24,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+# A camera's frame that has waited so long takes the next turn, but only one of so many: people who come and go all day
+# must not keep the cameras from seeing a fire, and many cameras must not keep people waiting.
+_PATIENCE_S = 0.3
+_TURNS_FOR_PEOPLE = 3
+
+
 class Priority(IntEnum):
-    """A thread takes the oldest job of the highest class; cameras wait for people."""
+    """A thread takes the oldest job of the highest class; cameras wait for people, though not for ever."""
 
     INTERACTIVE = 0
     BACKGROUND = 1
@@ -50,12 +56,15 @@ class InferencePool:
             already runs with one intra-op thread and more would only take turns.
         queue_size: how many admitted jobs may wait beside the running ones.
         deadline_s: how long a caller waits, queueing included, unless ``submit`` is told otherwise.
+        patience_s: how long a job in the background waits before it takes a turn of those who come first.
     """
 
-    def __init__(self, *, threads: int, queue_size: int, deadline_s: float) -> None:
+    def __init__(self, *, threads: int, queue_size: int, deadline_s: float, patience_s: float = _PATIENCE_S) -> None:
         self.thread_count = min(threads, len(os.sched_getaffinity(0)))
         self._places = self.thread_count + queue_size
         self._deadline_s = deadline_s
+        self._patience_s = patience_s
+        self._turns_of_people = 0
         self._queues: dict[Priority, deque[_Job]] = {p: deque() for p in Priority}
         self._taken = 0
         self._closed = False
@@ -143,13 +152,22 @@ class InferencePool:
     def _next_job(self) -> _Job | None:
         with self._changed:
             while not self._closed:
-                for queue in self._queues.values():
-                    if queue:
-                        job = queue.popleft()
-                        metrics.inference_queue_depth.set(self.waiting)
-                        return job
+                if queue := self._next_queue():
+                    job = queue.popleft()
+                    metrics.inference_queue_depth.set(self.waiting)
+                    return job
                 self._changed.wait()
         return None
+
+    def _next_queue(self) -> deque[_Job] | None:
+        """The queue whose oldest job comes next; None where nothing waits."""
+        people, background = self._queues[Priority.INTERACTIVE], self._queues[Priority.BACKGROUND]
+        is_overdue = bool(background) and time.perf_counter() - background[0].admitted_at > self._patience_s
+        if people and not (is_overdue and self._turns_of_people >= _TURNS_FOR_PEOPLE):
+            self._turns_of_people += 1
+            return people
+        self._turns_of_people = 0
+        return background or None
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:

@@ -132,6 +132,35 @@ async def test_people_go_before_cameras() -> None:
     pool.close()
 
 
+async def order_of_turns(pool: InferencePool, *, people: int, cameras: int) -> str:
+    """In which order jobs that wait at the same time are done, ``p`` for a person's and ``c`` for a camera's."""
+    release = threading.Event()
+    order: list[str] = []
+    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
+    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    jobs = [
+        asyncio.ensure_future(pool.submit_at(priority, "test", order.append, name))
+        for priority, name, count in ((Priority.BACKGROUND, "c", cameras), (Priority.INTERACTIVE, "p", people))
+        for _ in range(count)
+    ]
+    await _until(lambda: pool.waiting == len(jobs))
+    release.set()
+    await asyncio.gather(blocker, *jobs)
+    pool.close()
+    return "".join(order)
+
+
+async def test_cameras_that_have_waited_long_get_a_turn_of_four() -> None:
+    pool = InferencePool(threads=1, queue_size=20, deadline_s=5.0, patience_s=0.0)
+    order = await order_of_turns(pool, people=9, cameras=3)
+    assert order == "ppcpppcpppcp"  # the job that they all wait for was a person's turn
+
+
+async def test_cameras_that_have_not_waited_long_come_last() -> None:
+    pool = InferencePool(threads=1, queue_size=20, deadline_s=5.0, patience_s=60.0)
+    assert await order_of_turns(pool, people=9, cameras=3) == "p" * 9 + "ccc"
+
+
 async def test_a_closed_pool_refuses_and_ends_what_waits() -> None:
     pool = InferencePool(threads=1, queue_size=4, deadline_s=5.0)
     release = threading.Event()
