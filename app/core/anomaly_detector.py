@@ -16,6 +16,7 @@ from app.core.activation import hot_region
 from app.core.anomalies import Anomaly, AnomalyType
 from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor, resize
+from app.core.flood import FloodByWords
 from app.core.heads import LinearHead
 from app.core.looks import FRAME, PLANS
 from app.core.types import Box, FloatArray, Image
@@ -54,18 +55,35 @@ class HeadAnomalyDetector:
     """Fulfils ``app.core.anomalies.AnomalyDetector``.
 
     Hazards and people come from different networks: a caller with two threads may ask for them in two calls at once.
+
+    Args:
+        boxes: finds ``fire`` and ``smoke``; says where and which, never whether. None: by colour and activation.
+        flood_words: judges flooding in place of its head; None where no network reads sentences.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor, *, heads: HazardHeads, persons: YoloDetector, faces: FaceDetector
+        self,
+        extractor: FeatureExtractor,
+        *,
+        heads: HazardHeads,
+        persons: YoloDetector,
+        faces: FaceDetector,
+        boxes: YoloDetector | None = None,
+        flood_words: FloodByWords | None = None,
     ) -> None:
         self._extractor = extractor
         self._heads = heads
         self._persons = persons
         self._faces = faces
+        self._boxes = boxes
+        self._flood_words = flood_words
 
     def warm_up(self) -> None:
         """One blank frame through every network."""
+        if self._boxes is not None:
+            self._boxes.warm_up()
+        if self._flood_words is not None:
+            self._flood_words.warm_up()
         self.detect(np.zeros((96, 128, 3), np.uint8), frozenset(AnomalyType))
 
     def detect(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
@@ -96,7 +114,7 @@ class HeadAnomalyDetector:
         if types & _BURNING:
             found.append(self._burning(image, views, types))
         if AnomalyType.FLOOD in types:
-            found.append(self._flooded(views))
+            found.append(self._flooded(image, views))
         return [anomaly for anomaly in found if anomaly is not None]
 
     def _burning(self, image: Image, views: Views, types: Set[AnomalyType]) -> Anomaly | None:
@@ -105,16 +123,25 @@ class HeadAnomalyDetector:
         if confidence < head.threshold:
             return None
         activation = head.activation(views.wholes[0])
-        flames = find_flames(image, activation)
+        fire, smoke = self._places(image)
+        flames = Flames(fire) if fire else find_flames(image, activation)
         if flames is None:
             is_grey = saturation_of_evidence(image, activation) <= _MAX_SMOKE_SATURATION
-            return Anomaly(AnomalyType.SMOKE, confidence, None, True) if is_grey else None
+            return Anomaly(AnomalyType.SMOKE, confidence, smoke, True) if smoke or is_grey else None
         return Anomaly(AnomalyType.FIRE, confidence, flames.box, True) if AnomalyType.FIRE in types else None
 
-    def _flooded(self, views: Views) -> Anomaly | None:
-        head = self._heads.flood
-        confidence = head.probability(views, look=FRAME)
-        return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= head.threshold else None
+    def _places(self, image: Image) -> tuple[Box | None, Box | None]:
+        """The surest box of fire and of smoke, where there is a network for them."""
+        found = self._boxes.detect([image])[0] if self._boxes is not None else []
+        fire, smoke = (next((one.box for one in found if one.label == label), None) for label in ("fire", "smoke"))
+        return fire, smoke
+
+    def _flooded(self, image: Image, views: Views) -> Anomaly | None:
+        if self._flood_words is not None:
+            confidence, threshold = self._flood_words.probability(image), self._flood_words.threshold
+        else:
+            confidence, threshold = self._heads.flood.probability(views, look=FRAME), self._heads.flood.threshold
+        return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= threshold else None
 
 
 def upper_body(face: Box) -> Box:

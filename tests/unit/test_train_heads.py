@@ -13,6 +13,7 @@ from app.core.heads import ScoreCalibration
 from app.ml_models.heads import HEADS_DIR, read_head, read_head_table
 from app.ml_models.tables import Table
 from scripts.heads.examples import BadData, Source, labels_of, read_background, read_examples
+from scripts.heads.light import relight
 from scripts.heads.logistic import fit_logistic
 from scripts.heads.recipes import read_recipes
 from scripts.heads.validation import (
@@ -217,3 +218,13 @@ def test_every_recipe_has_a_shipped_head_whose_figures_hold() -> None:
             found = table.table("cross_validated").table(look)
             assert found.number("balanced_accuracy") > 0.75, recipe.question.name
             assert found.number("calibration_error") <= 0.08, recipe.question.name
+
+
+def test_another_light_keeps_the_picture_and_differs_each_time() -> None:
+    photo = np.random.default_rng(1).integers(40, 200, (60, 90, 3)).astype(np.uint8)
+    lit = [relight(photo, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(one.shape == photo.shape and one.dtype == np.uint8 for one in lit)
+    assert len({one.tobytes() for one in lit}) == 20
+    alike = [np.corrcoef(photo.mean(axis=2).ravel(), one.mean(axis=2).ravel())[0, 1] for one in lit]
+    assert min(alike) > 0.2, "what the photo shows must still be there"
+    assert np.array_equal(lit[0], relight(photo, np.random.default_rng(0)))

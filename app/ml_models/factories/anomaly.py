@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.face_detection import FaceDetector
+from app.core.flood import FloodByWords
 from app.core.yolo import YoloDetector
+from app.ml_models.factories.clip import TEXT_ROLE, build_clip_embedder
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import load_heads
 from app.ml_models.model_loader import ModelLoader
 
 PERSON_ROLE = "person_detection"
+BOXES_ROLE = "fire_smoke_detection"
 _MIN_FACE_SCORE = 0.9  # calibrated: the pack's shipped operating point
 
 
 def build_person_detector(loader: ModelLoader) -> YoloDetector:
     """The pack's person detector; only classes that begin with ``person`` are told, all as ``person``."""
-    spec = loader.spec(PERSON_ROLE)
-    labels = ["person" if label.startswith("person") else "" for label in spec.params.texts("labels")]
+    labels = loader.spec(PERSON_ROLE).params.texts("labels")
+    return _build_yolo(loader, PERSON_ROLE, labels=["person" if label.startswith("person") else "" for label in labels])
+
+
+def _build_yolo(loader: ModelLoader, role: str, *, labels: Sequence[str]) -> YoloDetector:
+    spec = loader.spec(role)
     return YoloDetector(
-        loader.session(PERSON_ROLE),
+        loader.session(role),
         labels=labels,
         min_score=spec.params.number("min_score"),
         max_iou=spec.params.number("max_iou"),
@@ -48,4 +56,21 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
         heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
         persons=build_person_detector(loader),
         faces=build_person_face_detector(loader),
+        boxes=_build_boxes(loader),
+        flood_words=_build_flood_words(loader),
     )
+
+
+def _build_boxes(loader: ModelLoader) -> YoloDetector | None:
+    if not loader.has(BOXES_ROLE):
+        return None
+    return _build_yolo(loader, BOXES_ROLE, labels=loader.spec(BOXES_ROLE).params.texts("labels"))
+
+
+def _build_flood_words(loader: ModelLoader) -> FloodByWords | None:
+    """Only where the pack's image network reads sentences and its manifest says from when on it is believed."""
+    spec = loader.spec("image_embedding") if loader.has(TEXT_ROLE) else None
+    if spec is None or "flood_threshold" not in spec.params:
+        return None
+    embedder = build_clip_embedder(loader, spec, calibrations={})
+    return FloodByWords(embedder, threshold=spec.params.number("flood_threshold"))
