@@ -10,8 +10,11 @@ import pytest
 
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share, saturation_of_evidence
+from app.core.heads import LinearHead, Pooling, ScoreCalibration
 from app.core.types import Image
+from app.errors import ConfigurationError
 from app.ml_models.factories.anomaly import build_anomaly_detector
+from app.ml_models.heads import write_head
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from tests.photos import astronaut, coffee, group
@@ -112,6 +115,22 @@ def test_nobody_is_found_where_nobody_is(detector: HeadAnomalyDetector) -> None:
 
 def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
     assert detector.detect(group(), frozenset()) == []
+
+
+@pytest.mark.parametrize("look", ["frame", "quick"])
+def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames(tmp_path: Path, look: str) -> None:
+    loader = ModelLoader(load_pack("compact"), WEIGHTS)
+    level = ScoreCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
+    weights = np.zeros(1280, np.float32)
+    own = LinearHead("hazard_flood", weights, bias=0.0, pooling=Pooling.PEAK, calibrations={look: level})
+    model_id = loader.spec("image_features").model_id
+    write_head(tmp_path / "hazard_flood.json", own, model_id=model_id, facts={})
+    if look != "frame":
+        with pytest.raises(ConfigurationError, match="--looks frame"):
+            build_anomaly_detector(loader, own_heads_dir=tmp_path)
+        return
+    told = build_anomaly_detector(loader, own_heads_dir=tmp_path).detect(coffee(), frozenset({AnomalyType.FLOOD}))
+    assert [anomaly.type for anomaly in told] == [AnomalyType.FLOOD], "this head says yes to everything"
 
 
 def frames(eval_data: Path, pattern: str, count: int) -> list[Image]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.face_detection import FaceDetector
 from app.core.flood import FloodByWords
+from app.core.looks import FRAME
 from app.core.yolo import YoloDetector
+from app.errors import ConfigurationError
 from app.ml_models.factories.clip import TEXT_ROLE, build_clip_embedder
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
@@ -47,10 +49,15 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
     """The detector with the shipped heads, or a hotel's own ones of the same names.
 
     Raises:
-        ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
+        ConfigurationError: a head is missing, unreadable, was trained on another backbone or not for frames.
     """
     extractor = build_feature_extractor(loader)
     heads = load_heads("hazard_fire_or_smoke", "hazard_flood", model_id=extractor.model_id, own_dir=own_heads_dir)
+    for name, head in heads.items():
+        if FRAME not in head.calibrations:
+            raise ConfigurationError(
+                f"The head {name} was not trained for camera frames; train it with --looks {FRAME} --pooling peak."
+            )
     return HeadAnomalyDetector(
         extractor,
         heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
