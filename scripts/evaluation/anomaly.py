@@ -29,11 +29,11 @@ from scripts.evaluation.safety.hazards import (
     Detectors,
     Question,
     Verdicts,
+    alarms_of_other_folds,
     f1,
     f1_interval,
     judge,
     learn,
-    threshold_of_others,
 )
 from scripts.evaluation.safety.persons import persons
 from scripts.heads.recipes import read_recipes
@@ -94,7 +94,8 @@ def _learn(loader: ModelLoader, data: Path, *, cache_dir: Path) -> tuple[dict[st
 def _f1_scores(question: Question, verdicts: Verdicts) -> list[F1]:
     """At the shipped threshold, and where each fold's threshold comes from the others."""
     targets, groups = question.collected.targets, question.collected.groups
-    fair = threshold_of_others(question, look=FRAME, choose=_THRESHOLDS)
+    trained = question.trained
+    fair = alarms_of_other_folds(trained.out_of_fold[FRAME], targets, trained.folds, choose=_THRESHOLDS)
     scores = []
     for folder, target in _F1_TARGETS.items():
         rows = verdicts.rows_in(folder)

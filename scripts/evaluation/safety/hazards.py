@@ -134,15 +134,16 @@ def f1_interval(
     return float(low), float(high)
 
 
-def threshold_of_others(question: Question, *, look: str, choose: Sequence[float]) -> NDArray[np.bool_]:
+def alarms_of_other_folds(
+    probability: NDArray[np.float64], targets: NDArray[np.bool_], folds: NDArray[np.intp], *, choose: Sequence[float]
+) -> NDArray[np.bool_]:
     """Alarms where each fold's threshold is the one of ``choose`` with the best F1 on the other folds.
 
     The shipped threshold was set by a look at all folds; this tells what that is worth.
     """
-    probability, targets = question.trained.out_of_fold[look], question.collected.targets
     alarms = np.zeros(len(targets), bool)
-    for fold in np.unique(question.trained.folds):
-        others = question.trained.folds != fold
+    for fold in np.unique(folds):
+        others = folds != fold
         best = max(choose, key=lambda threshold: f1(probability[others] >= threshold, targets[others]))
         alarms[~others] = probability[~others] >= best
     return alarms
