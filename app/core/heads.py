@@ -21,8 +21,8 @@ from app.core.views import Views
 class Pooling(StrEnum):
     """How the scores of several views become one.
 
-    ``MEAN`` suits what fills the picture, such as a mess. ``PEAK`` is half the mean of the whole views and half the
-    mean of the highest third of the tiles, and suits what may hide in a corner, such as a fire.
+    ``MEAN`` suits what fills the picture, such as a mess. ``PEAK`` suits what may hide in a corner, such as a fire: the
+    mean of the whole views counts a third, the mean of the highest third of the tiles two thirds.
     """
 
     MEAN = "mean"
@@ -101,5 +101,5 @@ def pool_scores(wholes: FloatArray, tiles: FloatArray | None, *, pooling: Poolin
         return float(wholes.mean())
     if pooling is Pooling.PEAK:
         highest = np.sort(tiles)[-max(len(tiles) // 3, 1) :]
-        return float((wholes.mean() + highest.mean()) / 2)
+        return float((wholes.mean() + 2 * highest.mean()) / 3)
     return float(np.concatenate([wholes, tiles]).mean())

@@ -44,7 +44,7 @@ def test_activation_averages_to_the_score() -> None:
     assert float(activation.mean()) == pytest.approx(float(head().scores([features])[0]), abs=1e-5)
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [(Pooling.MEAN, 19 / 8), (Pooling.PEAK, (2 + 5) / 2)])
+@pytest.mark.parametrize(("pooling", "expected"), [(Pooling.MEAN, 19 / 8), (Pooling.PEAK, (2 + 2 * 5) / 3)])
 def test_pooling(pooling: Pooling, expected: float) -> None:
     wholes, tiles = np.array([1, 3], np.float32), np.array([2, 6, 0, 4, 1, 2], np.float32)
     assert pool_scores(wholes, tiles, pooling=pooling) == pytest.approx(expected)

@@ -56,7 +56,7 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
     for name, head in heads.items():
         if FRAME not in head.calibrations:
             raise ConfigurationError(
-                f"The head {name} was not trained for camera frames; train it with --looks {FRAME} --pooling peak."
+                f"The head {name} was not trained for camera frames; train it with --looks {FRAME}."
             )
     return HeadAnomalyDetector(
         extractor,

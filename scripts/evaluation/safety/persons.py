@@ -38,7 +38,7 @@ def _group(detector: HeadAnomalyDetector) -> Sequence[Share]:
     if spec is None or spec.origin is None:
         return []
     found = _count(detector, Path(spec.origin).parent / "data" / "images" / "t1.jpg")
-    return [Share("persons: of the six on insightface's t1.jpg", min(found, _GROUP_PEOPLE), _GROUP_PEOPLE, 1.0)]
+    return [Share("persons: of the six on insightface's t1.jpg", min(found, _GROUP_PEOPLE), _GROUP_PEOPLE)]
 
 
 def _count(detector: HeadAnomalyDetector, path: Path) -> int:
