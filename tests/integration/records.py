@@ -106,6 +106,8 @@ class Records:
             secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
             secure=settings.MINIO_SECURE,
         )
+        if not store.bucket_exists(settings.MINIO_BUCKET):  # the first picture makes it
+            return []
         return sorted(str(found.object_name) for found in store.list_objects(settings.MINIO_BUCKET, prefix, True))
 
     def make_image_collection(self, spec: CollectionSpec) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -414,6 +415,33 @@ def test_an_outage_while_indexing_leaves_nothing_half_done(
     assert len(found(service.client)) == 1
     [row] = service.records.rows("SELECT object_key, thumbnail_key FROM image_assets")
     assert set(service.records.objects("lost-found/")) - before == set(row.values())
+
+
+@pytest.mark.parametrize("name", ["objects", "milvus"])
+def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_none(
+    service: Service, backends: RunningBackends, name: BackendName
+) -> None:
+    client, records = service.client, service.records
+    before = set(records.objects("lost-found/"))
+    pictures = [tinted(hue) for hue in range(0, 160, 8)]
+    with ThreadPoolExecutor(3) as threads:
+        sent = [threads.submit(index, client, picture) for picture in pictures]
+        Records.wait_until(lambda: sum(answer.done() for answer in sent) >= 4, timeout_s=60)
+        backends.kill(name)
+        try:
+            statuses = [answer.result().status_code for answer in sent]
+        finally:
+            backends.start(name)
+    assert {*statuses} == {200, 503}
+    assert records.count("image_metadata") == statuses.count(200)
+    for picture, status in zip(pictures, statuses, strict=True):
+        if status == 503:
+            Records.wait_until(lambda picture=picture: index(client, picture).status_code == 200)
+    assert records.count("image_metadata") == len(pictures)
+    Records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=60)
+    rows = records.rows("SELECT object_key, thumbnail_key FROM image_assets")
+    assert set(records.objects("lost-found/")) - before == {key for row in rows for key in row.values()}
+    assert len(records.image_vectors()) == len(set(found(client, top_k=100))) == len(pictures)
 
 
 def test_a_service_killed_in_the_middle_of_indexing_leaves_no_half_picture(start_service: Start) -> None:
