@@ -157,7 +157,7 @@ def measure_ocr_memory(options: argparse.Namespace) -> str:
 
 def measure_anomaly(options: argparse.Namespace) -> str:
     """Frames over HTTP, and cameras beside check-ins."""
-    still, moved = (anomaly.empty_frame(shipped_photo("coffee.png"), shift_px=shift_px) for shift_px in (0, 400))
+    still, moved = (anomaly.empty_frame(shipped_photo("coffee.png"), shadow=shadow) for shadow in (0, 45))
     body = face.request_body(face.frame(astronaut()))
     with open_bench(anomaly.SETTINGS) as bench:
         face.fill_gallery(bench, astronaut(), [])

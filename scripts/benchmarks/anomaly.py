@@ -68,11 +68,15 @@ def people_frame(portrait: Image) -> bytes:
     return _jpeg(canvas)
 
 
-def empty_frame(still_life: Image, *, shift_px: int = 0) -> bytes:
-    """A frame without anybody, and a grey box on it that may move."""
-    canvas = cv2.resize(still_life, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
-    canvas[500:650, 100 + shift_px : 300 + shift_px] = 70
-    return _jpeg(np.asarray(canvas, np.uint8))
+def empty_frame(still_life: Image, *, shadow: int = 0) -> bytes:
+    """A frame without anybody, and a shadow of so many levels on it.
+
+    A shadow that comes and goes becomes a part of what the camera usually shows: in one frame of four, 24 to 72 levels
+    are motion where it is seen, and none where it is not.
+    """
+    canvas = cv2.resize(still_life, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.int16)
+    canvas[400:650, 100:500] -= shadow
+    return _jpeg(np.clip(canvas, 0, 255).astype(np.uint8))
 
 
 def _jpeg(image: Image) -> bytes:
