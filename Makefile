@@ -5,6 +5,7 @@
 .PHONY: help run servers test test-servers check audit format bench evaluate openapi weights environment environment-dev
 
 ARGS ?=
+SERVER_TESTS ?= tests/integration
 
 SERVING := requirements.txt requirements-embedded.txt
 DEVELOPMENT := $(SERVING) requirements-dev.txt
@@ -35,7 +36,7 @@ test: environment-dev weights ## all tests, on servers of their own; ARGS="-k fa
 test-servers: environment-dev weights ## integration tests with Milvus standalone and Redis instead of the embedded ones
 	@$(IN_VENV) scripts/bootstrap.py --venv .venv-servers requirements-servers.txt
 	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
-	  $(IN_VENV) -m pytest -rs tests/integration $(ARGS)
+	  $(IN_VENV) -m pytest -rs $(SERVER_TESTS) $(ARGS)
 
 check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .
