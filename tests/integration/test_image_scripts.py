@@ -150,11 +150,11 @@ def test_reconcile_restores_a_vector_that_milvus_lost(client: httpx.Client, reco
 
 
 def test_reconcile_leaves_what_is_being_indexed(client: httpx.Client, records: Records) -> None:
-    indexed(client, coffee())
+    cup = indexed(client, coffee())
     records.rows("DELETE FROM image_metadata")  # its vector and objects look like those of a picture under way
     looked = records.reconcile()
     assert "orphan vectors: 0" in looked.stdout
-    assert "orphan objects: 0" in looked.stdout
+    assert cup not in looked.stdout  # the store may hold what earlier tests left, which is old enough to be told
     assert client.get(API).json()["images"] == []
 
 
