@@ -30,6 +30,11 @@ class ImageFilter:
     since: datetime | None = None
     before: datetime | None = None
 
+    @property
+    def looks_inside_texts(self) -> bool:
+        """Whether ``expression`` asks for parts of texts, which not every Milvus finds."""
+        return bool(self.tags or self.location)
+
     def expression(self) -> str:
         """As an expression of Milvus; empty where nothing is set."""
         equal = {

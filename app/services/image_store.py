@@ -189,6 +189,14 @@ async def list_images(
     return [_image(row) for row in rows]
 
 
+async def vectors_for_which(connection: Connection, wanted: ImageFilter) -> list[str]:
+    """The vector ids of all pictures for which the filter holds, in no order."""
+    arguments: list[object] = []
+    conditions = wanted.conditions(arguments)
+    rows = await connection.fetch(" AND ".join([f"SELECT m.vector_id {_FROM}", *conditions]), *arguments)
+    return [row["vector_id"] for row in rows]
+
+
 # What scripts/reindex.py still has to embed with a model: its vector is of another one, and none is staged.
 _WAITING = (
     f"{_FROM} AND a.model_id <> $1 "

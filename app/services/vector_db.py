@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from app.services.vector_index import VectorIndex
 
 FACE_FIELDS = ("vector_id", "employee_id")
 _MAX_TAGS_BYTES = 8192
+_ONLY_BEGINNINGS = re.compile(r"v?(?:[01]|2\.[0-3])\.")
 _BYTES_PER_LETTER = 4  # Milvus counts a VARCHAR's bytes
 
 
@@ -33,6 +35,11 @@ class FaceHit:
     vector_id: str
     employee_id: str
     similarity: float
+
+
+def finds_parts(version: str) -> bool:
+    """Whether a server of that version finds parts of texts; Milvus Lite tells its name before its version."""
+    return _ONLY_BEGINNINGS.match(version) is None
 
 
 def new_vector_id() -> str:
@@ -120,6 +127,7 @@ class VectorDBService:
         self, uri: str, *, user: str, password: str, faces: CollectionSpec, images: CollectionSpec, timeout_s: float
     ) -> None:
         self._timeout_s = timeout_s
+        self._finds_parts: bool | None = None
         self.client = AsyncMilvusClient(uri, user=user, password=password, timeout=timeout_s, grpc_options=GRPC_OPTIONS)
 
         def blocking_client() -> MilvusClient:
@@ -253,6 +261,14 @@ class VectorDBService:
         """Remove pictures by vector id."""
         if vector_ids:
             await self.images.delete(any_of("vector_id", vector_ids))
+
+    async def finds_parts_of_texts(self) -> bool:
+        """Whether an expression may say ``like "%part%"``: Milvus 2.3 knows beginnings alone. Asked once."""
+        if self._finds_parts is None:
+            async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=FAILURES):
+                version = str(await self.client.get_server_version(timeout=self._timeout_s, retry_times=0))
+            self._finds_parts = finds_parts(version)
+        return self._finds_parts
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Milvus answers and the collections are open."""

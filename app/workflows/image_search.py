@@ -13,6 +13,7 @@ from app.services import image_store
 from app.services.database import Database
 from app.services.image_filters import ImageFilter
 from app.services.image_store import StoredImage
+from app.services.vector_collections import any_of
 from app.services.vector_db import ImageHit, VectorDBService
 from app.utils import metrics
 from app.utils.image_processing import decode_image
@@ -96,7 +97,7 @@ class ImageSearchWorkflow:
         self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery
     ) -> tuple[list[tuple[str, float]], bool]:
         """Vector ids and similarities at or above the threshold, and whether these are all of them."""
-        expression = query.wanted.expression()
+        expression = await self._expression(query.wanted)
         first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1)) if query.min_similarity > 0 else WINDOW
         for window in dict.fromkeys((first, WINDOW)):
             found: Sequence[ImageHit] = await self._vectors.search_images(
@@ -107,6 +108,13 @@ class ImageSearchWorkflow:
             if len(good) < window:
                 return good, True
         return good, False
+
+    async def _expression(self, wanted: ImageFilter) -> str:
+        """The filter for Milvus. Where that finds no parts of texts, PostgreSQL names the pictures to look among."""
+        if not wanted.looks_inside_texts or await self._vectors.finds_parts_of_texts():
+            return wanted.expression()
+        async with self._database.connection() as connection:
+            return any_of("vector_id", await image_store.vectors_for_which(connection, wanted))
 
     async def _page(self, hits: list[tuple[str, float]], *, is_exact: bool, query: ImageQuery) -> ImageMatches:
         if not hits:
