@@ -18,6 +18,8 @@ from tests.integration.records import Records
 BASE_SETTINGS = {
     "_env_file": None,
     "AUTH_REQUIRED": False,
+    # Replicas share the cameras of one Redis, and this service would be one beside those of the cameras' own tests.
+    "CAMERAS_PER_REPLICA": 0,
     "OCR_ENABLED": False,  # costs seconds a start; its own tests switch it on
     "RABBITMQ_URL": "",
     "LOG_DIR": None,

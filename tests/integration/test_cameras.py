@@ -41,6 +41,7 @@ def service(backends: RunningBackends, settings: Settings) -> Iterator[Service]:
             **settings.model_dump(),
             "_env_file": None,
             "DATABASE_URL": database_url,
+            "CAMERAS_PER_REPLICA": 16,
             "CAMERA_ALLOWED_CIDRS": "127.0.0.1/32",
             "CAMERA_ALLOW_FILES": True,
             "CAMERA_LEASE_S": 2.0,

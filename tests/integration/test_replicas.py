@@ -107,6 +107,7 @@ def running_pair(
             "ADMIN_API_KEY": SecretStr(KEY),
             "ATTENDANCE_DEBOUNCE_S": 600.0,
             "MAX_WORKERS": 1,
+            "CAMERAS_PER_REPLICA": 16,
             "CAMERA_ALLOWED_CIDRS": "127.0.0.1/32",
             "CAMERA_LEASE_S": 2.0,
         }

@@ -24,7 +24,10 @@ CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conform
 
 @pytest.fixture(scope="module")
 def service(start_service: Start) -> Iterator[Service]:
-    with start_service(AUTH_REQUIRED=True, ADMIN_API_KEY=SecretStr(KEY), RATE_LIMIT_PER_MINUTE=0) as started:
+    # With OCR: a request that is right by the document must not be answered 503.
+    with start_service(
+        OCR_ENABLED=True, AUTH_REQUIRED=True, ADMIN_API_KEY=SecretStr(KEY), RATE_LIMIT_PER_MINUTE=0
+    ) as started:
         started.records.wait_until(lambda: started.records.count("api_keys") > 0)
         yield started
 
