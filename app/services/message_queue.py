@@ -14,6 +14,7 @@ from datetime import datetime
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPException, DeliveryError, PublishError
+from yarl import URL
 
 from app.services.calls import backend_call
 from app.services.database import Connection
@@ -101,7 +102,9 @@ class MessageQueue:
 
     async def _connect(self) -> AbstractExchange:
         await self._drop()
-        self._connection = await aio_pika.connect(self._url, timeout=self._timeout_s)
+        # Ours before it is open: one that fails is closed here too, and not when it is collected, on whichever thread.
+        self._connection = aio_pika.Connection(URL(self._url))
+        await self._connection.connect(timeout=self._timeout_s)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await self._channel.declare_exchange(self._exchange_name, aio_pika.ExchangeType.TOPIC, durable=True)
         for name in QUEUED_TYPES:
