@@ -19,6 +19,7 @@ from yarl import URL
 from app.services.calls import backend_call
 from app.services.database import Connection
 from app.utils import clock, metrics
+from app.utils.tasks import is_being_cancelled
 
 BACKEND = "message_queue"
 SCHEMA_VERSION = 1
@@ -137,7 +138,7 @@ class MessageQueue:
                     raise ConnectionError("negative acknowledgement") from error
                 except asyncio.CancelledError as error:
                     # aiormq cancels what waits on a connection that breaks; passed on, it would end the caller's task.
-                    if _is_being_cancelled():
+                    if is_being_cancelled():
                         raise
                     raise ConnectionError("the connection broke") from error
         except Unroutable:
@@ -160,14 +161,8 @@ class MessageQueue:
             except (*_FAILURES, OSError):
                 return  # it was already gone
             except asyncio.CancelledError:
-                if _is_being_cancelled():
+                if is_being_cancelled():
                     raise
 
     async def close(self) -> None:
         await self._drop()
-
-
-def _is_being_cancelled() -> bool:
-    """Whether somebody asked this task to end, as against a future of a library that was cancelled below it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

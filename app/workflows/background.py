@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from app.errors import VisionError
 from app.utils.logging import logger
+from app.utils.tasks import is_being_cancelled
 
 _PAUSE_AFTER_CRASH_S = 1.0
 
@@ -26,12 +27,11 @@ async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 async def _kept_going(loop: Callable[[], Awaitable[None]]) -> None:
     """Run ``loop`` to its own end or until cancelled. Without this, a bug in one would silently end, say, the relay."""
-    task = asyncio.current_task()
     while True:
         try:
             await loop()
         except asyncio.CancelledError as error:
-            if task is None or task.cancelling():
+            if is_being_cancelled():
                 raise
             logger.opt(exception=error).error("background_loop_cancelled_from_below")
         except Exception as error:  # noqa: BLE001  # the border of what must not end
