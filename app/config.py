@@ -192,6 +192,11 @@ class Settings(BaseSettings):
     )
     OTEL_SERVICE_NAME: str = "cv-service"
 
+    @property
+    def own_heads_dir(self) -> Path:
+        """Where a hotel's own heads are written and read."""
+        return self.MODEL_HEADS_DIR or self.CV_DATA_DIR / "heads"
+
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment, ``.env`` and secret files.

@@ -69,7 +69,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("CV_EVAL_DATA"), help="with --shipped: where the photos are"
     )
-    parser.add_argument("--out", type=Path, help="folder to write to; default: CV_DATA_DIR/heads, shipped: the pack's")
+    parser.add_argument(
+        "--out", type=Path, help="folder to write to; default: where the service looks, shipped: the pack's"
+    )
     parser.add_argument("--cache", type=Path, help="keeps computed features here, for the next time")
     parser.add_argument("--repeats", type=int, default=1, help="of the cross-validation, each with other folds")
     return parser.parse_args(arguments)
@@ -86,7 +88,7 @@ def _wanted(options: argparse.Namespace) -> list[Recipe]:
         raise BadData("Give the folder of photos, --name and --positive, or --shipped; --help tells more.")
     if not options.name.replace("_", "").isalnum():
         raise BadData("The name may hold letters, digits and _ only.")
-    options.out = options.out or load_settings(**_NO_BACKENDS).CV_DATA_DIR / "heads"
+    options.out = options.out or load_settings(**_NO_BACKENDS).own_heads_dir
     return [_own_recipe(options)]
 
 

@@ -17,7 +17,7 @@ from app.workflows.room import RoomWorkflow
 
 def load_room_model(settings: Settings, loader: ModelLoader) -> RoomModel:
     """What looks at rooms, warm."""
-    model = build_room_model(loader, own_heads_dir=settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads")
+    model = build_room_model(loader, own_heads_dir=settings.own_heads_dir)
     model.warm_up()
     metrics.model_loaded.labels("room_analysis").set(1)
     return model

@@ -59,8 +59,7 @@ class Safety:
 
 def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> AnomalyDetector:
     """What finds fire, smoke, water and people, warm; with a hotel's own heads where it has any."""
-    own_heads_dir = settings.MODEL_HEADS_DIR or settings.CV_DATA_DIR / "heads"
-    detector = build_anomaly_detector(loader, own_heads_dir=own_heads_dir)
+    detector = build_anomaly_detector(loader, own_heads_dir=settings.own_heads_dir)
     detector.warm_up()
     metrics.model_loaded.labels("anomaly_detection").set(1)
     return detector
