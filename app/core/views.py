@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.features import FeatureExtractor, Features, mirror, tile_boxes
+from app.core.features import FeatureExtractor, Features, mirror, resize, tile_boxes
 from app.core.types import Box, Image
 
 
@@ -46,10 +46,10 @@ class Views:
 
 def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan) -> Views:
     """Look at one BGR picture as planned."""
-    pictures = [image, mirror(image)] if plan.mirrored else [image]
     wholes: list[Features] = []
     for side_px in plan.whole_sides_px:
-        wholes += extractor.extract(pictures, side_px=side_px)
+        square = resize(image, width=side_px, height=side_px)  # first, so that only the small one is mirrored
+        wholes += extractor.extract([square, mirror(square)] if plan.mirrored else [square], side_px=side_px)
     height, width = image.shape[:2]
     boxes = _tiles(width=width, height=height, plan=plan)
     tiles = extractor.extract(_cut(image, boxes), side_px=plan.tile_side_px)

@@ -25,6 +25,7 @@ _START_OF_SCAN = b"\xff\xda"
 # Encoders write about ten. Each costs a walk over all pixels and may be 60 bytes short, so a small file could hold a
 # thread for minutes.
 _MAX_SCANS = 100
+_MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times passes: about a second
 # Decoders report their own damage findings in these types; Pillow's documentation names no common base.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
 
@@ -53,7 +54,8 @@ def decode_image(data: bytes, *, max_pixels: int) -> Image:
             code="too_many_pixels",
         )
     if header.format in ("JPEG", "MPO"):
-        if data.count(_START_OF_SCAN) > _MAX_SCANS:
+        passes = data.count(_START_OF_SCAN)
+        if passes > _MAX_SCANS or passes * width * height > _MAX_SCANNED_PIXELS:
             raise InvalidImage("The JPEG has too many passes; save it anew, not progressive.", code="too_many_passes")
         if header.mode in ("RGB", "L"):
             return _decode_jpeg(data)
@@ -88,11 +90,11 @@ def _decode_jpeg(data: bytes) -> Image:
 
 def _decode_with_pillow(header: PillowImage.Image) -> Image:
     try:
-        upright = ImageOps.exif_transpose(header)
-        rgb = np.asarray(_to_rgb(upright))
+        ImageOps.exif_transpose(header, in_place=True)
+        rgb = np.asarray(_to_rgb(header))
     except _DECODER_ERRORS as error:
         raise _damaged() from error
-    return np.ascontiguousarray(rgb[:, :, ::-1])
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
 
 
 def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
@@ -102,9 +104,10 @@ def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
         return PillowImage.fromarray(np.clip(samples, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        white = PillowImage.new("RGBA", rgba.size, "white")
-        return PillowImage.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        white = PillowImage.new("RGB", rgba.size, "white")
+        white.paste(rgba, mask=rgba)
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _damaged() -> InvalidImage:

@@ -47,13 +47,20 @@ def read_picture(picture: bytes, *, embedder: ImageEmbedder, max_pixels: int) ->
     height, width = image.shape[:2]
     return PictureReading(
         embedding=embedder.embed_images([image])[0],
-        pixel_sha256=hashlib.sha256(f"{width}x{height}:".encode() + image.tobytes()).digest(),
+        pixel_sha256=_pixel_sha256(image),
         # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
         original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
         thumbnail_jpeg=encode_jpeg(thumbnail(image), quality=_THUMBNAIL_QUALITY),
         width=width,
         height=height,
     )
+
+
+def _pixel_sha256(image: Image) -> bytes:
+    height, width = image.shape[:2]
+    digest = hashlib.sha256(f"{width}x{height}:".encode())
+    digest.update(image.data)  # the pixels where they are: a copy of a large picture takes as long as its digest
+    return digest.digest()
 
 
 def thumbnail(image: Image) -> Image:

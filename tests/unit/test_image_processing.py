@@ -162,6 +162,22 @@ def test_a_jpeg_of_endless_passes_is_refused(mode: str) -> None:
     assert refused.value.code == "too_many_passes"
 
 
+def test_a_large_jpeg_may_have_fewer_passes() -> None:
+    """Each walks over all pixels: ninety over 25 million hold a thread as long as some thousand over a small one."""
+    data = encoded(PillowImage.new("L", (5000, 5000), 255), "JPEG", progressive=True)
+    assert decode_image(data, max_pixels=25_000_000).shape == (5000, 5000, 3)
+    last_pass = data[data.rfind(b"\xff\xda") : -2]
+    with pytest.raises(InvalidImage) as refused:
+        decode_image(data[:-2] + last_pass * 85 + data[-2:], max_pixels=25_000_000)
+    assert refused.value.code == "too_many_passes"
+
+
+def test_a_picture_that_is_half_clear_lies_half_on_white() -> None:
+    picture = PillowImage.new("RGBA", (4, 2), (200, 0, 0, 128))
+    image = decode(encoded(picture, "PNG"))
+    assert np.abs(image[0, 0].astype(int) - [127, 127, 227]).max() <= 1
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
     for prefix in (b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBP", b"GIF89a", b"II*\x00"):
