@@ -96,7 +96,10 @@ class RoomAnalysisResponse(Response):
     """The verdict."""
 
     room_number: str
-    overall_status: RoomStatus
+    overall_status: RoomStatus = Field(description="What the photos show")
+    room_status: RoomStatus = Field(
+        description="The room's state now: as overall_status, unless a person set maintenance and nobody lifted it"
+    )
     ready_for_guest: bool
     confidence: float = Field(description="Probability that overall_status is right")
     uncertain: bool = Field(description="Nobody should rely on this verdict: look at the room")
@@ -120,6 +123,7 @@ class RoomAnalysisResponse(Response):
         return cls(
             room_number=room_number,
             overall_status=verdict.status,
+            room_status=RoomStatus(report.state.status),
             ready_for_guest=verdict.ready_for_guest,
             confidence=round(verdict.confidence, 4),
             uncertain=verdict.uncertain,

@@ -158,6 +158,20 @@ async def save_state(connection: Connection, room_number: str, state: NewState) 
     return _state(row)
 
 
+async def note_analysis(
+    connection: Connection, room_number: str, *, analyzed_at: datetime, analyzed_by: str | None
+) -> RoomState:
+    """Tell that a known room was analysed, and leave its state as it is."""
+    [row] = await connection.fetch(
+        "UPDATE room_states SET last_analyzed_at = $2, analyzed_by = $3, version = version + 1 "
+        "WHERE room_number = $1 RETURNING *",
+        room_number,
+        analyzed_at,
+        analyzed_by,
+    )
+    return _state(row)
+
+
 async def list_states(connection: Connection, *, status: str | None, after: str | None, limit: int) -> list[RoomState]:
     """Rooms by number, those after ``after``; only of ``status`` where one is given."""
     rows = await connection.fetch(

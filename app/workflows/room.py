@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -113,6 +113,8 @@ class RoomWorkflow:
     ) -> RoomReport:
         """Judge a room by one or more photos, and make the verdict its state.
 
+        Photos do not show that the tap drips: ``maintenance`` that a person set stays until a person lifts it.
+
         Raises:
             VisionError: as the pictures, the pool and the backends have it; then nothing is changed.
         """
@@ -128,15 +130,23 @@ class RoomWorkflow:
                     for key, look in zip(keys, looks, strict=True)
                 )
             )
-            analysis = _as_analysis(verdict, depth=depth, image_ids=image_ids, keys=keys)
             async with self._database.transaction() as connection:
                 await room_store.lock_room(connection, room_number)
+                before = await room_store.find_state(connection, room_number)
+                closed = before is not None and _is_closed_by_a_person(before)
+                if closed:
+                    verdict = replace(verdict, ready_for_guest=False)
+                analysis = _as_analysis(verdict, depth=depth, image_ids=image_ids, keys=keys)
                 analysis_id = await room_store.add_analysis(
                     connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
                 )
-                state = await self._change_state(
-                    connection, room_number, _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
-                )
+                if closed:
+                    state = await room_store.note_analysis(
+                        connection, room_number, analyzed_at=analyzed_at, analyzed_by=actor
+                    )
+                else:
+                    new_state = _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
+                    state = await self._change_state(connection, room_number, new_state, before=before)
         except BaseException:
             await self._undo(keys)
             raise
@@ -206,7 +216,8 @@ class RoomWorkflow:
             await room_store.lock_room(connection, room_number)
             await self._require_analysis(connection, room_number, correction.analysis_id)
             await room_store.add_feedback(connection, room_number, feedback)
-            state = await self._change_state(connection, room_number, new_state)
+            before = await room_store.find_state(connection, room_number)
+            state = await self._change_state(connection, room_number, new_state, before=before)
             await record_deed(
                 connection, "room.feedback", subject=room_number, actor=actor, details={"status": feedback.status}
             )
@@ -217,8 +228,9 @@ class RoomWorkflow:
         if analysis_id is not None and not await room_store.analysis_exists(connection, room_number, analysis_id):
             raise NotFound(f"Room {room_number} has no analysis {analysis_id}.", code="analysis_unknown")
 
-    async def _change_state(self, connection: Connection, room_number: str, new_state: NewState) -> RoomState:
-        before = await room_store.find_state(connection, room_number)
+    async def _change_state(
+        self, connection: Connection, room_number: str, new_state: NewState, *, before: RoomState | None
+    ) -> RoomState:
         state = await room_store.save_state(connection, room_number, new_state)
         if before is None or (before.status, before.ready_for_guest) != (state.status, state.ready_for_guest):
             await publish_event(
@@ -297,6 +309,10 @@ def _as_analysis(verdict: RoomVerdict, *, depth: str, image_ids: Sequence[str], 
         image_ids=image_ids,
         photo_keys=keys,
     )
+
+
+def _is_closed_by_a_person(state: RoomState) -> bool:
+    return state.status == RoomStatus.MAINTENANCE and state.source == "feedback"
 
 
 def _as_state(verdict: RoomVerdict, analysis_id: int, *, actor: str | None, moment: datetime) -> NewState:

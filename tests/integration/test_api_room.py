@@ -245,6 +245,32 @@ def test_analyses_of_a_room_at_once_are_all_logged_and_the_last_is_its_state(
 # Corrections
 
 
+def test_maintenance_that_a_person_set_stays_until_a_person_lifts_it(
+    client: httpx.Client, records: Records, eval_data: Path
+) -> None:
+    [tidy] = room_photos(eval_data, "clean", 1)
+    correct(client, "201", status="maintenance", given_by="EMP007")
+    answer = analyze(client, "201", tidy, analyzed_by="EMP005").json()
+    assert (answer["overall_status"], answer["room_status"]) == ("clean", "maintenance")
+    assert answer["ready_for_guest"] is False
+    state = client.get(f"{API}/status/201").json()
+    assert (state["status"], state["source"], state["changed_by"]) == ("maintenance", "feedback", "EMP007")
+    assert (state["last_analyzed_at"], state["analyzed_by"]) == (answer["analyzed_at"], "EMP005")
+    [logged] = client.get(f"{API}/201/history").json()["analyses"]
+    assert (logged["overall_status"], logged["ready_for_guest"]) == ("clean", False)
+    assert len(records.events("room.status_changed")) == 1
+    correct(client, "201", status="dirty")
+    assert analyze(client, "201", tidy).json()["room_status"] == "clean"
+    assert client.get(f"{API}/status/201").json()["status"] == "clean"
+
+
+def test_maintenance_that_photos_showed_ends_with_the_next_photos(client: httpx.Client, records: Records) -> None:
+    analyze(client, "201")
+    records.rows("UPDATE room_states SET status = 'maintenance' RETURNING status")
+    answer = analyze(client, "201").json()
+    assert answer["room_status"] == answer["overall_status"] != "maintenance"
+
+
 def test_correction_counts_and_is_kept(client: httpx.Client, records: Records) -> None:
     told = analyze(client, "201").json()
     body = correct(
