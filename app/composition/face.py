@@ -66,6 +66,7 @@ def compose_enrolments(
             max_pixels=settings.MAX_IMAGE_PIXELS,
             max_templates=settings.FACE_MAX_TEMPLATES,
             min_duplicate_confidence=max(_DUPLICATE_CONFIDENCE, settings.FACE_RECOGNITION_THRESHOLD),
+            min_match_confidence=settings.FACE_RECOGNITION_THRESHOLD,
             keep_crops=settings.FACE_KEEP_CROPS,
         ),
     )

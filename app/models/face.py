@@ -61,6 +61,9 @@ class FaceEnrollmentRequest(Request):
     metadata: PersonMetadata = PersonMetadata()
     replace_existing: bool = Field(False, description="Swap all earlier templates for these, or add to them")
     allow_duplicate: bool = Field(False, description="Enrol although the face is somebody else's already (twins)")
+    allow_mismatch: bool = Field(
+        False, description="Add it although it does not match the person's earlier templates (changed a lot)"
+    )
     enrolled_by: ActorName | None = None
 
 

@@ -6,7 +6,7 @@ and ``scripts/reconcile.py`` finds it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,21 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolmentTerms:
+    """What the caller wants done about templates that are there already.
+
+    Attributes:
+        replace_existing: end the person's earlier templates, instead of adding to them.
+        allow_duplicate: enrol although the face is somebody else's already.
+        allow_mismatch: add although the face does not match the person's earlier templates.
+    """
+
+    replace_existing: bool = False
+    allow_duplicate: bool = False
+    allow_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedImage:
     """Why one picture was not enrolled; ``index`` counts from 0."""
 
@@ -73,6 +88,7 @@ class EnrolmentRules:
     max_pixels: int
     max_templates: int
     min_duplicate_confidence: float
+    min_match_confidence: float
     keep_crops: bool
 
 
@@ -112,8 +128,7 @@ class EnrolmentWorkflow:
         person: Person,
         pictures: Sequence[bytes],
         *,
-        replace_existing: bool,
-        allow_duplicate: bool,
+        terms: EnrolmentTerms,
         actor: str | None,
     ) -> Enrolment:
         """Add templates from the good pictures; all of them become visible at once, or none.
@@ -121,7 +136,7 @@ class EnrolmentWorkflow:
         Raises:
             InvalidInput: no picture was good enough; ``details`` say why, picture by picture.
             NotFound: the hotel's own ``employees`` table does not know the id.
-            Conflict: the face is somebody else's, or the person has too many templates.
+            Conflict: the face is somebody else's, is not that of the person's earlier templates, or these are too many.
         """
         candidates, rejected = await self._pool.submit("face", self._read_all, pictures)
         if not candidates:
@@ -131,9 +146,7 @@ class EnrolmentWorkflow:
                 code="no_usable_image",
                 details={"rejected": [{"index": r.index, "reason": r.reason, "message": r.message} for r in rejected]},
             )
-        templates = await self._store(
-            person, candidates, replace_existing=replace_existing, allow_duplicate=allow_duplicate, actor=actor
-        )
+        templates = await self._store(person, candidates, terms=terms, actor=actor)
         await self._cache.forget(PEOPLE_KEY)
         metrics.enrolment_total.labels("success").inc()
         logger.info("face_enrolled", employee_id=person.employee_id, templates=len(templates), rejected=len(rejected))
@@ -144,8 +157,7 @@ class EnrolmentWorkflow:
         person: Person,
         candidates: Sequence[_Candidate],
         *,
-        replace_existing: bool,
-        allow_duplicate: bool,
+        terms: EnrolmentTerms,
         actor: str | None,
     ) -> list[Template]:
         templates = [candidate.template for candidate in candidates]
@@ -153,11 +165,15 @@ class EnrolmentWorkflow:
             async with self._database.transaction() as connection:
                 await face_store.lock_enrolments(connection)
                 await self._admit(connection, person)
-                duplicate_of = await self._refuse_duplicate(connection, person, templates, allow=allow_duplicate)
-                await self._make_room(connection, person, len(templates), replace_existing=replace_existing)
+                notes = await self._refuse_duplicate(connection, person, templates, allow=terms.allow_duplicate)
+                if terms.replace_existing:
+                    notes["replaced"] = True
+                else:
+                    notes |= await self._refuse_mismatch(connection, person, templates, allow=terms.allow_mismatch)
+                await self._make_room(connection, person, len(templates), replace_existing=terms.replace_existing)
                 await self._write_outside(person, candidates)
                 await face_store.add_templates(connection, person.employee_id, templates, enrolled_by=actor)
-                await self._tell(connection, person, templates, actor=actor, duplicate_of=duplicate_of)
+                await self._tell(connection, person, templates, actor=actor, notes=notes)
         except BaseException:
             await self._undo(templates)
             raise
@@ -179,20 +195,20 @@ class EnrolmentWorkflow:
 
     async def _refuse_duplicate(
         self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
-    ) -> str | None:
-        """The employee whose face this is already, if that was allowed; None if it is nobody's."""
+    ) -> dict[str, object]:
+        """For the audit: whose face this is already, where that was allowed."""
         probes = np.stack([template.vector for template in templates])
         found = await self._vectors.search_faces(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
         hits = [hit for hits in found for hit in hits if hit.employee_id != person.employee_id]
         owners = await face_store.identities(connection, [hit.vector_id for hit in hits])
         known = [hit for hit in hits if hit.vector_id in owners]
         if not known:
-            return None
+            return {}
         nearest = max(known, key=lambda hit: hit.similarity)
         people = await face_store.count_people(connection)
         confidence = self._engine.calibration.confidence(nearest.similarity, people=people)
         if confidence < self._rules.min_duplicate_confidence:
-            return None
+            return {}
         other = owners[nearest.vector_id].employee_id
         if not allow:
             metrics.enrolment_total.labels("duplicate").inc()
@@ -201,7 +217,31 @@ class EnrolmentWorkflow:
                 code="duplicate_identity",
                 details={"employee_id": other, "confidence": round(confidence, 4)},
             )
-        return other
+        return {"duplicate_of": other}
+
+    async def _refuse_mismatch(
+        self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
+    ) -> dict[str, object]:
+        """For the audit: how little the face matches the person's earlier templates, where that was allowed.
+
+        The templates show one person already, so the nearest pair decides for all.
+        """
+        known = await face_store.template_vectors(connection, person.employee_id, model_id=self._engine.model_id)
+        if not len(known):
+            return {}
+        similarity = float((np.stack([template.vector for template in templates]) @ known.T).max())
+        confidence = round(self._engine.calibration.confidence(similarity), 4)
+        if confidence >= self._rules.min_match_confidence:
+            return {}
+        if not allow:
+            metrics.enrolment_total.labels("mismatch").inc()
+            raise Conflict(
+                f"This face does not match the {len(known)} that {person.employee_id} has. Send replace_existing=true "
+                "to put it in their place, or allow_mismatch=true if it is the same person nevertheless.",
+                code="face_mismatch",
+                details={"confidence": confidence},
+            )
+        return {"mismatch": confidence}
 
     async def _make_room(self, connection: Connection, person: Person, count: int, *, replace_existing: bool) -> None:
         if replace_existing:
@@ -235,11 +275,9 @@ class EnrolmentWorkflow:
         templates: Sequence[Template],
         *,
         actor: str | None,
-        duplicate_of: str | None,
+        notes: Mapping[str, object],
     ) -> None:
-        details: dict[str, object] = {"templates": len(templates)}
-        if duplicate_of is not None:
-            details["duplicate_of"] = duplicate_of
+        details = {"templates": len(templates), **notes}
         await record_deed(connection, "face.enroll", subject=person.employee_id, actor=actor, details=details)
         await publish_event(
             connection,

@@ -193,6 +193,21 @@ def test_a_face_of_somebody_else_is_refused_and_twins_are_allowed(client: httpx.
     assert deed["details"]["duplicate_of"] == "EMP001"
 
 
+def test_another_face_is_not_added_to_a_person_unless_asked_for(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(portrait(2)))
+    refused = enroll(client, "EMP001", base64_jpeg(portrait(4)))
+    assert refused.status_code == 409
+    assert refused.json()["code"] == "face_mismatch"
+    assert refused.json()["confidence"] < 0.7
+    assert records.count("face_templates") == 1
+    assert enroll(client, "EMP001", base64_jpeg(varied(portrait(2)))).status_code == 200
+
+    allowed = enroll(client, "EMP001", base64_jpeg(portrait(4)), allow_mismatch=True)
+    assert allowed.status_code == 200
+    deeds = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
+    assert ["mismatch" in deed["details"] for deed in deeds] == [False, False, True]
+
+
 def test_replacing_swaps_the_templates(client: httpx.Client, records: Records) -> None:
     first = enroll(client, "EMP001", base64_jpeg(portrait(3)), base64_jpeg(varied(portrait(3)))).json()
     second = enroll(client, "EMP001", base64_jpeg(portrait(3)), replace_existing=True).json()
@@ -201,6 +216,9 @@ def test_replacing_swaps_the_templates(client: httpx.Client, records: Records) -
     assert records.count("face_templates") == 1
     records.wait_until(lambda: set(records.vectors()) == set(second["vector_ids"]))
     assert not set(first["vector_ids"]) & set(records.vectors())
+    assert enroll(client, "EMP001", base64_jpeg(portrait(4)), replace_existing=True).status_code == 200
+    deeds = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
+    assert ["replaced" in deed["details"] for deed in deeds] == [False, True, True]
 
 
 def test_adding_stops_at_the_limit(client: httpx.Client) -> None:

@@ -28,7 +28,7 @@ from app.models.face import (
 )
 from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.enrolment import Person
+from app.workflows.enrolment import EnrolmentTerms, Person
 from app.workflows.face import Outcome, Recognition
 
 router = APIRouter(prefix="/face", tags=["face"])
@@ -110,8 +110,11 @@ async def enroll_face(
     enrolment = await enrolments.enroll(
         person,
         request.images,
-        replace_existing=request.replace_existing,
-        allow_duplicate=request.allow_duplicate,
+        terms=EnrolmentTerms(
+            replace_existing=request.replace_existing,
+            allow_duplicate=request.allow_duplicate,
+            allow_mismatch=request.allow_mismatch,
+        ),
         actor=request.enrolled_by or caller.label[:20],
     )
     return FaceEnrollmentResponse(
