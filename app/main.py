@@ -57,6 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # Behind an ingress that ends TLS a redirect would name http://, and clients send their key there in clear.
+        redirect_slashes=False,
     )
     app.state.ready = False
     app.include_router(router, prefix=API_PREFIX)

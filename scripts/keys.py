@@ -37,6 +37,12 @@ def _label(text: str) -> str:
     return text.strip()
 
 
+def _key_id(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError("a number as the list shows it")
+    return int(text)
+
+
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -46,7 +52,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     create.add_argument("--label", type=_label, required=True, help="whose it is; the audit log names it")
     create.add_argument("--scope", choices=SCOPES, action="append", default=[], help="what it may do; repeat for more")
     commands.add_parser("list", help="show all keys, never their secrets")
-    commands.add_parser("revoke", help="end a key").add_argument("id", type=int)
+    commands.add_parser("revoke", help="end a key").add_argument("id", type=_key_id)
     return parser.parse_args(given)
 
 

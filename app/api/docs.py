@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 
 from app.api.examples import add_examples
-from app.models.bodies import body_model_of
+from app.models.bodies import body_kind_of
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 # Their scripts, styles and icons come from us; both pages start themselves by an inline script.
@@ -103,18 +103,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
-    """Add what FastAPI can't see: our error documents, and bodies read by ``body_of``."""
+    """Add what FastAPI can't see: our error documents, and bodies that ``app.models.bodies`` reads."""
     for dependency in route.dependant.dependencies:
-        model = body_model_of(dependency.call)
-        if model is None:
+        kind = body_kind_of(dependency.call)
+        if kind is None:
             continue
+        model = kind.model
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema
         content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
         operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": content, "multipart/form-data": content},
+            "required": kind.required,
+            "content": dict.fromkeys(kind.media_types, content),
         }
     for status in _problem_statuses(operation):
         operation["responses"][status] = _PROBLEM

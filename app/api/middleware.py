@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.problems import unexpected_problem, vision_problem
 from app.utils import metrics, tracing
-from app.utils.logging import logger, request_id_var
+from app.utils.logging import key_id_var, logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -91,7 +91,8 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
     metrics.http_requests_total.labels(method, route, str(status)).inc()
     metrics.http_duration.labels(method, route).observe(seconds)
     if not route.startswith(_QUIET):
-        logger.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
+        key = {} if (key_id := key_id_var.get()) is None else {"key_id": key_id}
+        logger.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1), **key)
 
 
 class BodyLimit:

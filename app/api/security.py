@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.dependencies import Everything
-from app.errors import Forbidden, Unauthorized
+from app.dependencies import Everything, Resources
+from app.errors import BackendUnavailable, Forbidden, Unauthorized
+from app.utils.logging import key_id_var
 from app.workflows.access import LOCAL, Caller
 
 _KEY_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", description="An API key", auto_error=False)
@@ -42,6 +43,7 @@ async def identify(secret: Presented, resources: Everything) -> Caller:
     caller = await resources.keys.caller(secret)
     if caller is None:
         raise Unauthorized("This API key is unknown or revoked.", code="key_unknown")
+    key_id_var.set(caller.key_id)  # for the audit and the log line of this request
     if resources.limiter is not None and caller.key_id is not None:
         await resources.limiter.admit(caller.key_id)
     return caller
@@ -60,11 +62,29 @@ def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     """
 
     async def authorize(caller: Identified) -> Caller:
-        if scope not in caller.scopes and "admin" not in caller.scopes:
+        if not caller.may(scope):
             raise Forbidden(f"This API key lacks the scope {scope}.", code="scope_missing")
         return caller
 
     return authorize
+
+
+def standing(scope: str) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
+    """A dependency for answers that last: tells at any later moment whether the key still has ``scope``."""
+
+    async def question(secret: Presented, resources: Everything) -> Callable[[], Awaitable[bool]]:
+        async def stands() -> bool:
+            if resources.keys is None or secret is None:
+                return True
+            try:
+                caller = await resources.keys.caller(secret)
+            except BackendUnavailable:
+                return True  # nobody can revoke a key meanwhile, either
+            return caller is not None and caller.may(scope)
+
+        return stands
+
+    return question
 
 
 async def may_read_metrics(secret: Presented, resources: Everything) -> None:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Request
@@ -53,32 +54,64 @@ ImageData = Annotated[
 """The bytes of an encoded picture."""
 
 
-def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the request's body as ``model``; ``app.api.docs`` documents it by ``body_model``."""
+@dataclass(frozen=True, slots=True)
+class BodyKind:
+    """What a dependency of this module reads, for ``app.api.docs``."""
 
+    model: type[BaseModel]
+    media_types: tuple[str, ...]
+    required: bool = True
+
+
+_JSON = "application/json"
+_FORM = "multipart/form-data"
+
+
+def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads the request's body as ``model``, from JSON or from a form.
+
+    FastAPI would read its own kind of body before any dependency, and so before the caller's key.
+    """
+    return _reader(BodyKind(model, (_JSON, _FORM)), model)
+
+
+def json_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """As ``body_of``, from JSON alone."""
+    return _reader(BodyKind(model, (_JSON,)), model)
+
+
+def optional_json_of(model: type[Model]) -> Callable[[Request], Awaitable[Model | None]]:
+    """As ``json_of``; None where there is no body."""
+    read_json = json_of(model)
+
+    async def read(request: Request) -> Model | None:
+        return await read_json(request) if await request.body() else None
+
+    read.body_kind = BodyKind(model, (_JSON,), required=False)  # type: ignore[attr-defined]  # read by body_kind_of
+    return read
+
+
+def _reader(kind: BodyKind, model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     async def read(request: Request) -> Model:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
-            if content_type == "multipart/form-data":
+            if content_type == _FORM and _FORM in kind.media_types:
                 return model.model_validate(await _read_form(request, model))
-            if content_type in ("application/json", "") or content_type.endswith("+json"):
+            if content_type in (_JSON, "") or content_type.endswith("+json"):
                 return model.model_validate_json(await request.body())
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False, include_context=False)
             raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found]) from error
-        raise InvalidInput(
-            "Send application/json or multipart/form-data.",
-            code="unsupported_media_type",
-        )
+        raise InvalidInput(f"Send {' or '.join(kind.media_types)}.", code="unsupported_media_type")
 
-    read.body_model = model  # type: ignore[attr-defined]  # read again by body_model_of
+    read.body_kind = kind  # type: ignore[attr-defined]  # read again by body_kind_of
     return read
 
 
-def body_model_of(dependency: object) -> type[BaseModel] | None:
-    """The model of a dependency that ``body_of`` made, None for any other."""
-    model: type[BaseModel] | None = getattr(dependency, "body_model", None)
-    return model
+def body_kind_of(dependency: object) -> BodyKind | None:
+    """What a dependency of this module reads, None for any other."""
+    kind: BodyKind | None = getattr(dependency, "body_kind", None)
+    return kind
 
 
 async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, object]:

@@ -1,11 +1,11 @@
-"""Who did what to whom: one row a deed, in the transaction of the deed."""
+"""Who did what to whom: one row a deed, in the transaction of the deed, with the request and the API key it came by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from app.services.database import Connection
-from app.utils.logging import request_id_var
+from app.utils.logging import key_id_var, request_id_var
 
 
 async def record_deed(
@@ -16,15 +16,16 @@ async def record_deed(
     Args:
         action: such as ``face.enroll``.
         subject: the id of what it was done to.
-        actor: who asked for it; None where nobody said.
+        actor: who asked for it, by their own words or else by the label of their key; None where nobody said.
         details: JSON-serialisable, without biometric or document data.
     """
     await connection.execute(
-        "INSERT INTO audit_log (action, subject, actor, request_id, details) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO audit_log (action, subject, actor, request_id, key_id, details) VALUES ($1, $2, $3, $4, $5, $6)",
         action,
         subject,
         actor,
         request_id_var.get(),
+        key_id_var.get(),
         dict(details or {}),
     )
 

@@ -38,16 +38,20 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def add_key(connection: Connection, secret: str, *, label: str, scopes: Sequence[str]) -> int:
-    """Store a key; one that is stored already keeps its id and gets the new label and scopes."""
-    key_id = await connection.fetchval(
+async def add_key(connection: Connection, secret: str, *, label: str, scopes: Sequence[str]) -> tuple[int, bool]:
+    """Store a key; one that is stored already keeps its id and gets the new label and scopes.
+
+    Returns:
+        Its id, and whether it is new.
+    """
+    [row] = await connection.fetch(
         "INSERT INTO api_keys (digest, label, scopes) VALUES ($1, $2, $3) "
-        "ON CONFLICT (digest) DO UPDATE SET label = $2, scopes = $3 RETURNING id",
+        "ON CONFLICT (digest) DO UPDATE SET label = $2, scopes = $3 RETURNING id, xmax = 0 AS is_new",
         digest(secret),
         label,
         list(scopes),
     )
-    return int(key_id)
+    return row["id"], row["is_new"]
 
 
 async def find_key(connection: Connection, secret: str) -> ApiKey | None:

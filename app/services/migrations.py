@@ -30,8 +30,24 @@ def create(table: str, columns: str, indexes: Sequence[str] = ()) -> None:
 
 def drop(table: str) -> None:
     """Drop ``table`` if ``create`` made it."""
-    if _exists(table) and _comment(table) == OWNER_MARK:
+    if _is_ours(table):
         op.execute(f"DROP TABLE {table}")
+
+
+def add_column(table: str, name: str, kind: str) -> None:
+    """Add a column that may be null to one of our tables."""
+    if _is_ours(table):
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+def drop_column(table: str, name: str) -> None:
+    """Take such a column away again."""
+    if _is_ours(table):
+        op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+
+
+def _is_ours(table: str) -> bool:
+    return _exists(table) and _comment(table) == OWNER_MARK
 
 
 def _exists(table: str) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
 trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
+key_id_var: ContextVar[int | None] = ContextVar("key_id", default=None)
+"""The API key that the request came with; None without one, and outside requests."""
 
 _RESERVED = frozenset({"request_id", "fields"})
 
@@ -85,4 +87,4 @@ def setup_logging(
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-__all__ = ["logger", "request_id_var", "setup_logging", "trace_id_var"]
+__all__ = ["key_id_var", "logger", "request_id_var", "setup_logging", "trace_id_var"]

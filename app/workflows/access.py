@@ -23,6 +23,10 @@ class Caller:
     scopes: frozenset[str]
     key_id: int | None = None
 
+    def may(self, scope: str) -> bool:
+        """Whether the key opens what asks for ``scope``."""
+        return scope in self.scopes or "admin" in self.scopes
+
 
 LOCAL = Caller(_LOCAL_LABEL, frozenset(keys.SCOPES))
 """Whoever reaches a service that asks for no keys."""
@@ -64,7 +68,9 @@ async def store_first_key(database: Database, secret: str) -> None:
         BackendUnavailable: PostgreSQL does not answer.
     """
     async with database.transaction() as connection:
-        await keys.add_key(connection, secret, label="admin", scopes=("admin",))
+        key_id, is_new = await keys.add_key(connection, secret, label="admin", scopes=("admin",))
+        if is_new:
+            await record_deed(connection, "key.create", subject=str(key_id), actor="ADMIN_API_KEY")
 
 
 async def create_key(database: Database, *, label: str, scopes: Sequence[str], actor: str) -> tuple[int, str]:
@@ -83,7 +89,7 @@ async def create_key(database: Database, *, label: str, scopes: Sequence[str], a
         raise InvalidInput(f"No such scope: {', '.join(unknown)}. There are: {', '.join(keys.SCOPES)}.")
     secret = keys.new_secret()
     async with database.transaction() as connection:
-        key_id = await keys.add_key(connection, secret, label=label, scopes=scopes)
+        key_id, _ = await keys.add_key(connection, secret, label=label, scopes=scopes)
         await record_deed(
             connection, "key.create", subject=str(key_id), actor=actor, details={"label": label, "scopes": list(scopes)}
         )

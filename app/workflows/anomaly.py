@@ -73,13 +73,14 @@ class AnomalyWorkflow:
         self._max_pixels = max_pixels
 
     async def detect(
-        self, picture: bytes, *, camera_id: str, types: Set[AnomalyType], taken_at: datetime
+        self, picture: bytes, *, camera_id: str, types: Set[AnomalyType], taken_at: datetime, actor: str
     ) -> AnomalyReport:
         """Look at one frame, write down what is found, and alert where an incident begins.
 
         Args:
             picture: an encoded image.
             taken_at: the client's moment.
+            actor: who sends it, for the audit.
 
         Raises:
             VisionError: as the picture, the pool and the backends have it.
@@ -99,7 +100,7 @@ class AnomalyWorkflow:
             else hazard_finding(anomaly)
             for anomaly in look.anomalies
         ]
-        evidence = Evidence(camera_id, look.jpeg, taken_at, Origin.REQUEST)
+        evidence = Evidence(camera_id, look.jpeg, taken_at, Origin.REQUEST, actor=actor)
         recorded = await self._incidents.record(evidence, findings)
         camera_metrics.anomaly_duration.observe(time.perf_counter() - started_at_s)
         return AnomalyReport(tuple(findings), tuple(recorded))

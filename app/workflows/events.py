@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 
@@ -52,10 +52,14 @@ class EventStream:
         async with self._database.connection() as connection:
             return await outbox.last_position(connection)
 
-    async def follow(self, after: int) -> AsyncIterator[StoredEvent]:
-        """Every event later than position ``after``, then each new one; goes on through database outages."""
+    async def follow(self, after: int, *, stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[StoredEvent]:
+        """Every event later than position ``after``, then each new one; goes on through database outages.
+
+        Args:
+            stands: asked again and again whether the reader still may read; the stream ends when not.
+        """
         position = after
-        while True:
+        while await stands():
             try:
                 async with self._database.connection() as connection:
                     events = await outbox.events_after(connection, position, limit=_BATCH)

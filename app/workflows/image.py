@@ -160,6 +160,13 @@ class ImageWorkflow:
                 storage_url=self._storage.url(image.object_key),
                 thumbnail_url=self._storage.url(image.thumbnail_key),
             )
+            await record_deed(
+                connection,
+                "image.index",
+                subject=image.image_id,
+                actor=image.uploaded_by,
+                details={"category": image.details.category},
+            )
         return Indexed(image, is_duplicate=False)
 
     async def _undo(self, vector_id: str, *, objects: Sequence[str]) -> None:

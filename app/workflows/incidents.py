@@ -78,6 +78,7 @@ class Evidence:
         jpeg: the encoded frame.
         taken_at: the client's moment, or when the camera's frame was read.
         epoch: of the camera worker's lease; None for frames that came by request.
+        actor: whose request it came by; None for frames of our own workers.
     """
 
     camera_id: str
@@ -85,6 +86,7 @@ class Evidence:
     taken_at: datetime
     origin: Origin
     epoch: int | None = None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,14 @@ class IncidentBook:
                     await self._write(connection, evidence, finding, seen_at, key if stored else None)
                     for finding in findings
                 ]
+                if evidence.actor is not None:
+                    await record_deed(
+                        connection,
+                        "anomaly.detect",
+                        subject=evidence.camera_id,
+                        actor=evidence.actor,
+                        details={"detection_ids": [one.detection_id for one in recorded]},
+                    )
         except BaseException:
             upload.cancel()
             self._keep(self._discard(key))

@@ -19,7 +19,7 @@ from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, Sour
 from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
 from app.services import document_store
 from app.services.audit import record_deed
-from app.services.database import Database
+from app.services.database import Connection, Database
 from app.services.document_store import StoredResult
 from app.services.removals import Kind, schedule_removals
 from app.services.storage import ObjectStorage
@@ -136,6 +136,7 @@ class OcrWorkflow:
                 read_vendor=seller.read if seller else None,
                 fingerprints=sorted(reading.fingerprints),
             )
+            await record_deed(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
         await self._keep(result_id, kept)
         return InvoiceResult(reading, result_id)
 
@@ -173,16 +174,15 @@ class OcrWorkflow:
         await self._keep(result_id, kept)
         return IdentityResult(reading, result_id)
 
-    async def result(self, result_id: int) -> StoredResult:
-        """A stored result.
+    async def result(self, result_id: int, *, actor: str | None) -> StoredResult:
+        """A stored result, for somebody to see: the audit tells who did.
 
         Raises:
             NotFound: there is none of that id.
         """
-        async with self._database.connection() as connection:
-            stored = await document_store.find_result(connection, result_id)
-        if stored is None:
-            raise NotFound(f"There is no OCR result {result_id}.")
+        async with self._database.transaction() as connection:
+            stored = await _stored(connection, result_id)
+            await record_deed(connection, "ocr.see_result", subject=str(result_id), actor=actor)
         return stored
 
     async def confirm(self, result_id: int, corrections: Mapping[str, object], *, actor: str | None) -> int | None:
@@ -198,7 +198,8 @@ class OcrWorkflow:
             NotFound: there is no such result.
             Conflict: the result was redacted; there is nothing left to confirm.
         """
-        stored = await self.result(result_id)
+        async with self._database.connection() as connection:
+            stored = await _stored(connection, result_id)
         if stored.redacted_at is not None:
             raise Conflict("The result is past its retention and was redacted.", code="result_redacted")
         data = {**stored.data, **corrections}
@@ -288,6 +289,13 @@ class DocumentRetention:
             keys = [result.object_key for result in expired if result.object_key]
             await schedule_removals(connection, Kind.OBJECT, keys)
         return len(expired)
+
+
+async def _stored(connection: Connection, result_id: int) -> StoredResult:
+    stored = await document_store.find_result(connection, result_id)
+    if stored is None:
+        raise NotFound(f"There is no OCR result {result_id}.")
+    return stored
 
 
 def _decode(document: bytes, rules: OcrRules) -> list[SourcePage]:

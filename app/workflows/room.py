@@ -140,6 +140,9 @@ class RoomWorkflow:
                 analysis_id = await room_store.add_analysis(
                     connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
                 )
+                await record_deed(
+                    connection, "room.analyze", subject=room_number, actor=actor, details={"analysis_id": analysis_id}
+                )
                 if closed:
                     state = await room_store.note_analysis(
                         connection, room_number, analyzed_at=analyzed_at, analyzed_by=actor

@@ -70,6 +70,9 @@ def test_people_without_a_rule_are_reported_without_alert(client: httpx.Client, 
     rows = records.rows("SELECT id, image_url, alert_sent, location FROM anomaly_detections ORDER BY id")
     assert sorted(row["id"] for row in rows) == sorted(found["detection_id"] for found in data["anomalies"])
     assert all(row["image_url"].startswith("s3://") and not row["alert_sent"] and row["location"] for row in rows)
+    [deed] = records.rows("SELECT subject, actor, details FROM audit_log WHERE action = 'anomaly.detect'")
+    assert (deed["subject"], deed["actor"]) == ("cam_hall", "local")
+    assert sorted(deed["details"]["detection_ids"]) == [row["id"] for row in rows]
 
 
 def test_a_frame_without_anomalies_leaves_no_trace(client: httpx.Client, records: Records) -> None:

@@ -237,6 +237,7 @@ def test_a_confirmed_seller_is_recognised_from_then_on(service: Service) -> None
     again = read_invoice(service.client, encoded(photographed(document.image, 10))).json()
     assert again["vendor"] == "Cửa hàng Đã Xác Nhận"
     assert again["vendor_known"] is True
+    assert service.records.count("audit_log", f"action = 'ocr.read_invoice' AND subject = '{again['result_id']}'") == 1
     stored = service.client.get(f"{API}/results/{first['result_id']}").json()
     assert stored["confirmed"] is True
     assert stored["extracted_data"]["vendor"] == "Cửa hàng Đã Xác Nhận"
@@ -252,6 +253,10 @@ def test_results_are_stored_and_found(service: Service) -> None:
     assert stored.json()["extracted_data"]["id_number"] == body["id_number"]
     assert stored.json()["redacted"] is False
     assert service.client.get(f"{API}/results/999999").status_code == 404
+    deeds = service.records.rows(
+        "SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(body["result_id"])
+    )
+    assert [tuple(deed.values()) for deed in deeds] == [("ocr.read_identity", "EMP7"), ("ocr.see_result", "local")]
     assert service.client.post(f"{API}/results/999999/confirm", json={}).status_code == 404
 
 

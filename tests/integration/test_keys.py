@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -12,8 +14,10 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
+from app.services.keys import SCOPES, new_secret
 from tests.integration.conftest import Service, Start
 from tests.integration.live import PROJECT_DIR, environment
+from tests.photos import astronaut, base64_jpeg, coffee
 
 API = "/api/v1/cv"
 ADMIN_KEY = "first-key-of-the-hotel-0123456789abcdef"
@@ -64,6 +68,18 @@ def create(service: Service, *scopes: str) -> str:
     return done.stdout.strip()
 
 
+def inserted(service: Service, *scopes: str) -> str:
+    """A key as ``scripts/keys.py`` would make it, without a process of its own."""
+    secret = new_secret()
+    service.records.rows(
+        "INSERT INTO api_keys (digest, label, scopes) VALUES ($1, $2, $3) RETURNING id",
+        hashlib.sha256(secret.encode()).digest(),
+        "inserted",
+        list(scopes),
+    )
+    return secret
+
+
 def get(service: Service, path: str, key: str | None = None, *, bearer: bool = False) -> httpx.Response:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"} if bearer else {"X-API-Key": key}
     return service.client.get(f"{API}{path}", headers=headers)
@@ -100,6 +116,66 @@ def test_a_key_reaches_what_its_scopes_name_and_no_more(service: Service) -> Non
     assert service.client.post(f"{API}/face/recognize", json={}, headers={"X-API-Key": key}).status_code == 403
 
 
+def operations(service: Service) -> Iterator[tuple[str, str]]:
+    """Method and path of everything that the document names, with something in the place of each parameter."""
+    for path, methods in service.client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            yield method, re.sub(r"\{\w+\}", "1", path)
+
+
+def scope_of(path: str) -> str | None:
+    """The scope that a path below the API asks for; None: it is open to everybody."""
+    part, _, rest = path.removeprefix(f"{API}/").partition("/")
+    if part == "face":
+        return "face:recognize" if rest in ("recognize", "verify", "identify") else "face:manage"
+    return {"health": None, "models": "admin", "metrics": "any"}.get(part, part)
+
+
+def test_every_path_opens_to_its_own_scope_alone(service: Service) -> None:
+    by_scope = {scope: inserted(service, scope) for scope in SCOPES if scope != "admin"}
+    asked = 0
+    for method, path in operations(service):
+        needed = scope_of(path)
+        for scope, key in by_scope.items():
+            with service.client.stream(method, path, headers={"X-API-Key": key}) as answer:
+                refused = answer.status_code == 403
+            assert refused == (needed not in (scope, None, "any")), f"{method} {path} with {scope}"
+            asked += 1
+    assert asked > 250
+
+
+def test_without_a_key_nothing_is_read_but_the_probes(service: Service) -> None:
+    """No body either: who may not ask, shall not make us read."""
+    for method, path in operations(service):
+        if scope_of(path) is not None:
+            answer = service.client.request(method, path, content=b"{", headers={"content-type": "application/json"})
+            assert (answer.status_code, answer.json()["code"]) == (401, "key_missing"), f"{method} {path}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": ADMIN_KEY},
+        {"Authorization": f"Basic {ADMIN_KEY}"},
+        {"X-API-Key": ""},
+        {"X-API-Key": ADMIN_KEY.upper()},
+        {"X-API-Key": hashlib.sha256(ADMIN_KEY.encode()).hexdigest()},
+        {"X-API-Key": "a" * 60_000},
+        {"X-API-Key": "wrong", "Authorization": f"Bearer {ADMIN_KEY}"},
+        {"Cookie": f"X-API-Key={ADMIN_KEY}"},
+    ],
+)
+def test_a_key_counts_only_where_it_belongs(service: Service, headers: dict[str, str]) -> None:
+    assert service.client.get(f"{API}/models", headers=headers).status_code == 401
+    in_query = {"X-API-Key": ADMIN_KEY, "api_key": ADMIN_KEY, "access_token": ADMIN_KEY}
+    assert service.client.get(f"{API}/models", headers=headers, params=in_query).status_code == 401
+
+
+def test_no_redirect_takes_a_key_elsewhere(service: Service) -> None:
+    answer = get(service, "/models/", ADMIN_KEY)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 def test_a_key_without_scopes_reads_metrics_and_nothing_else(service: Service) -> None:
     key = create(service)
     assert "cv_http_requests_total" in get(service, "/metrics", key, bearer=True).text
@@ -115,6 +191,18 @@ def test_a_revoked_key_ends_within_seconds(service: Service) -> None:
     again = keys(service, "revoke", str(row["id"]))
     assert again.returncode == 1
     assert "no key" in again.stderr
+
+
+def test_a_stream_ends_with_its_key(service: Service) -> None:
+    key = inserted(service, "events")
+    digest = hashlib.sha256(key.encode()).digest()
+    headers = {"X-API-Key": key}
+    with service.client.stream("GET", f"{API}/events", headers=headers, timeout=httpx.Timeout(30)) as stream:
+        assert stream.status_code == 200
+        service.records.rows("UPDATE api_keys SET revoked_at = NOW() WHERE digest = $1 RETURNING id", digest)
+        began_s = time.monotonic()
+        assert not [line for line in stream.iter_lines() if line.startswith("data")]
+        assert time.monotonic() - began_s < 25
 
 
 def test_only_hashes_are_stored(service: Service) -> None:
@@ -146,9 +234,50 @@ def test_making_and_ending_keys_is_audited(service: Service) -> None:
     assert [(deed["action"], deed["actor"]) for deed in deeds] == [("key.create", "test"), ("key.revoke", "test")]
 
 
+def test_the_first_key_is_audited(service: Service) -> None:
+    [deed] = service.records.rows("SELECT subject FROM audit_log WHERE actor = 'ADMIN_API_KEY'")
+    [key] = service.records.rows("SELECT id FROM api_keys WHERE label = 'admin'")
+    assert deed["subject"] == str(key["id"])
+
+
+def deeds_of(service: Service, key: str) -> list[tuple[str, str]]:
+    """What was done with a key, as the audit has it: action and actor."""
+    rows = service.records.rows(
+        "SELECT action, actor FROM audit_log AS deed JOIN api_keys AS key ON key.id = key_id "
+        "WHERE digest = $1 ORDER BY deed.id",
+        hashlib.sha256(key.encode()).digest(),
+    )
+    return [(row["action"], row["actor"]) for row in rows]
+
+
+def test_the_audit_names_the_key_whatever_the_request_says_of_its_sender(service: Service) -> None:
+    key = inserted(service, "face:manage", "image", "room")
+    face, cup = base64_jpeg(astronaut()), base64_jpeg(coffee())
+    sent = {
+        "/face/enroll": {"employee_id": "EMP001", "images": [face], "enrolled_by": "EMP777"},
+        "/image/index": {"image": cup, "metadata": {"category": "lost_found", "photographer": "EMP777"}},
+        "/room/analyze": {"image": cup, "room_number": "201", "analyzed_by": "EMP777"},
+    }
+    for path, body in sent.items():
+        answer = service.client.post(f"{API}{path}", json=body, headers={"X-API-Key": key})
+        assert answer.status_code == 200, answer.text
+    assert deeds_of(service, key) == [
+        ("face.enroll", "EMP777"),
+        ("image.index", "EMP777"),
+        ("room.analyze", "EMP777"),
+    ]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["create", "--label", "x", "--scope", "everything"], ["create", "--label", ""], ["create"], ["revoke", "x"], []],
+    [
+        ["create", "--label", "x", "--scope", "everything"],
+        ["create", "--label", ""],
+        ["create"],
+        ["revoke", "x"],
+        ["revoke", "99999999999999999999"],
+        [],
+    ],
 )
 def test_a_wrong_command_line_is_refused(service: Service, arguments: list[str]) -> None:
     before = service.records.count("api_keys")

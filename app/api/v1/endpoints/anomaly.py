@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.security import require
 from app.core.anomalies import AnomalyType
@@ -18,7 +18,7 @@ from app.models.anomaly import (
     IncidentInfo,
     IncidentsResponse,
 )
-from app.models.bodies import body_of
+from app.models.bodies import body_of, optional_json_of
 from app.models.common import CameraId, Location
 from app.utils import clock
 from app.workflows.access import Caller
@@ -29,14 +29,14 @@ router = APIRouter(prefix="/anomaly", tags=["anomaly"])
 Watcher = Annotated[Caller, Depends(require("anomaly"))]
 MAX_ID = 2**63 - 1
 IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
-Deed = Annotated[IncidentDeedRequest | None, Body()]
+Deed = Annotated[IncidentDeedRequest | None, Depends(optional_json_of(IncidentDeedRequest))]
 
 _FRAME_LINK_S = 900
 
 
 @router.post("/detect")
 async def detect_anomalies(
-    _: Watcher,
+    caller: Watcher,
     request: Annotated[AnomalyDetectionRequest, Depends(body_of(AnomalyDetectionRequest))],
     anomalies: Anomalies,
     zone: Zone,
@@ -48,6 +48,7 @@ async def detect_anomalies(
         camera_id=request.camera_id,
         types=frozenset(request.detection_types),
         taken_at=clock.to_utc(request.timestamp or clock.now(), zone),
+        actor=caller.label,
     )
     found = [
         AnomalyInfo(
@@ -99,7 +100,7 @@ async def list_incidents(
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed = None
+    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed
 ) -> IncidentInfo:
     """Say that somebody has seen it; the first one is kept."""
     return _info(await incidents.acknowledge(incident_id, actor=_actor(deed, caller)), incidents)
@@ -107,7 +108,7 @@ async def acknowledge_incident(
 
 @router.post("/incidents/{incident_id}/resolve")
 async def resolve_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed = None
+    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed
 ) -> IncidentInfo:
     """Close it; doing so again changes nothing."""
     return _info(await incidents.resolve(incident_id, actor=_actor(deed, caller)), incidents)

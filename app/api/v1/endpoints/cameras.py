@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from app.api.security import require
 from app.core.anomalies import AnomalyType
 from app.dependencies import Cameras, Registry, Zone
+from app.models.bodies import json_of
 from app.models.camera import (
     CameraChangeRequest,
     CameraCreateRequest,
@@ -42,7 +43,11 @@ CameraPath = Annotated[CameraId, Path()]
 
 @router.post("", status_code=201)
 async def add_camera(
-    request: CameraCreateRequest, caller: Operator, registry: Registry, cameras: Cameras, zone: Zone
+    caller: Operator,
+    request: Annotated[CameraCreateRequest, Depends(json_of(CameraCreateRequest))],
+    registry: Registry,
+    cameras: Cameras,
+    zone: Zone,
 ) -> CameraInfo:
     """Register a camera; reading begins within a moment."""
     plan = CameraPlan(
@@ -85,8 +90,8 @@ async def get_camera(camera_id: CameraPath, _: Operator, registry: Registry, cam
 @router.patch("/{camera_id}")
 async def change_camera(
     camera_id: CameraPath,
-    request: CameraChangeRequest,
     caller: Operator,
+    request: Annotated[CameraChangeRequest, Depends(json_of(CameraChangeRequest))],
     registry: Registry,
     cameras: Cameras,
     zone: Zone,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from app.api.security import require
+from app.api.security import require, standing
 from app.dependencies import Events
 from app.errors import InvalidInput
+from app.services.outbox import StoredEvent
 from app.workflows.access import Caller
-from app.workflows.events import EventStream
 
 router = APIRouter(tags=["events"])
 
@@ -25,13 +25,14 @@ _MAX_POSITION = 2**63 - 1
 async def stream_events(
     events: Events,
     _: Annotated[Caller, Depends(require("events"))],
+    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing("events"))],
     last_event_id: Annotated[str | None, Header(description="Resume after this event")] = None,
     types: Annotated[str | None, Query(alias="type", max_length=200, description="Only these, comma-separated")] = None,
 ) -> EventSourceResponse:
     """Every event as it happens. `id` counts up; after a cut, a client that sends Last-Event-ID misses nothing."""
     after = _position(last_event_id) if last_event_id else await events.last_position()
     wanted = frozenset(name.strip() for name in types.split(",")) if types else None
-    return EventSourceResponse(_messages(events, after, wanted), ping=_KEEP_ALIVE_S)
+    return EventSourceResponse(_messages(events.follow(after, stands=stands), wanted), ping=_KEEP_ALIVE_S)
 
 
 def _position(last_event_id: str) -> int:
@@ -40,8 +41,10 @@ def _position(last_event_id: str) -> int:
     return int(last_event_id)
 
 
-async def _messages(events: EventStream, after: int, wanted: frozenset[str] | None) -> AsyncIterator[ServerSentEvent]:
-    async for event in events.follow(after):
+async def _messages(
+    events: AsyncIterator[StoredEvent], wanted: frozenset[str] | None
+) -> AsyncIterator[ServerSentEvent]:
+    async for event in events:
         if wanted is None or event.event_type in wanted:
             yield ServerSentEvent(
                 data=json.dumps(event.payload, ensure_ascii=False), event=event.event_type, id=str(event.position)

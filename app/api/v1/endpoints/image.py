@@ -13,7 +13,7 @@ from app.api.security import require
 from app.config import Settings
 from app.dependencies import Images, ImageSearches, Zone, get_settings
 from app.errors import InvalidInput
-from app.models.bodies import body_of
+from app.models.bodies import body_of, json_of
 from app.models.common import RoomNumber
 from app.models.image import (
     Category,
@@ -159,7 +159,12 @@ async def get_image(image_id: ImagePath, _: User, images: Images) -> ImageRespon
 
 
 @router.patch("/{image_id}", response_model_exclude_none=True)
-async def change_image(image_id: ImagePath, request: ImageChangeRequest, caller: User, images: Images) -> ImageResponse:
+async def change_image(
+    image_id: ImagePath,
+    caller: User,
+    request: Annotated[ImageChangeRequest, Depends(json_of(ImageChangeRequest))],
+    images: Images,
+) -> ImageResponse:
     """Change what is known of a picture, such as its status."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
     return _response(await images.change(image_id, changes, actor=caller.label), images)

@@ -89,9 +89,9 @@ async def read_identity(
 
 
 @router.get("/results/{result_id}")
-async def get_result(result_id: ResultId, _: Reader, documents: Documents) -> StoredResultResponse:
-    """What is kept of a document."""
-    stored = await documents.result(result_id)
+async def get_result(result_id: ResultId, caller: Reader, documents: Documents) -> StoredResultResponse:
+    """What is kept of a document; the audit tells who asked."""
+    stored = await documents.result(result_id, actor=caller.label)
     return StoredResultResponse(
         result_id=stored.id,
         document_type=stored.document_type,
