@@ -46,6 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
                     app.state.start_failure = error.message  # told by StartFailure
                     raise
                 app.state.ready = True
+                # FastAPI's caches keep the application for good: the models must not stay with it.
+                stack.callback(delattr, app.state, "resources")
                 with _before_stopping(lambda: setattr(app.state, "ready", False)):
                     yield
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from app.core.face_recognition import FaceRecognitionEngine
 from tests.integration.conftest import Start
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
@@ -82,3 +84,15 @@ def test_health_answers_while_every_inference_place_is_taken(start_service: Star
         for job in jobs:
             job.result()
     assert statuses <= {200, 429}
+
+
+def test_a_service_that_has_stopped_leaves_no_models_in_memory(start_service: Start) -> None:
+    def engines() -> int:
+        gc.collect()
+        return sum(isinstance(thing, FaceRecognitionEngine) for thing in gc.get_objects())
+
+    before = engines()
+    with start_service() as service:
+        assert service.client.get(f"{API}/health").status_code == 200
+        assert engines() == before + 1
+    assert engines() == before
