@@ -12,7 +12,7 @@ FROM ${PYTHON_IMAGE} AS packages
 ARG VARIANT=cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements*.txt ./
+COPY requirements.txt requirements-gpu.txt ./
 # --no-deps: the files are complete, and hold back packages that would bring further builds of OpenCV.
 RUN python -m venv /opt/venv \
     && case "${VARIANT}" in cpu) list=requirements.txt ;; gpu) list=requirements-gpu.txt ;; \
@@ -22,6 +22,8 @@ RUN python -m venv /opt/venv \
 FROM packages AS weights
 ARG MODEL_PACK=compact
 ARG PACK_OPTIONS=""
+# Of the environment that the full pack is converted in.
+COPY requirements-models.txt requirements-models-detectors.txt ./
 COPY app/ ./app/
 COPY scripts/ ./scripts/
 # Not quoted: several options are several words.

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,8 +90,7 @@ class SourceStore:
 
     def _fetch_archive(self, package: str) -> Path:
         scheme, _, name = package.partition(":")
-        target_dir = self._work_dir / f"source-{len(self._archives)}"
-        target_dir.mkdir()
+        target_dir = Path(tempfile.mkdtemp(prefix="source-", dir=self._work_dir))
         match scheme:
             case "pypi":
                 return fetch_wheel(name, target_dir)

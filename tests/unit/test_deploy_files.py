@@ -9,7 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import kubernetes_validate
@@ -19,6 +19,8 @@ from prometheus_client import REGISTRY
 
 from app.config import Settings
 from app.utils import camera_metrics, metrics
+from scripts.models.torch_tools import DETECTOR_REQUIREMENTS, REQUIREMENTS
+from tests.dockerfile import context_files, is_given, read_stages
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT_DIR / "deploy"
@@ -81,16 +83,29 @@ class TestDockerfile:
         done = run(PROGRAMS / "hadolint", "-c", ".hadolint.yaml", "Dockerfile", cwd=PROJECT_DIR)
         assert done.returncode == 0, done.stdout
 
-    def test_everything_copied_from_the_project_is_there_and_not_ignored(self) -> None:
-        copied = re.findall(r"^COPY (?!--from)(.+) \S+$", self.TEXT, re.MULTILINE)
-        ignore = (PROJECT_DIR / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        sources = [source for line in copied for source in line.split()]
-        assert len(sources) > 5
-        for source in sources:
-            matches = list(PROJECT_DIR.glob(source.rstrip("/")))
-            assert matches, f"{source} is copied and does not exist"
-            kept = [name for name in matches if f"!{name.name}{'/' if name.is_dir() else ''}" in ignore]
-            assert kept, f"{source} is copied and ignored"
+    def copied(self, stage: str) -> set[PurePosixPath]:
+        """The files of the project that a stage copies; a source that no file comes from is an error of any builder."""
+        found: set[PurePosixPath] = set()
+        for source in read_stages()[stage].project_files():
+            below = {path for path in context_files() if source in (path, *path.parents)}
+            assert below, f"{source} is copied, and the build is not given it"
+            found |= below
+        return found
+
+    def test_a_build_is_given_what_is_copied_and_nothing_else(self) -> None:
+        everything = set().union(*(self.copied(stage) for stage in read_stages()))
+        assert set(context_files()) == everything
+
+    @pytest.mark.parametrize(
+        "path",
+        [".env", "app/.env", "deploy/secrets/DATABASE_URL", "app/ml_models/weights/a.onnx", "app/x/__pycache__/a"],
+    )
+    def test_secrets_and_leftovers_do_not_go_into_a_build(self, path: str) -> None:
+        assert not is_given(PurePosixPath(path))
+
+    def test_the_conversion_has_its_requirements(self) -> None:
+        needed = {PurePosixPath(path.relative_to(PROJECT_DIR)) for path in (REQUIREMENTS, DETECTOR_REQUIREMENTS)}
+        assert needed <= self.copied("weights")
 
     def test_serves_as_an_ordinary_user_with_a_health_check(self) -> None:
         serving = self.TEXT.rsplit("\nFROM ", 1)[1]

