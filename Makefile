@@ -2,7 +2,8 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-servers check audit format bench evaluate openapi weights environment environment-dev
+.PHONY: help run servers test test-servers test-image check audit format bench evaluate openapi weights model-tools \
+  environment environment-dev
 
 ARGS ?=
 SERVER_TESTS ?= tests/integration
@@ -38,6 +39,9 @@ test-servers: environment-dev weights ## integration tests with Milvus standalon
 	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
 	  $(IN_VENV) -m pytest -rs $(SERVER_TESTS) $(ARGS)
 
+test-image: environment-dev ## build the image by the Dockerfile's commands and try it, without an engine; root, debootstrap
+	@exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
+
 check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m ruff check .
@@ -62,6 +66,9 @@ openapi: environment ## write docs/openapi.json anew, after the API has changed
 
 weights: environment ## fetch and verify the model pack; nothing to do when it is there
 	@$(IN_VENV) scripts/download_models.py --pack $(or $(MODEL_PACK),compact)
+
+model-tools: environment ## PyTorch for converting models, and for the tests of it; TORCH_INDEX=URL has builds for CPUs
+	@$(IN_VENV) scripts/download_models.py --tools-only $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 environment:
 	$(call bootstrap,$(SERVING))

@@ -4,7 +4,7 @@ A second run verifies what is there and touches no network. ``--from`` takes a f
 networks: package archives, single files, folders of repositories, or the weights folder of another machine.
 
 The full pack has models that need PyTorch for their conversion: it goes into an environment of its own, which is made
-once and kept (``--remove-tools`` deletes it at the end).
+once and kept (``--tools-only`` makes it and ends, ``--remove-tools`` deletes it at the end).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ sys.path.insert(0, str(PROJECT_DIR))
 
 from app.errors import ConfigurationError  # noqa: E402  # needs the path above when run as a file
 from app.ml_models.manifest import PACKS_DIR, load_pack  # noqa: E402
+from scripts.models.errors import PreparationError  # noqa: E402
 from scripts.models.prepare import Failure, InstallOptions, PackInstaller  # noqa: E402
 from scripts.models.progress import Progress  # noqa: E402
 from scripts.models.torch_tools import ConversionTools  # noqa: E402
 
 DEFAULT_WEIGHTS_DIR = PROJECT_DIR / "app" / "ml_models" / "weights"
+DEFAULT_TOOLS_DIR = Path(os.environ.get("CV_DATA_DIR", PROJECT_DIR / "data")) / "model-tools"
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,8 +48,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--accept-licence", action="store_true", help="you have read the notices and may use the models so"
     )
     parser.add_argument("--torch-index", metavar="URL", help="a package index with PyTorch's builds for CPUs")
-    data_dir = Path(os.environ.get("CV_DATA_DIR", PROJECT_DIR / "data"))
-    parser.add_argument("--tools-dir", type=Path, default=data_dir / "model-tools", help=argparse.SUPPRESS)
+    parser.add_argument("--tools-dir", type=Path, default=DEFAULT_TOOLS_DIR, help=argparse.SUPPRESS)
+    parser.add_argument("--tools-only", action="store_true", help="make the conversion environment and nothing else")
     parser.add_argument("--remove-tools", action="store_true", help="delete the conversion environment at the end")
     parser.add_argument("--packs-dir", type=Path, default=PACKS_DIR, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -55,12 +57,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _install(options: argparse.Namespace) -> list[Failure]:
     pack = load_pack(options.pack, options.packs_dir)
-    roles = options.only or sorted(pack.models)
+    roles = [] if options.tools_only else options.only or sorted(pack.models)
     for role in roles:
         pack.spec(role)
     how = InstallOptions(local_dir=options.local_dir, accept_licences=options.accept_licence)
     with Progress(Console(), roles=len(roles)) as progress:
         tools = ConversionTools(options.tools_dir, torch_index=options.torch_index, progress=progress)
+        if options.tools_only:
+            tools.make_environment()
         failures = PackInstaller(pack, options.weights_dir, options=how, tools=tools, progress=progress).install(roles)
         if options.remove_tools:
             tools.remove()
@@ -75,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.local_dir is not None and not options.local_dir.is_dir():
             raise ConfigurationError(f"{options.local_dir} is no folder.")
         failures = _install(options)
-    except (ConfigurationError, OSError) as error:
+    except (ConfigurationError, PreparationError, OSError) as error:
         errors.print(f"download_models: {error}")
         return 1
     for failure in failures:

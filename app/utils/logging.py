@@ -78,6 +78,10 @@ def setup_logging(
             backtrace=False,
         )
     logging.basicConfig(handlers=[_StandardLibraryHandler()], level=logging.INFO, force=True)
+    # uvicorn has given its logger a handler of its own before it asks for the application.
+    server = logging.getLogger("uvicorn")
+    server.handlers.clear()
+    server.propagate = True
     # Access lines are ours (with request id and template); these libraries are chatty below WARNING.
     for name in ("uvicorn.access", "httpx", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -40,7 +40,7 @@ class ConversionTools:
         Raises:
             PreparationError: the environment could not be made, or the exporter failed.
         """
-        self._make_environment()
+        self.make_environment()
         command = [str(self._python), str(EXPORTERS_DIR / f"{exporter}.py"), *map(str, arguments)]
         environment = os.environ | {
             "HF_HUB_OFFLINE": "1",
@@ -51,26 +51,13 @@ class ConversionTools:
         }
         _run(command, f"the exporter {exporter}", environment)
 
-    def remove(self) -> None:
-        """Delete the environment; the next need makes it again."""
-        if self._tools_dir.exists():
-            shutil.rmtree(self._tools_dir)
+    def make_environment(self) -> None:
+        """Install what is missing; nothing to do where all is there.
 
-    def mark_complete(self) -> None:
-        """Say that the environment holds all that it should; one without the mark is an interrupted installation."""
-        (self._tools_dir / STAMP).write_text(_fingerprint(), encoding="utf-8")
-
-    @property
-    def _python(self) -> Path:
-        return self._tools_dir / "bin" / "python"
-
-    @property
-    def _detectors_dir(self) -> Path:
-        return self._tools_dir / "detectors"
-
-    def _make_environment(self) -> None:
-        stamp = self._tools_dir / STAMP
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == _fingerprint():
+        Raises:
+            PreparationError: a package could not be had.
+        """
+        if self.is_complete():
             return
         self.remove()
         self._progress.step(f"installing PyTorch and its exporters into {self._tools_dir}, once")
@@ -88,6 +75,28 @@ class ConversionTools:
         aside = ["--no-deps", "--target", str(self._detectors_dir)]
         _run([*pip, *aside, "-r", str(DETECTOR_REQUIREMENTS)], DETECTOR_REQUIREMENTS.name)
         self.mark_complete()
+
+    def is_complete(self) -> bool:
+        """Whether the environment is there and holds what the requirements say."""
+        stamp = self._tools_dir / STAMP
+        return stamp.is_file() and stamp.read_text(encoding="utf-8") == _fingerprint()
+
+    def remove(self) -> None:
+        """Delete the environment; the next need makes it again."""
+        if self._tools_dir.exists():
+            shutil.rmtree(self._tools_dir)
+
+    def mark_complete(self) -> None:
+        """Say that the environment holds all that it should; one without the mark is an interrupted installation."""
+        (self._tools_dir / STAMP).write_text(_fingerprint(), encoding="utf-8")
+
+    @property
+    def _python(self) -> Path:
+        return self._tools_dir / "bin" / "python"
+
+    @property
+    def _detectors_dir(self) -> Path:
+        return self._tools_dir / "detectors"
 
 
 def _fingerprint() -> str:

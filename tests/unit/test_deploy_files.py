@@ -139,6 +139,14 @@ class TestCompose:
         )
         assert done.returncode == 0, done.stdout
 
+    def test_its_build_arguments_are_those_of_the_dockerfile(self) -> None:
+        text = (PROJECT_DIR / "Dockerfile").read_text(encoding="utf-8")
+        declared = set(re.findall(r"^ARG (\w+)", text, re.MULTILINE))
+        gpu = load(PROJECT_DIR / "docker-compose.gpu.yml")["services"]
+        for service in (load(COMPOSE)["services"]["cv-service"], gpu["cv-service"], gpu["migrate"]):
+            assert set(service["build"]["args"]) <= declared
+        assert set(load(COMPOSE)["services"]["cv-service"]["build"]["args"]) == declared - {"PYTHON_IMAGE"}
+
     def test_what_services_refer_to_exists(self) -> None:
         compose = load(COMPOSE)
         services = compose["services"]

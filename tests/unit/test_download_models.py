@@ -373,6 +373,4 @@ def test_a_source_that_fails_is_told_for_every_role_that_wants_it(
     )
     assert workplace.install(local=False) == 1
     told = capsys.readouterr().err.splitlines()
-    assert told == [
-        f"download_models: {role}: tiny@1.0.0 could not be fetched: ETIMEDOUT: no answer" for role in roles
-    ]
+    assert told == [f"download_models: {role}: tiny@1.0.0 could not be fetched: ETIMEDOUT: no answer" for role in roles]

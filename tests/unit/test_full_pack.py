@@ -1,66 +1,31 @@
 """The full pack's face roles, installed from a folder in insightface's layout and run by the same engines.
 
-The networks are stand-ins of the same kinds: a small SCRFD of CV_TEST_MODELS, the compact pack's embedder, and liveness
-networks made here. What they answer is not judged, only that files of these kinds are installed, loaded and read.
+The networks are stand-ins of the same kinds (tests/full_pack.py). What they answer is not judged,
+only that files of these kinds are installed, loaded and read.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import re
-import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
-from app.config import Settings
 from app.core.types import Image
 from app.ml_models.devices import RuntimeOptions
 from app.ml_models.factories.face import FaceEngines, build_face_engines
-from app.ml_models.manifest import PACKS_DIR, load_pack
+from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from scripts.download_models import main
-
-ROLES = ("face_detection", "face_embedding", "face_liveness", "face_liveness_wide")
-
-
-def unpinned_manifests(folder: Path) -> Path:
-    """The shipped manifests without the sha256 of the full pack's files, which stand-ins can't have."""
-    folder.mkdir()
-    shutil.copy(PACKS_DIR / "compact.toml", folder)
-    manifest = (PACKS_DIR / "full.toml").read_text(encoding="utf-8")
-    (folder / "full.toml").write_text(re.sub(r', sha256 = "\w{64}"', "", manifest), encoding="utf-8")
-    return folder
+from tests.full_pack import FACE_ROLES, unpinned_manifests, write_face_sources
 
 
-def liveness_network() -> onnx.ModelProto:
-    """``input`` (n, 3, 80, 80) → three logits, the mean of each channel; class 1 wins on green pictures."""
-    graph = helper.make_graph(
-        [
-            helper.make_node("GlobalAveragePool", ["input"], ["means"]),
-            helper.make_node("Flatten", ["means"], ["logits"], axis=1),
-        ],
-        "liveness",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, 80, 80])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-
-
-def embedder_named_as_insightface_names_it() -> onnx.ModelProto:
-    path = Path(Settings.model_fields["MODEL_WEIGHTS_DIR"].default) / "compact" / "face_embedding.onnx"
-    if not path.exists():
-        pytest.skip("the compact pack is not installed: python scripts/download_models.py --pack compact")
-    model = onnx.load(path)
-    old_name = model.graph.input[0].name
-    model.graph.input[0].name = "input.1"
-    for node in model.graph.node:
-        node.input[:] = ["input.1" if name == old_name else name for name in node.input]
-    return model
+def install(root: Path, *options: str) -> int:
+    places = {"--packs-dir": root / "packs", "--weights-dir": root / "weights", "--from": root / "sources"}
+    only = [argument for role in FACE_ROLES for argument in ("--only", role)]
+    return main(["--pack", "full", *(str(part) for place in places.items() for part in place), *only, *options])
 
 
 @pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
@@ -68,16 +33,11 @@ def engines(
     request: pytest.FixtureRequest, third_party_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> FaceEngines:
     root = tmp_path_factory.mktemp("full")
-    buffalo = root / "sources" / "buffalo_l"
-    buffalo.mkdir(parents=True)
-    shutil.copy(third_party_models / "scrfd_500m_bnkps.onnx", buffalo / "det_10g.onnx")
-    onnx.save(embedder_named_as_insightface_names_it(), buffalo / "w600k_r50.onnx")
-    for name in ("MiniFASNetV2.onnx", "MiniFASNetV1SE.onnx"):
-        onnx.save(liveness_network(), root / "sources" / name)
+    write_face_sources(root / "sources", third_party_models)
     packs = unpinned_manifests(root / "packs")
-    places = ["--packs-dir", str(packs), "--weights-dir", str(root / "weights"), "--from", str(root / "sources")]
-    only = [argument for role in ROLES for argument in ("--only", role)]
-    assert main(["--pack", "full", *places, *only, "--accept-licence"]) == 0
+    assert install(root) == 1, "the weights of insightface ask for consent"
+    assert not list((root / "weights").rglob("w600k_r50.onnx"))
+    assert install(root, "--accept-licence") == 0
     options = RuntimeOptions(runtime=request.param, device="cpu", precision="f32")
     return build_face_engines(ModelLoader(load_pack("full", packs), root / "weights", options))
 

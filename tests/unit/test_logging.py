@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.config
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from app.utils.logging import logger, request_id_var, setup_logging
 
@@ -66,3 +68,10 @@ def test_lines_of_libraries_arrive(tmp_path: Path) -> None:
     setup_logging(directory=tmp_path)
     logging.getLogger("some.library").warning("careful with %s", "{braces}")
     assert "careful with {braces}" in written(tmp_path)
+
+
+def test_the_servers_own_lines_are_like_all_others(tmp_path: Path) -> None:
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)  # as uvicorn does before it asks for the application
+    setup_logging(directory=tmp_path, json=True)
+    logging.getLogger("uvicorn.error").info("Application startup complete.")
+    assert json.loads(written(tmp_path))["record"]["message"] == "Application startup complete."

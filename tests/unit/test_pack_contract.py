@@ -1,7 +1,8 @@
 """What the engines of every pack have to hold, whatever networks are behind them: one suite, run over both packs.
 
 The compact pack runs its real weights. The full pack runs its own kinds of networks: a SCRFD and a YOLOv8 of
-CV_TEST_MODELS, an ArcFace, a CLIP of a few kilobytes, and liveness networks made for tests/unit/test_full_pack.py.
+CV_TEST_MODELS, an ArcFace, a CLIP of a few kilobytes, and liveness networks made for tests; and, where there is a
+conversion environment, what the download script makes of checkpoints with random weights (tests/full_pack.py).
 """
 
 from __future__ import annotations
@@ -28,8 +29,14 @@ from app.ml_models.integrity import file_sha256
 from app.ml_models.manifest import ModelSpec, Pack, PackFile, load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.tables import Table
+from tests.full_pack import (
+    embedder_named_as_insightface_names_it,
+    liveness_network,
+    write_compact_files,
+    write_face_sources,
+)
 from tests.photos import astronaut, coffee, group
-from tests.unit.test_full_pack import embedder_named_as_insightface_names_it, liveness_network
+from tests.unit.conftest import PreparedPacks
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 WEIGHTS = PROJECT_DIR / "app" / "ml_models" / "weights"
@@ -89,10 +96,16 @@ def _fitted(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-@pytest.fixture(scope="module", params=["compact", "full"])
+@pytest.fixture(scope="module", params=["compact", "full", "full out of checkpoints"])
 def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engines:
     if request.param == "compact":
         loader = ModelLoader(load_pack("compact"), WEIGHTS)
+    elif request.param == "full out of checkpoints":
+        prepared: PreparedPacks = request.getfixturevalue("prepared_packs")
+        write_face_sources(prepared.sources, request.getfixturevalue("third_party_models"))
+        write_compact_files(prepared.sources)
+        assert prepared.install("full", "--accept-licence") == 0
+        loader = prepared.loader("full")
     else:
         pytest.importorskip("tokenizers", reason="only packs with CLIP need the tokenizers package")
         models: Path = request.getfixturevalue("third_party_models")

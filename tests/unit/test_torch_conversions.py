@@ -1,29 +1,35 @@
 """Networks out of PyTorch are accepted only where they answer as the original did.
 
-What needs the conversion environment runs where CV_MODEL_TOOLS names one, as ``scripts/download_models.py`` made it.
+What needs the conversion environment runs where it was made: ``make model-tools``.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from rich.console import Console
 
+from app.ml_models.factories.image import build_image_embedder
+from app.ml_models.manifest import load_pack
 from app.ml_models.runtimes import OnnxRuntimeSession
-from app.ml_models.tables import Table
-from scripts.models.conversions import Conversion, convert
 from scripts.models.errors import PreparationError
+from scripts.models.prepare import InstallOptions, PackInstaller
 from scripts.models.progress import Progress
 from scripts.models.torch_conversions import check_parity, write_half
 from scripts.models.torch_tools import ConversionTools
+from tests.full_pack import CLIP_ROLES, YOLO_ROLES
+from tests.photos import coffee
 from tests.tiny_models import FEATURES, tiny_network
+from tests.unit.conftest import PreparedPacks
 
 X = np.random.default_rng(0).normal(size=(2, FEATURES)).astype(np.float32)
+ASKING = ("face_detection", "face_embedding", "person_detection", "fire_smoke_detection")
+PROGRESS = Progress(Console(quiet=True), roles=1)
 ANSWERS = {"in_x": X, "out_scaled": 2 * X, "out_total": (2 * X).sum(axis=1, keepdims=True)}
 
 
@@ -35,21 +41,7 @@ def network(tmp_path: Path) -> Path:
 
 
 def tools_in(folder: Path) -> ConversionTools:
-    return ConversionTools(folder, torch_index=None, progress=Progress(Console(quiet=True), roles=1))
-
-
-@pytest.fixture
-def tools() -> ConversionTools:
-    folder = os.environ.get("CV_MODEL_TOOLS")
-    if not folder:
-        pytest.skip("CV_MODEL_TOOLS names no conversion environment")
-    return tools_in(Path(folder))
-
-
-def run_in(tools: ConversionTools, program: str, *arguments: Path, python_path: Path | str = "") -> None:
-    """Run a program in the conversion environment."""
-    environment = os.environ | {"PYTHONPATH": str(python_path), "YOLO_CONFIG_DIR": str(tools._tools_dir)}
-    subprocess.run([tools._python, "-c", program, *arguments], check=True, capture_output=True, env=environment)
+    return ConversionTools(folder, torch_index=None, progress=PROGRESS)
 
 
 def test_a_network_that_answers_as_the_original_is_accepted(network: Path) -> None:
@@ -95,45 +87,78 @@ def test_the_environment_can_be_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "tools").exists()
 
 
-MAKE_CLIP = """
-import sys, torch
-from transformers import CLIPConfig, CLIPModel
-torch.manual_seed(0)
-size = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, projection_dim=24)
-text = size | dict(vocab_size=300, bos_token_id=298, eos_token_id=299, pad_token_id=299)
-vision = size | dict(image_size=64, patch_size=16)
-CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).save_pretrained(sys.argv[1])
-"""
+class Tampering(ConversionTools):
+    """An exporter that gets the biases wrong."""
+
+    def export(self, exporter: str, arguments: Sequence[str | Path]) -> None:
+        super().export(exporter, arguments)
+        network = next(Path(argument) for argument in arguments if str(argument).endswith(".onnx"))
+        model = onnx.load(network)
+        for tensor in model.graph.initializer:
+            if tensor.name.endswith("bias"):
+                wrong = numpy_helper.to_array(tensor) + np.float32(0.5)
+                tensor.CopyFrom(numpy_helper.from_array(wrong, tensor.name))
+        onnx.save(model, network)
 
 
-@pytest.mark.parametrize(("tower", "feed_shape", "dtype"), [("vision", (3, 64, 64), "f4"), ("text", (77,), "i8")])
-def test_a_clip_of_transformers_becomes_a_network_that_answers_alike(
-    tower: str, feed_shape: tuple[int, ...], dtype: str, tools: ConversionTools, tmp_path: Path
+@pytest.mark.parametrize("role", ["image_text_embedding", "person_detection"])
+def test_a_wrong_export_is_refused_and_nothing_installed(
+    role: str, prepared_packs: PreparedPacks, conversion_tools: ConversionTools, tmp_path: Path
 ) -> None:
-    run_in(tools, MAKE_CLIP, tmp_path)
-    (tmp_path / "tokenizer.json").write_text("{}")
-    sources = tuple(tmp_path / name for name in ("config.json", "model.safetensors", "tokenizer.json"))
-    targets = tuple(tmp_path / "out" / name for name in ("tower.onnx", "tokenizer.json", "tower.fp16.onnx"))
-    convert("clip", Conversion(sources, targets, options=Table({"tower": tower}, place="test"), tools=tools))
-    assert all(target.is_file() for target in targets)
-    session = OnnxRuntimeSession(targets[0])
-    name = "pixel_values" if tower == "vision" else "input_ids"
+    installer = PackInstaller(
+        load_pack("full", prepared_packs.packs_dir),
+        tmp_path,
+        options=InstallOptions(local_dir=prepared_packs.sources, accept_licences=True),
+        tools=Tampering(conversion_tools._tools_dir, torch_index=None, progress=PROGRESS),
+        progress=PROGRESS,
+    )
+    [failure] = installer.install([role])
+    assert "does not answer as the original" in failure.reason
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+@pytest.mark.parametrize("pack", ["full", "full-siglip2"])
+def test_clip_and_siglip_of_transformers_embed_pictures_and_words_alike(
+    pack: str, prepared_packs: PreparedPacks
+) -> None:
+    embedder = build_image_embedder(prepared_packs.loader(pack))
     for rows in (1, 3):
-        [embedding] = session.run({name: np.ones((rows, *feed_shape), dtype)})
-        assert embedding.shape == (rows, 24)
+        vectors = [
+            e.vector for e in (*embedder.embed_images([coffee()] * rows), *embedder.embed_texts(["keys"] * rows))
+        ]
+        assert np.shape(vectors) == (2 * rows, 768)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, rtol=1e-4)
 
 
-MAKE_YOLO = """
-import sys
-from ultralytics import YOLO
-YOLO("yolov8n.yaml").save(sys.argv[1])
-"""
-
-
-def test_a_yolov8_of_ultralytics_becomes_a_network_that_answers_alike(tools: ConversionTools, tmp_path: Path) -> None:
-    checkpoint, network = tmp_path / "yolov8n.pt", tmp_path / "out" / "yolov8n.onnx"
-    run_in(tools, MAKE_YOLO, checkpoint, python_path=tools._detectors_dir)
-    convert("yolo", Conversion((checkpoint,), (network,), options=Table({}, place="test"), tools=tools))
+@pytest.mark.parametrize(("role", "classes"), [("person_detection", 80), ("fire_smoke_detection", 2)])
+def test_a_yolov8_of_ultralytics_takes_a_batch_and_keeps_its_licence(
+    role: str, classes: int, prepared_packs: PreparedPacks
+) -> None:
+    network = prepared_packs.loader("full").path(role)
     [output] = OnnxRuntimeSession(network).run({"images": np.zeros((3, 3, 640, 640), np.float32)})
-    assert output.shape == (3, 84, 8400)
+    assert output.shape == (3, 4 + classes, 8400)
     assert "AGPL" in {entry.key: entry.value for entry in onnx.load(network).metadata_props}["license"]
+
+
+def test_every_converted_network_has_its_half_precision_twin(prepared_packs: PreparedPacks) -> None:
+    folder = prepared_packs.weights_dir / "full"
+    for name in ("clip/vision", "clip/text", "yolov8s", "fire_smoke"):
+        whole, half = (folder / f"{name}{ending}.onnx" for ending in ("", ".fp16"))
+        assert half.stat().st_size < 0.7 * whole.stat().st_size
+
+
+def test_a_second_run_converts_nothing(prepared_packs: PreparedPacks, tmp_path: Path) -> None:
+    missing = tmp_path / "no-tools"
+    options = ["--accept-licence", "--tools-dir", str(missing)]
+    assert prepared_packs.install("full", *options, roles=CLIP_ROLES + YOLO_ROLES) == 0
+    assert not missing.exists()
+
+
+def test_models_that_ask_for_consent_are_left_out_without_it(
+    prepared_packs: PreparedPacks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepared_packs.install("full", roles=ASKING, weights_dir=tmp_path) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in told] == list(ASKING)
+    assert all("--accept-licence" in line for line in told)
+    assert not list(tmp_path.rglob("*.onnx"))
