@@ -39,8 +39,8 @@ test-servers: environment-dev weights ## integration tests with Milvus standalon
 	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
 	  $(IN_VENV) -m pytest -rs $(SERVER_TESTS) $(ARGS)
 
-test-image: environment-dev ## build the image by the Dockerfile's commands and try it, without an engine; root, debootstrap
-	@exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
+test-image: environment-dev ## build the image by the Dockerfile's commands and try it, as root, without an engine; VARIANT=gpu
+	@VARIANT=$(or $(VARIANT),cpu) exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
 
 check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .

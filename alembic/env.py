@@ -1,7 +1,4 @@
-"""Runs the migrations over asyncpg, with the DATABASE_URL of the service's settings.
-
-The version table is ours alone (``cv_alembic_version``), because the database may be the hotel's own.
-"""
+"""Runs the migrations over asyncpg, with the DATABASE_URL of the service's settings."""
 
 import asyncio
 import os
@@ -12,8 +9,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from alembic import context
 from app.config import SECRETS_DIR
 from app.errors import ConfigurationError
+from app.services.database import VERSION_TABLE
 
-VERSION_TABLE = "cv_alembic_version"
 # Two replicas that start together must not migrate together.
 MIGRATION_LOCK = 0x6376_6D69
 

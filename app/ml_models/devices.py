@@ -18,6 +18,7 @@ from app.ml_models.runtimes import (
     OpenVinoSession,
     cpu_has_bf16,
     cuda_is_offered,
+    load_cuda_libraries,
 )
 
 
@@ -60,7 +61,9 @@ class SessionOpener:
         self._gpu_missing = False
         if options.require_gpu and options.device == "cpu":
             raise ConfigurationError("A GPU is required, and the device is set to cpu: choose one of the two.")
-        if not self._use_cuda:
+        if self._use_cuda:
+            load_cuda_libraries()
+        else:
             self._miss_gpu("this installation of onnxruntime has no CUDA (requirements-gpu.txt has)")
 
     @property

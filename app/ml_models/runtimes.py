@@ -206,6 +206,12 @@ def cuda_is_offered() -> bool:
     return "CUDAExecutionProvider" in ort.get_available_providers()
 
 
+def load_cuda_libraries() -> None:
+    """Load CUDA and cuDNN out of the packages of requirements-gpu.txt, where no loader of the system looks. Libraries
+    of the system's own are taken where those packages are not installed."""
+    ort.preload_dlls()
+
+
 def _with_one_row(shape: ov.PartialShape) -> ov.PartialShape:
     return ov.PartialShape([ov.Dimension(1), *list(shape)[1:]])
 

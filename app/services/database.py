@@ -13,6 +13,8 @@ from app.errors import BackendUnavailable
 from app.services.calls import backend_call
 
 BACKEND = "database"
+VERSION_TABLE = "cv_alembic_version"
+"""Ours alone, because the database may be the hotel's own."""
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record

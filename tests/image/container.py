@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from tests.dockerfile import PROJECT_DIR, Instruction, Stage, assignments, context_files, read_stages, substitute
 
@@ -31,6 +32,7 @@ root=$1 secrets=$2 user=$3 directory=$4
 shift 4
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/tmp"
 mount --bind "$secrets" "$root/run/secrets"
@@ -44,19 +46,36 @@ exec chroot . setpriv --reuid="${user%:*}" --regid="${user#*:}" --clear-groups -
 
 def can_build() -> bool:
     """Whether this machine has what it takes."""
-    return os.geteuid() == 0 and shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    return os.geteuid() == 0 and shutil.which("debootstrap", path=_IMAGE_PATH) is not None
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A stage while it is built: its root file system, and where and with what its commands run."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=lambda: {"PATH": _IMAGE_PATH})
+    directory: str = "/"
+
+    def inside(self, path: str) -> Path:
+        """That path of the root file system, from outside."""
+        return self.root / str(PurePosixPath("/", self.directory, path)).strip("/")
 
 
 class Image:
-    """A built stage: its root file system, and what its instructions say of how it runs."""
+    """The last stage, built.
 
-    def __init__(self, stage: Stage, root: Path, environment: Mapping[str, str], directory: str) -> None:
-        self._root = root
-        self._environment = environment
-        self._directory = directory
+    Args:
+        stage: whose instructions say how it runs.
+        workspace: what they made.
+    """
+
+    def __init__(self, stage: Stage, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._user = stage.last("USER")
         self.command: list[str] = json.loads(stage.last("CMD"))
         self.health_command: list[str] = json.loads(stage.last("HEALTHCHECK").partition(" CMD ")[2])
+        workspace.inside("/run/secrets").mkdir(parents=True)  # engines make the places that something is mounted on
 
     def start(
         self, command: Sequence[str], *, secrets_dir: Path, environment: Mapping[str, str], log: Path
@@ -65,8 +84,8 @@ class Image:
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", _ENTER, "enter"]
         with log.open("wb") as output:
             return subprocess.Popen(
-                [*enter, str(self._root), str(secrets_dir), self._user, self._directory, *command],
-                env={**self._environment, **environment},
+                [*enter, str(self._workspace.root), str(secrets_dir), self._user, self._workspace.directory, *command],
+                env={**self._workspace.environment, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -83,84 +102,82 @@ class Builder:
     def __init__(self, folder: Path, build_args: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._args = dict(build_args or {})
-        self._stages = read_stages(self._args)
-        self._built: dict[str, tuple[Path, dict[str, str], str]] = {}
+        self._built: dict[str, Workspace] = {}
 
     def build(self) -> Image:
         """Every stage, in order; the last one is the image.
 
         Raises:
-            subprocess.CalledProcessError: a command failed; its output says why.
+            RuntimeError: a command failed; the end of what it said.
         """
-        for stage in self._stages.values():
+        stages = list(read_stages(self._args).values())
+        for stage in stages:
             self._built[stage.name] = self._build(stage)
-        root, environment, directory = self._built[stage.name]
-        (root / "run" / "secrets").mkdir(parents=True)  # engines make the places that something is mounted on
-        return Image(stage, root, environment, directory)
+        return Image(stages[-1], self._built[stages[-1].name])
 
-    def _build(self, stage: Stage) -> tuple[Path, dict[str, str], str]:
-        base, environment, directory = self._built.get(stage.base) or (self._base(stage.base), {}, "/")
-        root = self._folder / stage.name
-        _run("cp", "--archive", "--reflink=auto", base, root)
-        environment = {"PATH": _IMAGE_PATH, **environment}
+    def _build(self, stage: Stage) -> Workspace:
+        base = self._built.get(stage.base) or Workspace(self._base(stage.base))
+        workspace = Workspace(self._folder / stage.name, dict(base.environment), base.directory)
+        _copy_tree(base.root, workspace.root)
         arguments: dict[str, str] = {}
         for one in stage.instructions:
             match one.keyword:
                 case "ARG":
-                    arguments |= {
-                        name: self._args.get(name, default) for name, default in assignments(one.value).items()
-                    }
+                    declared = assignments(one.value)
+                    arguments |= {name: self._args.get(name, default) for name, default in declared.items()}
                 case "ENV":
-                    environment |= assignments(substitute(one.value, {**environment, **arguments}))
+                    workspace.environment |= assignments(substitute(one.value, {**workspace.environment, **arguments}))
                 case "WORKDIR":
-                    directory = one.value
-                    (root / directory.strip("/")).mkdir(parents=True, exist_ok=True)
+                    workspace.directory = one.value
+                    workspace.inside("").mkdir(parents=True, exist_ok=True)
                 case "COPY":
-                    self._copy(one, root, directory)
+                    self._copy(one, workspace)
                 case "RUN":
-                    self._run_inside(root, directory, one.value, {**arguments, **environment})
-        return root, environment, directory
+                    _run_inside(workspace, one.value, arguments)
+        return workspace
 
     def _base(self, image: str) -> Path:
         """A root file system of the image's Debian release, with a Python where the image has its own."""
         root = self._folder / "base"
-        if not root.exists():
-            release = image.rpartition("-")[2]
-            debootstrap = shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") or "debootstrap"
-            _run(debootstrap, "--variant=minbase", f"--include={_BASE_PACKAGES}", release, root, _MIRROR)
-            for name in ("python", "python3"):
-                (root / "usr" / "local" / "bin" / name).symlink_to("/usr/bin/python3")
+        if root.exists():
+            return root
+        debootstrap = shutil.which("debootstrap", path=_IMAGE_PATH) or "debootstrap"
+        release = image.rpartition("-")[2]
+        _run(debootstrap, "--variant=minbase", f"--include={_BASE_PACKAGES}", release, root, _MIRROR)
+        for name in ("python", "python3"):
+            (root / "usr" / "local" / "bin" / name).symlink_to("/usr/bin/python3")
         for name in _PASSED_ON_FILES:
             if (Path("/") / name).is_file():
                 shutil.copyfile(Path("/") / name, root / name)
         return root
 
-    def _copy(self, one: Instruction, root: Path, directory: str) -> None:
+    def _copy(self, one: Instruction, workspace: Workspace) -> None:
         *sources, target = one.value.split()
-        place = root / str(Path("/", directory, target)).strip("/")
         if sources[0].startswith("--from="):
-            stage = sources.pop(0).removeprefix("--from=")
-            [source] = sources
-            place.mkdir(parents=True, exist_ok=True)
-            _run("cp", "--archive", "--reflink=auto", f"{self._built[stage][0] / source.strip('/')}/.", place)
+            stage, source = sources
+            _copy_tree(self._built[stage.removeprefix("--from=")].inside(source), workspace.inside(target))
             return
-        for source in sources:
-            below = [path for path in context_files() if Path(source) in (Path(path), *map(Path, path.parents))]
-            if not below:
-                raise FileNotFoundError(f"the build is given no {source}")
-            for path in below:
-                # A folder's content is copied, a file under its name.
-                copied = place / (path.relative_to(source) if source.endswith("/") else path.name)
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(PROJECT_DIR / path, copied)
+        for source in map(PurePosixPath, sources):
+            for path in context_files():
+                if source in (path, *path.parents):
+                    # Of a folder the content is copied, a file under its name.
+                    copied = workspace.inside(target) / (path.name if path == source else path.relative_to(source))
+                    copied.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(PROJECT_DIR / path, copied)
 
-    def _run_inside(self, root: Path, directory: str, command: str, environment: Mapping[str, str]) -> None:
-        passed_on = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON_PREFIXES)}
-        _run(
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={root}/proc"),
-            *("chroot", root, "sh", "-c", 'cd "$0" && eval "$1"', directory, command),
-            environment={**passed_on, "HOME": "/root", **environment},
-        )
+
+def _copy_tree(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    _run("cp", "--archive", "--reflink=auto", f"{source}/.", target)
+
+
+def _run_inside(workspace: Workspace, command: str, arguments: Mapping[str, str]) -> None:
+    passed_on = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON_PREFIXES)}
+    _run(
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={workspace.root}/proc"),
+        *("chroot", workspace.root, "sh", "-c", 'cd "$0" && eval "$1"', workspace.directory, command),
+        environment={**passed_on, "HOME": "/root", **arguments, **workspace.environment},
+    )
 
 
 def _run(*command: str | Path, environment: Mapping[str, str] | None = None) -> None:

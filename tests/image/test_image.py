@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,9 @@ from tests.image.container import Builder, Image, can_build
 from tests.photos import astronaut
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits for the build
+
+VARIANT = os.environ.get("VARIANT", "cpu")
+"""The image for GPUs asks for gigabytes of CUDA; what it lacks on a machine without a GPU is the driver alone."""
 
 START_TIMEOUT_S = 240.0
 STOP_TIMEOUT_S = 30.0  # docker-compose.yml's stop_grace_period
@@ -78,7 +82,7 @@ def place(backends: RunningBackends) -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="cv-image-"))
     folder.chmod(0o755)
     try:
-        image = Builder(folder).build()
+        image = Builder(folder, {"VARIANT": VARIANT}).build()
         settings = {**backends.settings, "RABBITMQ_URL": "", "CAMERAS_PER_REPLICA": "0"}
         secret = {name: settings.pop(name, "") for name in COMPOSE["cv-service"]["secrets"]}
         secret |= {"DATABASE_URL": backends.new_database(), "ADMIN_API_KEY": f"cvk_{secrets.token_hex(24)}"}
@@ -95,6 +99,15 @@ def test_it_can_write_to_its_temporary_folder_alone(place: Place) -> None:
     code = "for f in /x /app/x /opt/weights/x /opt/venv/x /run/secrets/x /tmp/x; do touch $f && echo $f; done; id -u"
     _, output = place.run("sh", "-c", code)
     assert [line for line in output.splitlines() if "touch:" not in line] == ["/tmp/x", "10001"]  # noqa: S108  # inside the container
+
+
+def test_without_a_gpu_it_tells_what_is_missing_where_one_is_required(place: Place) -> None:
+    gpu = {"INFERENCE_DEVICE": "cuda", "REQUIRE_GPU": "true"}
+    status, output = replace(place, settings={**place.settings, **gpu}).run(*place.at_our_port(place.image.command))
+    assert status != 0
+    missing = {"cpu": "this installation of onnxruntime has no CUDA", "gpu": "libcuda.so.1: cannot open shared object"}
+    assert missing[VARIANT] in output
+    assert "A GPU is required" in output
 
 
 @dataclass(frozen=True, slots=True)

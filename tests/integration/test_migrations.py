@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import asyncpg
 import pytest
 
+from scripts import wait_for_schema
 from tests.backends import RunningBackends
 from tests.integration.live import PROJECT_DIR, migrate
 
@@ -165,3 +167,35 @@ def test_the_hotels_own_version_table_is_not_ours(database: str) -> None:
     )
     migrate(database)
     assert run(database, "SELECT version_num FROM alembic_version")[0][0] == "theirs"
+
+
+class TestWaitForSchema:
+    """What pods do before they start beside the migrations."""
+
+    def wait(self, database: str, monkeypatch: pytest.MonkeyPatch, *, timeout_s: float) -> int:
+        for name, value in {"DATABASE_URL": database, "MINIO_ACCESS_KEY": "given", "MINIO_SECRET_KEY": "given"}.items():
+            monkeypatch.setenv(name, value)
+        return wait_for_schema.main(["--timeout-s", str(timeout_s)])
+
+    def test_gives_up_where_nothing_or_an_older_version_has_run(
+        self, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.wait(database, monkeypatch, timeout_s=1.0) == 1
+        migrate(database)
+        migrate(database, "-1")
+        assert self.wait(database, monkeypatch, timeout_s=1.0) == 1
+        assert "alembic upgrade head" in capsys.readouterr().err
+
+    def test_ends_when_the_migrations_have_run(self, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        migration = threading.Timer(1.5, migrate, [database])
+        migration.start()
+        assert self.wait(database, monkeypatch, timeout_s=60.0) == 0
+        migration.join()
+
+    def test_a_later_versions_tables_will_do(self, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        migrate(database)
+        run(database, "UPDATE cv_alembic_version SET version_num = '9999' RETURNING version_num")
+        assert self.wait(database, monkeypatch, timeout_s=10.0) == 0
+
+    def test_waits_for_a_server_that_is_not_there_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.wait("postgresql://cv:secret@127.0.0.1:9/hotel", monkeypatch, timeout_s=2.0) == 1

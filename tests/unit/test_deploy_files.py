@@ -231,7 +231,7 @@ class TestKubernetes:
             assert spec["automountServiceAccountToken"] is False
             assert spec["securityContext"]["runAsNonRoot"] is True
             assert spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
-            for container in spec["containers"]:
+            for container in [*spec.get("initContainers", []), *spec["containers"]]:
                 assert container["securityContext"] == {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -249,9 +249,19 @@ class TestKubernetes:
 
     def test_secrets_come_as_files_where_the_service_looks(self) -> None:
         for spec in pod_specs():
-            [container] = spec["containers"]
-            assert {"name": "secrets", "mountPath": "/run/secrets", "readOnly": True} in container["volumeMounts"]
-            assert not any("secretRef" in source for source in container["envFrom"])
+            for container in [*spec.get("initContainers", []), *spec["containers"]]:
+                assert {"name": "secrets", "mountPath": "/run/secrets", "readOnly": True} in container["volumeMounts"]
+                assert not any("secretRef" in source for source in container["envFrom"])
+
+    def test_scripts_that_pods_run_exist(self) -> None:
+        commands = [
+            " ".join(container.get("command", []))
+            for spec in pod_specs()
+            for container in [*spec.get("initContainers", []), *spec["containers"]]
+        ]
+        scripts = set(re.findall(r"scripts/\w+\.py", " ".join(commands)))
+        assert scripts == {"scripts/init_vector_db.py", "scripts/wait_for_schema.py"}
+        assert all((PROJECT_DIR / script).is_file() for script in scripts)
 
 
 class TestDashboard:
