@@ -12,8 +12,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.api.security import require, standing
 from app.dependencies import Events
 from app.errors import InvalidInput
-from app.services.outbox import StoredEvent
 from app.workflows.access import Caller
+from app.workflows.events import StoredEvent
 
 router = APIRouter(tags=["events"])
 
