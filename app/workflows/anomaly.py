@@ -10,7 +10,7 @@ from datetime import datetime
 from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
 from app.core.inference import InferencePool
 from app.core.types import Box, Image
-from app.utils import camera_metrics, clock
+from app.utils import camera_metrics, clock, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.workflows.cameras.faces import FaceReader, SeenFace, belongs_to, staff_boxes
 from app.workflows.cameras.findings import hazard_finding, person_finding
@@ -108,16 +108,21 @@ class AnomalyWorkflow:
     # What follows runs on an inference thread.
 
     def _look(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
-        return self._seen(decode_image(picture, max_pixels=self._max_pixels), types)
+        return self._seen(self._decoded(picture), types)
 
     def _look_for_people_too(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
-        image = decode_image(picture, max_pixels=self._max_pixels)
+        image = self._decoded(picture)
         look = self._seen(image, types)
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in look.anomalies)
         return _Look(look.size, look.anomalies, self._face_reader.read(image) if people else [], look.jpeg)
 
+    def _decoded(self, picture: bytes) -> Image:
+        with tracing.stage("anomaly.decode"):
+            return decode_image(picture, max_pixels=self._max_pixels)
+
     def _seen(self, image: Image, types: Set[AnomalyType]) -> _Look:
-        anomalies = self._detector.detect(image, types)
+        with tracing.stage("anomaly.detect"):
+            anomalies = self._detector.detect(image, types)
         # Encoded anew: without the EXIF of whoever sent it, and upright like the boxes.
         jpeg = encode_jpeg(image) if anomalies else b""
         return _Look((image.shape[1], image.shape[0]), anomalies, [], jpeg)

@@ -25,7 +25,7 @@ from app.services.face_store import StoredTemplate, Template
 from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
 from app.services.vector_db import VectorDBService, new_vector_id
-from app.utils import clock, metrics
+from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
 
@@ -365,13 +365,16 @@ class EnrolmentWorkflow:
 
     def _read(self, index: int, picture: bytes) -> _Candidate | RejectedImage:
         try:
-            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+            with tracing.stage("face.decode"):
+                image = decode_image(picture, max_pixels=self._rules.max_pixels)
         except (InvalidImage, TooLarge) as error:
             return RejectedImage(index, error.code, error.message)
-        verdict = self._gate.assess(image, self._engine.detect_faces(image))
+        with tracing.stage("face.detect"):
+            verdict = self._gate.assess(image, self._engine.detect_faces(image))
         if verdict.face is None or verdict.reason is not None:
             return RejectedImage(index, verdict.reason or "no_face", verdict.message)
-        face_template = self._engine.embed(image, [verdict.face])[0]
+        with tracing.stage("face.embed"):
+            face_template = self._engine.embed(image, [verdict.face])[0]
         quality = self._gate.grade(face_template)
         if quality.reason is not None:
             return RejectedImage(index, quality.reason, quality.message)

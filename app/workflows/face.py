@@ -279,11 +279,17 @@ class FaceWorkflow:
         return Probe(face, liveness, embedding.vector)
 
     def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
-        image = decode_image(picture, max_pixels=self._rules.max_pixels)
-        faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
-        verdicts = self._liveness.assess(image, faces) if check_liveness else [None] * len(faces)
+        with tracing.stage("face.decode"):
+            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+        with tracing.stage("face.detect"):
+            faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
+        verdicts: Sequence[Liveness | None] = [None] * len(faces)
+        if check_liveness:
+            with tracing.stage("face.liveness"):
+                verdicts = self._liveness.assess(image, faces)
         metrics.batch_size.labels("face").observe(len(faces))
-        embeddings = self._engine.embed_probes(image, faces)
+        with tracing.stage("face.embed"):
+            embeddings = self._engine.embed_probes(image, faces)
         return [
             Probe(face, liveness, embedding.vector if liveness is None or liveness.is_live else None)
             for face, liveness, embedding in zip(faces, verdicts, embeddings, strict=True)

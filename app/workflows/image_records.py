@@ -14,6 +14,7 @@ from app.core.types import Embedding, FloatArray, Image
 from app.services.image_filters import joined_tags, normal
 from app.services.image_store import ImageDetails, StoredImage
 from app.services.vector_db import ImageVector
+from app.utils import tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 
 IMAGE_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
@@ -43,17 +44,21 @@ def read_picture(picture: bytes, *, embedder: ImageEmbedder, max_pixels: int) ->
         InvalidImage: the bytes are no picture.
         TooLarge: it has more than ``max_pixels``.
     """
-    image = decode_image(picture, max_pixels=max_pixels)
+    with tracing.stage("image.decode"):
+        image = decode_image(picture, max_pixels=max_pixels)
+    with tracing.stage("image.embed"):
+        [embedding] = embedder.embed_images([image])
     height, width = image.shape[:2]
-    return PictureReading(
-        embedding=embedder.embed_images([image])[0],
-        pixel_sha256=_pixel_sha256(image),
-        # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
-        original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
-        thumbnail_jpeg=encode_jpeg(thumbnail(image), quality=_THUMBNAIL_QUALITY),
-        width=width,
-        height=height,
-    )
+    with tracing.stage("image.encode"):
+        return PictureReading(
+            embedding=embedding,
+            pixel_sha256=_pixel_sha256(image),
+            # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
+            original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
+            thumbnail_jpeg=encode_jpeg(thumbnail(image), quality=_THUMBNAIL_QUALITY),
+            width=width,
+            height=height,
+        )
 
 
 def _pixel_sha256(image: Image) -> bytes:

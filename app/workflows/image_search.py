@@ -15,7 +15,7 @@ from app.services.image_filters import ImageFilter
 from app.services.image_store import StoredImage
 from app.services.vector_collections import any_of
 from app.services.vector_db import ImageHit, VectorDBService
-from app.utils import metrics
+from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
 
 WINDOW = 1000
@@ -133,11 +133,15 @@ class ImageSearchWorkflow:
     def _embed(self, picture: bytes | None, text: str | None) -> tuple[Embedding, QueryKind]:
         """Runs on an inference thread."""
         if picture is None:
-            return self._embed_text(text or "")
-        seen = self._embedder.embed_images([decode_image(picture, max_pixels=self._max_pixels)])[0]
-        if text is None:
-            return seen, QueryKind.IMAGE
-        return blend(seen, self._embedder.embed_texts([text])[0], text_share=_TEXT_SHARE), QueryKind.BOTH
+            with tracing.stage("image.embed"):
+                return self._embed_text(text or "")
+        with tracing.stage("image.decode"):
+            image = decode_image(picture, max_pixels=self._max_pixels)
+        with tracing.stage("image.embed"):
+            [seen] = self._embedder.embed_images([image])
+            if text is None:
+                return seen, QueryKind.IMAGE
+            return blend(seen, self._embedder.embed_texts([text])[0], text_share=_TEXT_SHARE), QueryKind.BOTH
 
     def _embed_text(self, text: str) -> tuple[Embedding, QueryKind]:
         read = self._embedder.embed_texts([text])[0]

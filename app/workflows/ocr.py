@@ -23,7 +23,7 @@ from app.services.database import Connection, Database
 from app.services.document_store import StoredResult
 from app.services.removals import Kind, schedule_removals
 from app.services.storage import ObjectStorage
-from app.utils import clock, metrics
+from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.pdf import is_pdf, read_pdf
 from app.workflows.ocr_records import identity_data, invoice_data, redacted
@@ -300,9 +300,10 @@ async def _stored(connection: Connection, result_id: int) -> StoredResult:
 
 def _decode(document: bytes, rules: OcrRules) -> list[SourcePage]:
     """The pages of a picture or a PDF."""
-    if is_pdf(document):
-        return [SourcePage(page.image, page.lines) for page in read_pdf(document, max_pages=rules.max_pages)]
-    return [SourcePage(decode_image(document, max_pixels=rules.max_pixels))]
+    with tracing.stage("ocr.decode"):
+        if is_pdf(document):
+            return [SourcePage(page.image, page.lines) for page in read_pdf(document, max_pages=rules.max_pages)]
+        return [SourcePage(decode_image(document, max_pixels=rules.max_pixels))]
 
 
 def _kept(pages: Sequence[SourcePage], *, keep_image: bool) -> bytes | None:
@@ -322,7 +323,8 @@ def _read_invoice(
     """One hop: decode and read."""
     pages = _decode(document, rules)
     try:
-        reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
+        with tracing.stage("ocr.read"):
+            reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
     except ReaderFailure as error:
         raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
     return reading, _kept(pages, keep_image=keep_image)
@@ -340,7 +342,8 @@ def _read_identity(
     """One hop: decode and read."""
     pages = _decode(document, rules)
     try:
-        reading = engine.read_identity(pages, today=today, expected=expected)
+        with tracing.stage("ocr.read"):
+            reading = engine.read_identity(pages, today=today, expected=expected)
     except ReaderFailure as error:
         raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
     return reading, _kept(pages, keep_image=keep_image)

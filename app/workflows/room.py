@@ -27,7 +27,7 @@ from app.services.message_queue import publish_event
 from app.services.room_cache import RoomCache
 from app.services.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.services.storage import ObjectStorage
-from app.utils import clock, metrics
+from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
 
@@ -268,10 +268,13 @@ class RoomWorkflow:
     # What follows runs on an inference thread.
 
     def _look(self, picture: bytes, depth: str) -> _Look:
-        image = decode_image(picture, max_pixels=self._max_pixels)
-        [evidence] = self._model.inspect([image], depth=depth)
-        # Encoded anew, so that nothing of the EXIF data, where GPS hides, is kept.
-        return _Look(evidence, encode_jpeg(_bounded(image)))
+        with tracing.stage("room.decode"):
+            image = decode_image(picture, max_pixels=self._max_pixels)
+        with tracing.stage("room.inspect"):
+            [evidence] = self._model.inspect([image], depth=depth)
+        with tracing.stage("room.encode"):
+            # Encoded anew, so that nothing of the EXIF data, where GPS hides, is kept.
+            return _Look(evidence, encode_jpeg(_bounded(image)))
 
 
 class RoomPhotoRetention:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from loguru import logger
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from starlette.testclient import TestClient
 
 from app.api.middleware import RequestContext
@@ -23,59 +19,17 @@ from app.core.inference import InferencePool
 from app.services.calls import backend_call
 from app.utils import tracing
 from app.utils.logging import _add_context, trace_id_var
+from tests.collector import Collector, running_collector
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 CALLER_TRACE = "0af7651916cd43dd8448eb211c80319c"
 SECRET = "vector-0.123-of-somebody"
 
 
-class Collector:
-    """Takes OTLP over HTTP, and keeps the spans."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self.service_names: set[str] = set()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.path == "/v1/traces":
-                    collector.take(ExportTraceServiceRequest.FromString(body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Silent."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def take(self, request: ExportTraceServiceRequest) -> None:
-        for resource in request.resource_spans:
-            self.service_names |= {
-                a.value.string_value for a in resource.resource.attributes if a.key == "service.name"
-            }
-            for scope in resource.scope_spans:
-                self.spans.extend(scope.spans)
-
-    def named(self, name: str) -> Span:
-        [found] = [span for span in self.spans if span.name == name]
-        return found
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    made = Collector()
-    thread = threading.Thread(target=made.server.serve_forever)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    with running_collector() as collector:
+        yield collector
 
 
 @contextmanager
