@@ -13,8 +13,6 @@ from app.services.database import Database
 from app.services.outbox import StoredEvent
 from app.utils.logging import logger
 
-__all__ = ["EventStream", "StoredEvent"]
-
 _BATCH = 200
 
 

@@ -7,8 +7,10 @@ CV_SCHEMATHESIS_S is the time that is given to it, in seconds.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,13 @@ def service(start_service: Start) -> Iterator[Service]:
         yield started
 
 
+def asked(service: Service) -> Counter[tuple[str, str, str]]:
+    """How many requests there were, by method, route and status."""
+    text = service.client.get("/api/v1/cv/metrics").text
+    found = re.findall(r'cv_http_requests_total\{method="(.+?)",route="(.+?)",status="(.+?)"\} (\S+)', text)
+    return Counter({(method, route, status): int(float(count)) for method, route, status, count in found})
+
+
 def test_the_service_keeps_to_its_document(service: Service, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
@@ -50,5 +59,12 @@ def test_the_service_keeps_to_its_document(service: Service, tmp_path: Path) -> 
         "--generation-database=none",
         "--no-color",
     ]
+    before = asked(service)
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=BUDGET_S + 180)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
+    # A refusal of the key would be an answer by the document, too.
+    new = asked(service) - before
+    paths = service.client.get("/openapi.json").json()["paths"]
+    operations = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert operations - {(method, path) for method, path, _ in new} == {("GET", "/api/v1/cv/events")}
+    assert not {status for _, _, status in new} & {"401", "403", "500"}

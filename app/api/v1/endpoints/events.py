@@ -13,7 +13,7 @@ from app.api.security import require, standing
 from app.dependencies import Events
 from app.errors import InvalidInput
 from app.workflows.access import Caller
-from app.workflows.events import StoredEvent
+from app.workflows.events import EventStream
 
 router = APIRouter(tags=["events"])
 
@@ -32,7 +32,7 @@ async def stream_events(
     """Every event as it happens. `id` counts up; after a cut, a client that sends Last-Event-ID misses nothing."""
     after = _position(last_event_id) if last_event_id else await events.last_position()
     wanted = frozenset(name.strip() for name in types.split(",")) if types else None
-    return EventSourceResponse(_messages(events.follow(after, stands=stands), wanted), ping=_KEEP_ALIVE_S)
+    return EventSourceResponse(_messages(events, after, wanted, stands), ping=_KEEP_ALIVE_S)
 
 
 def _position(last_event_id: str) -> int:
@@ -42,9 +42,9 @@ def _position(last_event_id: str) -> int:
 
 
 async def _messages(
-    events: AsyncIterator[StoredEvent], wanted: frozenset[str] | None
+    events: EventStream, after: int, wanted: frozenset[str] | None, stands: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in events:
+    async for event in events.follow(after, stands=stands):
         if wanted is None or event.event_type in wanted:
             yield ServerSentEvent(
                 data=json.dumps(event.payload, ensure_ascii=False), event=event.event_type, id=str(event.position)
