@@ -67,7 +67,10 @@ def bucket_name(text: str) -> str:
 
 
 def strong_or_absent(key: SecretStr) -> SecretStr:
-    if 0 < len(key.get_secret_value()) < _MIN_ADMIN_KEY_LENGTH:
+    secret = key.get_secret_value()
+    if secret and not re.fullmatch(r"[!-~]+", secret):  # no header carries anything else as it stands
+        raise ValueError("use printable ASCII without spaces, for example: openssl rand -hex 32")
+    if 0 < len(secret) < _MIN_ADMIN_KEY_LENGTH:
         raise ValueError(f"give at least {_MIN_ADMIN_KEY_LENGTH} random characters, for example: openssl rand -hex 32")
     return key
 

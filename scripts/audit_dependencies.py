@@ -17,6 +17,7 @@ from typing import Any  # of JSON
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 LISTS = ("requirements.txt", "requirements-gpu.txt", "requirements-embedded.txt")
+_TIMEOUT_S = 600
 EXCUSED_LINE = re.compile(r"^\| ((?:PYSEC|CVE|GHSA)-\S+) \|", re.MULTILINE)
 
 
@@ -47,12 +48,17 @@ def findings(audited: Mapping[str, Any], ignored: set[str]) -> tuple[list[str], 
 def audit(name: str) -> Mapping[str, Any]:
     """What pip-audit says of a requirements file; an empty list where it could ask nobody."""
     options = ["--no-deps", "--disable-pip", "--format=json", "--progress-spinner=off"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip_audit", *options, "--requirement", str(PROJECT_DIR / name)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pip_audit", *options, "--requirement", str(PROJECT_DIR / name)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        print(f"{name}: no answer within {_TIMEOUT_S} s", file=sys.stderr)
+        return {"dependencies": []}
     try:
         answer: Mapping[str, Any] = json.loads(done.stdout)
     except ValueError:

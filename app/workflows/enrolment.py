@@ -236,8 +236,8 @@ class EnrolmentWorkflow:
         if not allow:
             metrics.enrolment_total.labels("mismatch").inc()
             raise Conflict(
-                f"This face does not match the {len(known)} that {person.employee_id} has. Send replace_existing=true "
-                "to put it in their place, or allow_mismatch=true if it is the same person nevertheless.",
+                f"This face does not match what is enrolled as {person.employee_id}. Send replace_existing=true to put "
+                "it in its place, or allow_mismatch=true if it is the same person nevertheless.",
                 code="face_mismatch",
                 details={"confidence": confidence},
             )
