@@ -167,8 +167,9 @@ class Builder:
 
 
 def _copy_tree(source: Path, target: Path) -> None:
+    """By hard links: a stage adds files and replaces some, and what it would change in place are logs."""
     target.mkdir(parents=True, exist_ok=True)
-    _run("cp", "--archive", "--reflink=auto", f"{source}/.", target)
+    _run("cp", "--archive", "--link", f"{source}/.", target)
 
 
 def _run_inside(workspace: Workspace, command: str, arguments: Mapping[str, str]) -> None:
