@@ -450,7 +450,7 @@ def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_no
     assert [answers[number] for number in refused] == [503] * 3
     assert records.count("image_metadata") == len(answers) - 3
     for number in refused:
-        Records.wait_until(lambda number=number: index(client, numbered_cup(number)).status_code == 200)
+        Records.wait_until(lambda number=number: index(client, numbered_cup(number)).status_code == 200, timeout_s=60)
     assert records.count("image_metadata") == len(answers)
     Records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=60)
     rows = records.rows("SELECT object_key, thumbnail_key FROM image_assets")
