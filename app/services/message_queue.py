@@ -163,6 +163,9 @@ class MessageQueue:
             except asyncio.CancelledError:
                 if is_being_cancelled():
                     raise
+            finally:
+                # After a farewell that failed it only notes its end; else the collector would bid farewell once more.
+                await connection.close()
 
     async def close(self) -> None:
         await self._drop()

@@ -125,6 +125,16 @@ async def test_a_lost_broker_is_told_in_time_and_found_again(
     assert sent["event_id"] in [message.message_id for message in await taken(channel, "attendance.events")]
 
 
+async def test_a_connection_whose_farewell_failed_counts_as_closed(queue: MessageQueue, proxy: TcpProxy) -> None:
+    # An open one that is collected closes itself: on a thread without a loop that only leaves a warning.
+    connection = queue._connection
+    assert connection is not None
+    proxy.stall()
+    with pytest.raises(BackendUnavailable):
+        await queue.publish("attendance.events", event())
+    assert connection.is_closed
+
+
 async def test_nothing_listens_there() -> None:
     queue = MessageQueue("amqp://guest:guest@127.0.0.1:1/", exchange="x", timeout_s=TIMEOUT_S)
     with pytest.raises(BackendUnavailable):
