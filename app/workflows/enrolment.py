@@ -1,6 +1,6 @@
 """Who is known: enrol, list and erase people's faces.
 
-Write order: crop → vector → row. The row makes a template count, so whatever a crash leaves behind matches nobody,
+Write order: vector → crop → row. The row makes a template count, so whatever a crash leaves behind matches nobody,
 and ``scripts/reconcile.py`` finds it.
 """
 
@@ -165,13 +165,14 @@ class EnrolmentWorkflow:
             async with self._database.transaction() as connection:
                 await face_store.lock_enrolments(connection)
                 await self._admit(connection, person)
+                await self._insert_vectors(person, templates)
                 notes = await self._refuse_duplicate(connection, person, templates, allow=terms.allow_duplicate)
                 if terms.replace_existing:
                     notes["replaced"] = True
                 else:
                     notes |= await self._refuse_mismatch(connection, person, templates, allow=terms.allow_mismatch)
                 await self._make_room(connection, person, len(templates), replace_existing=terms.replace_existing)
-                await self._write_outside(person, candidates)
+                await self._keep_crops(candidates)
                 await face_store.add_templates(connection, person.employee_id, templates, enrolled_by=actor)
                 await self._tell(connection, person, templates, actor=actor, notes=notes)
         except BaseException:
@@ -196,7 +197,11 @@ class EnrolmentWorkflow:
     async def _refuse_duplicate(
         self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
     ) -> dict[str, object]:
-        """For the audit: whose face this is already, where that was allowed."""
+        """For the audit: whose face this is already, where that was allowed.
+
+        A strong search sees what every replica enrolled until now. It also waits until all of them find the vectors
+        that were just inserted, so that the next camera knows the person, whichever replica reads it.
+        """
         probes = np.stack([template.vector for template in templates])
         found = await self._vectors.search_faces(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
         hits = [hit for hits in found for hit in hits if hit.employee_id != person.employee_id]
@@ -257,16 +262,16 @@ class EnrolmentWorkflow:
                 code="too_many_templates",
             )
 
-    async def _write_outside(self, person: Person, candidates: Sequence[_Candidate]) -> None:
-        for candidate in candidates:
-            if candidate.crop_jpeg is not None and candidate.template.crop_key is not None:
-                await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg, content_type="image/jpeg")
-        for candidate in candidates:
-            template = candidate.template
+    async def _insert_vectors(self, person: Person, templates: Sequence[Template]) -> None:
+        for template in templates:
             await self._vectors.insert_face_embedding(
                 person.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
             )
-        await self._vectors.faces.settle()  # so that the next camera knows the person, whichever replica reads it
+
+    async def _keep_crops(self, candidates: Sequence[_Candidate]) -> None:
+        for candidate in candidates:
+            if candidate.crop_jpeg is not None and candidate.template.crop_key is not None:
+                await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg, content_type="image/jpeg")
 
     async def _tell(
         self,
