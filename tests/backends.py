@@ -34,6 +34,7 @@ _ABANDONED_AFTER_S = 3600.0
 _AMQP_PORT = 5672
 _AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 _PROBE_TIMEOUT_S = 2.0
+_HELPERS_END_WITHIN_S = 30.0
 
 
 class RunningBackends:
@@ -66,8 +67,15 @@ class RunningBackends:
         self._stack.services[name].stop()
 
     def kill(self, name: BackendName) -> None:
-        """End a server as ``kill -9`` does; it stays down."""
+        """End a server as ``kill -9`` does; it stays down.
+
+        Its own helpers notice that and end by themselves. Before, PostgreSQL would not start again.
+        """
+        server = self._process(name)
+        helpers = server.children(recursive=True)
         self._stack.services[name].kill()
+        _, left = psutil.wait_procs(helpers, timeout=_HELPERS_END_WITHIN_S)
+        assert not left, f"{name} left {left}"
 
     def start(self, name: BackendName) -> None:
         """Start a stopped or killed server on the same port, and wait until it is ready."""
@@ -82,12 +90,15 @@ class RunningBackends:
         finally:
             self.start(name)
 
+    def _process(self, name: BackendName) -> psutil.Process:
+        pid = self._stack.services[name].child.pid
+        assert pid is not None, f"{name} does not run"
+        return psutil.Process(pid)
+
     @contextmanager
     def frozen(self, name: BackendName) -> Iterator[None]:
         """A time in which a server takes connections and answers nothing."""
-        pid = self._stack.services[name].child.pid
-        assert pid is not None, f"{name} does not run"
-        server = psutil.Process(pid)
+        server = self._process(name)
         server.suspend()  # first, so that it starts no more of these
         helpers = server.children(recursive=True)
         for helper in helpers:

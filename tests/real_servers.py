@@ -35,7 +35,8 @@ initial-cluster: default=http://127.0.0.1:{peer}
 
 # What the package's own command does, but in one process, which can be stopped, frozen and killed as such. The package
 # looks for free ports for the many parts before each start; from a place of our own, since two that start at once would
-# find the same ones.
+# find the same ones, and below those of the other servers (scripts/local/ports.py), which may be down at that moment.
+# After a restart it serves its collections again once the sessions of its last life have ended: after the session TTL.
 _LAUNCHER = """
 import os, random, sys
 import milvus
@@ -46,7 +47,7 @@ config.resolve_storage()
 places = random.Random(data_dir)  # the same after a restart: its parts look for each other where they were
 for name, item in config.configurable_items.items():
     if name.endswith("_port"):
-        item[1] = places.randint(20_000, 32_000)
+        item[1] = places.randint(10_000, 19_000)
 config.resolve()
 config.set("proxy_port", int(port))  # now: it would take another where a connection of the last run lingers on this one
 config.write_config()
@@ -56,7 +57,7 @@ os.chdir(config.base_data_dir)
 environment = dict(
     os.environ,
     DEPLOY_MODE="STANDALONE",
-    COMMON_SESSION_TTL="10",
+    COMMON_SESSION_TTL="5",
     ETCD_CONFIG_PATH=etcd_configuration,
     METRICS_PORT=health_port,
     MILVUS_RUN_DIR=os.path.join(config.base_data_dir, "run"),

@@ -12,7 +12,7 @@ import pytest
 from app.config import Settings
 from tests.backends import RunningBackends
 from tests.integration.live import migrate, serving
-from tests.integration.records import Records
+from tests.integration.records import RESTART_S, Records
 
 # A test must not depend on what the machine's environment or a developer's .env says.
 BASE_SETTINGS = {
@@ -64,7 +64,9 @@ def records(shared_records: Records) -> Records:
 def client(shared_client: httpx.Client, records: Records) -> httpx.Client:
     """The shared service, with nobody enrolled, recovered from whatever an earlier test did to its backends."""
     assert records is not None
-    Records.wait_until(lambda: shared_client.get("/api/v1/cv/health").json()["status"] == "healthy")
+    Records.wait_until(
+        lambda: shared_client.get("/api/v1/cv/health").json()["status"] == "healthy", timeout_s=RESTART_S
+    )
     return shared_client
 
 

@@ -27,6 +27,10 @@ from app.services.vector_collections import GRPC_OPTIONS, CollectionSpec
 
 R = TypeVar("R")
 
+# A Milvus server that says it is well serves its collections some seconds later: when the sessions of its last life
+# have ended and it has read its log.
+RESTART_S = 60.0
+
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 _TABLES = (
@@ -83,19 +87,22 @@ class Records:
 
     def vectors(self) -> list[str]:
         """The ids of all face vectors in Milvus."""
-        self._milvus.load_collection("face_embeddings")  # after a restart nobody may have done so yet
-        found = self._milvus.query(
-            "face_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
-        )
-        return sorted(row["vector_id"] for row in found)
+        return self._vectors_of("face_embeddings")
 
     def image_vectors(self) -> list[str]:
         """The ids of all image vectors in Milvus."""
-        self._milvus.load_collection("image_embeddings")  # Milvus Lite forgets that after a restart
+        return self._vectors_of("image_embeddings")
+
+    def _vectors_of(self, collection: str) -> list[str]:
+        self._load(collection)
         found = self._milvus.query(
-            "image_embeddings", filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
+            collection, filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
         )
         return sorted(row["vector_id"] for row in found)
+
+    def _load(self, collection: str) -> None:
+        """After a restart nobody may have done so yet."""
+        self._milvus.load_collection(collection, timeout=RESTART_S)
 
     def objects(self, prefix: str) -> list[str]:
         """The keys of all stored objects below a prefix."""
@@ -133,6 +140,7 @@ class Records:
         self._redis.flushdb()
         for collection in ("face_embeddings", "image_embeddings"):
             if self._milvus.has_collection(collection):
+                self._load(collection)
                 self._milvus.delete(collection, filter="id >= 0")
 
     def insert_vector(self, vector_id: str, employee_id: str) -> None:
@@ -149,7 +157,7 @@ class Records:
 
     def delete_vector(self, vector_id: str) -> None:
         """Take a vector out of Milvus behind the service's back."""
-        self._milvus.delete("face_embeddings", filter=f'vector_id == "{vector_id}"')
+        self._delete("face_embeddings", vector_id)
 
     def _environment(self) -> dict[str, str]:
         plain = {
@@ -192,7 +200,11 @@ class Records:
 
     def delete_image_vector(self, vector_id: str) -> None:
         """Take a picture's vector out of Milvus behind the service's back."""
-        self._milvus.delete("image_embeddings", filter=f'vector_id == "{vector_id}"')
+        self._delete("image_embeddings", vector_id)
+
+    def _delete(self, collection: str, vector_id: str) -> None:
+        self._milvus.delete(collection, filter=f'vector_id == "{vector_id}"')
+        assert vector_id not in self._vectors_of(collection)  # this read waits until no search finds it any more
 
     @contextmanager
     def separate_process(self) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:

@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from app.core.types import Image
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
-from tests.integration.records import Records
+from tests.integration.records import RESTART_S, Records
 from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg, varied
 
 API = "/api/v1/cv/image"
@@ -414,9 +414,9 @@ def test_an_outage_while_indexing_leaves_nothing_half_done(
     with backends.without(name):
         assert_problem(index(service.client, coffee()), 503, "backend_unavailable")
     assert service.records.count("image_metadata") == 0
-    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200)
+    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200, timeout_s=RESTART_S)
     assert service.records.count("image_metadata") == 1
-    Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=40)
+    Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=RESTART_S)
     assert len(service.records.image_vectors()) == 1
     assert len(found(service.client)) == 1
     [row] = service.records.rows("SELECT object_key, thumbnail_key FROM image_assets")
@@ -450,7 +450,9 @@ def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_no
     assert [answers[number] for number in refused] == [503] * 3
     assert records.count("image_metadata") == len(answers) - 3
     for number in refused:
-        Records.wait_until(lambda number=number: index(client, numbered_cup(number)).status_code == 200, timeout_s=60)
+        Records.wait_until(
+            lambda number=number: index(client, numbered_cup(number)).status_code == 200, timeout_s=RESTART_S
+        )
     assert records.count("image_metadata") == len(answers)
     Records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=60)
     rows = records.rows("SELECT object_key, thumbnail_key FROM image_assets")
@@ -477,7 +479,7 @@ def test_a_service_killed_in_the_middle_of_indexing_leaves_no_half_picture(start
         stored = {row["id"] for row in records.rows("SELECT id FROM image_metadata")}
         assert stored >= set(acknowledged)
         assert records.count("image_metadata") == records.count("image_assets")
-        assert set(found(service.client, top_k=100)) == stored
+        records.wait_until(lambda: set(found(service.client, top_k=100)) == stored)  # another process inserted them
         for image_id in stored:
             shown = service.client.get(f"{API}/{image_id}").json()
             assert httpx.get(shown["url"]).status_code == httpx.get(shown["thumbnail_url"]).status_code == 200
@@ -496,7 +498,7 @@ def test_searching_needs_the_index_and_the_record(
     indexed(service.client, coffee())
     with backends.without(name):
         assert_problem(search(service.client, query_text="cup"), 503, "backend_unavailable")
-    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
+    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
 
 
 def test_deleting_without_milvus_counts_at_once_and_is_finished_later(
@@ -506,7 +508,7 @@ def test_deleting_without_milvus_counts_at_once_and_is_finished_later(
     with backends.without("milvus"):
         assert service.client.delete(f"{API}/{cup}").status_code == 200
         assert service.client.get(f"{API}/{cup}").status_code == 404
-    Records.wait_until(lambda: service.records.image_vectors() == [], timeout_s=40)
+    Records.wait_until(lambda: service.records.image_vectors() == [], timeout_s=RESTART_S)
 
 
 def test_a_change_that_milvus_refuses_changes_nothing(service: Service, backends: RunningBackends) -> None:
@@ -514,7 +516,7 @@ def test_a_change_that_milvus_refuses_changes_nothing(service: Service, backends
     with backends.without("milvus"):
         assert_problem(service.client.patch(f"{API}/{cup}", json={"status": "disposed"}), 503)
     assert service.client.get(f"{API}/{cup}").json()["metadata"]["status"] == "active"
-    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
+    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
     assert found(service.client) == [cup]
 
 

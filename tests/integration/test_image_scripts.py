@@ -145,8 +145,10 @@ def test_reconcile_restores_a_vector_that_milvus_lost(client: httpx.Client, reco
     looked = records.reconcile()
     assert looked.returncode == 1
     assert f"missing vectors: 1: {vector_id}" in looked.stdout
-    assert records.reconcile("--mend").returncode == 0
-    assert found(client, filters={"tags": ["white"]}) == [cup]
+    # The status also tells of what earlier tests left in the bucket, part of which may just have turned a minute old.
+    mended = records.reconcile("--mend").stdout.partition("looking again")[2]
+    assert "missing vectors: 0" in mended
+    records.wait_until(lambda: found(client, filters={"tags": ["white"]}) == [cup])  # another process inserted it
 
 
 def test_reconcile_leaves_what_is_being_indexed(client: httpx.Client, records: Records) -> None:

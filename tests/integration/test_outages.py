@@ -14,7 +14,7 @@ from app.config import Settings
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.live import serving
-from tests.integration.records import Records
+from tests.integration.records import RESTART_S, Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, portrait, varied
 
@@ -58,9 +58,11 @@ def test_recognition_needs_the_record_and_the_index(
         assert told["checks"][check]["status"] == "error"  # type: ignore[index]
         assert service.client.get("/api/v1/cv/health/ready").status_code == 200
         assert service.client.get("/api/v1/cv/health/live").status_code == 200
-    Records.wait_until(lambda: ask(service.client).status_code == 200)
+    Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
     assert ask(service.client).json()["employee_id"] == "EMP001"
-    assert enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200
+    Records.wait_until(
+        lambda: enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200, timeout_s=RESTART_S
+    )
     Records.wait_until(lambda: health(service.client)["status"] == "healthy")
 
 
@@ -110,7 +112,7 @@ def test_erasing_without_milvus_counts_at_once_and_is_finished_later(
         assert service.client.delete("/api/v1/cv/face/EMP001").status_code == 200
         assert service.records.count("employee_faces") == 0
         assert service.records.count("pending_removals") == 1
-    Records.wait_until(lambda: service.records.vectors() == [], timeout_s=40)
+    Records.wait_until(lambda: service.records.vectors() == [], timeout_s=RESTART_S)
     Records.wait_until(lambda: service.records.count("pending_removals") == 0)
     assert ask(service.client).json()["error"] == "face_not_found"
 
@@ -122,7 +124,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     event_id = ask(service.client).json()["event_id"]
     backends.kill(name)
     backends.start(name)
-    Records.wait_until(lambda: ask(service.client).status_code == 200)
+    Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
     assert ask(service.client).json()["employee_id"] == "EMP001"
     assert [event["event_id"] for event in service.records.events("attendance.events")] == [event_id]
 
@@ -137,8 +139,11 @@ def test_the_service_starts_while_its_backends_are_down_and_recovers(
             assert health(client)["status"] == "degraded"
             assert client.get("/api/v1/cv/health/ready").status_code == 200
             up_again.close()
-            Records.wait_until(lambda: health(client)["status"] == "healthy")
-            assert enroll(client, "EMP777", base64_jpeg(portrait(3))).status_code == 200
+            Records.wait_until(lambda: health(client)["status"] == "healthy", timeout_s=RESTART_S)
+            # Milvus' first search after a load may still take longer than a call may.
+            Records.wait_until(
+                lambda: enroll(client, "EMP777", base64_jpeg(portrait(3))).status_code == 200, timeout_s=RESTART_S
+            )
             assert records.count("employee_faces") == 1
 
 

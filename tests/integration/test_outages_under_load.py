@@ -16,7 +16,7 @@ import pytest
 
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
-from tests.integration.records import Records
+from tests.integration.records import RESTART_S, Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.integration.test_events import Broker, broker
 from tests.photos import astronaut, base64_jpeg, portrait
@@ -95,7 +95,7 @@ def assert_kept(crowd: Crowd, records: Records) -> None:
             assert set(vector_ids) <= stored
     assert not crowd.erased & {row["employee_id"] for row in rows}
     assert records.count("employee_faces", "is_active") == records.count("face_templates")
-    records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=40)
+    records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=RESTART_S)
     assert stored <= set(records.vectors())
 
 
@@ -117,14 +117,16 @@ def test_a_backend_killed_under_load_loses_nothing(
         time.sleep(BEFORE_S)
         backends.start(name)
         promised = len(crowd.event_ids)
-        Records.wait_until(lambda: len(crowd.event_ids) > promised)
+        Records.wait_until(lambda: len(crowd.event_ids) > promised, timeout_s=RESTART_S)
         time.sleep(AFTER_S)
     if name in ("postgres", "milvus"):
         assert crowd.refused, "the outage was not noticed"
     else:
         assert not crowd.refused
     assert crowd.enrolled
-    Records.wait_until(lambda: service.client.get("/api/v1/cv/health").json()["status"] == "healthy")
+    Records.wait_until(
+        lambda: service.client.get("/api/v1/cv/health").json()["status"] == "healthy", timeout_s=RESTART_S
+    )
     assert_kept(crowd, service.records)
     found = service.records.reconcile()
     assert "missing vectors: 0" in found.stdout, found.stdout + found.stderr

@@ -15,6 +15,7 @@ from app.errors import BackendUnavailable, ConfigurationError
 from app.services.vector_collections import any_of, quote
 from app.services.vector_db import VectorDBService, face_collection, image_collection
 from tests.backends import RunningBackends
+from tests.integration.records import RESTART_S
 
 DIMENSION = 16
 
@@ -159,7 +160,7 @@ async def test_it_heals_after_milvus_restarts(vectors: VectorDBService, backends
             await vectors.search_face(unit(1))
         with pytest.raises(BackendUnavailable):
             await vectors.ping()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(RESTART_S):
         while not await _answers(vectors):  # noqa: ASYNC110  # a server sets no event of ours
             await asyncio.sleep(0.1)
     assert await vectors.search_face(unit(1)) == [("E1", pytest.approx(1.0, abs=1e-4))]
