@@ -6,7 +6,6 @@
   environment environment-dev
 
 ARGS ?=
-SERVER_TESTS ?= tests/integration
 
 SERVING := requirements.txt requirements-embedded.txt
 DEVELOPMENT := $(SERVING) requirements-dev.txt
@@ -34,10 +33,11 @@ servers: environment ## only the embedded servers; data/run/backends.env points 
 test: environment-dev weights ## all tests, on servers of their own; ARGS="-k face" chooses
 	@exec $(IN_VENV) -m pytest -rs $(ARGS)
 
-test-servers: environment-dev weights ## integration tests with Milvus standalone and Redis instead of the embedded ones
+test-servers: environment-dev weights ## all integration tests with Milvus standalone and Redis instead of the embedded ones
+	@command -v redis-server >/dev/null || { echo 'redis-server is needed; on Debian: apt install redis-server' >&2; exit 1; }
 	@$(IN_VENV) scripts/bootstrap.py --venv .venv-servers requirements-servers.txt
 	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
-	  $(IN_VENV) -m pytest -rs $(SERVER_TESTS) $(ARGS)
+	  $(IN_VENV) -m pytest -rs tests/integration $(ARGS)
 
 test-image: environment-dev ## build the image by the Dockerfile's commands and try it, as root, without an engine; VARIANT=gpu
 	@VARIANT=$(or $(VARIANT),cpu) exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
