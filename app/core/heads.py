@@ -21,8 +21,9 @@ from app.core.views import Views
 class Pooling(StrEnum):
     """How the scores of several views become one.
 
-    ``MEAN`` suits what fills the picture, such as a mess. ``PEAK`` suits what may hide in a corner, such as a fire: the
-    mean of the whole views counts a third, the mean of the highest third of the tiles two thirds.
+    ``MEAN`` suits what fills the picture, such as a mess: the mean of the whole views counts half, that of the tiles
+    the other half. ``PEAK`` suits what may hide in a corner, such as a fire: the mean of the whole views counts a
+    third, the mean of the highest third of the tiles two thirds.
     """
 
     MEAN = "mean"
@@ -102,4 +103,4 @@ def pool_scores(wholes: FloatArray, tiles: FloatArray | None, *, pooling: Poolin
     if pooling is Pooling.PEAK:
         highest = np.sort(tiles)[-max(len(tiles) // 3, 1) :]
         return float((wholes.mean() + 2 * highest.mean()) / 3)
-    return float(np.concatenate([wholes, tiles]).mean())
+    return float((wholes.mean() + tiles.mean()) / 2)

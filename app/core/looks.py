@@ -14,7 +14,6 @@ FRAME = "frame"
 PLANS = {
     QUICK: ViewPlan(whole_sides_px=(320,)),
     DETAILED: ViewPlan(whole_sides_px=(224, 320), mirrored=True, tile_rows=2),
-    # Small tiles: a frame has to be judged beside others on two cores. The whole at twice the usual side, for 8 ms:
-    # smoke far away is a matter of the scene.
-    FRAME: ViewPlan(whole_sides_px=(448,), tile_rows=3, tile_side_px=160),
+    # Many small tiles: a flame may be small. A frame has to be judged beside others on two cores, hence their side.
+    FRAME: ViewPlan(whole_sides_px=(320,), tile_rows=4, tile_side_px=160),
 }

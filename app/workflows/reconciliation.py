@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.services import face_store
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.vector_db import VectorDBService
@@ -36,7 +37,11 @@ class FaceFindings:
 
 
 class FaceReconciler:
-    """Compares the two sides; safe to run beside a serving process, because rows younger than a minute are left."""
+    """Compares the two sides; safe to run beside a serving process.
+
+    Rows younger than a minute are left: Milvus may not have listed their vectors yet. Enrolments wait for the look at
+    PostgreSQL, and it for them.
+    """
 
     def __init__(self, database: Database, vectors: VectorDBService, storage: ObjectStorage) -> None:
         self._database = database
@@ -46,10 +51,11 @@ class FaceReconciler:
     async def find(self) -> FaceFindings:
         """Look, without changing anything."""
         model_id = self._vectors.faces.spec.model_id
-        # Milvus first: a vector whose row is committed in between would otherwise look like an orphan.
+        # Milvus and the store first, then the lock: the enrolment that wrote what was just seen is over by then.
         stored = {row["vector_id"] async for row in self._stored_vectors()}
         crops = set(await self._storage.list_keys("faces/"))
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await face_store.lock_enrolments(connection)
             known = await _known_templates(connection)
             half = await _half_enrolled(connection)
             pending = await _pending(connection)

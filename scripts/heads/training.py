@@ -100,9 +100,9 @@ class Trained:
     """The head, its figures by way of looking, and the out-of-fold probabilities that they come from.
 
     Attributes:
-        out_of_fold: (n,) by way of looking, the mean of all repeats.
-        folds: the fold of each example, in the first repeat.
-        fold_heads: by fold, the head that saw nothing of it, neither in training nor in calibration.
+        out_of_fold: (repeats, n) by way of looking; each repeat divides the photos into folds anew.
+        folds: (repeats, n), the fold of each example.
+        fold_heads: by fold of the first repeat, the head that saw nothing of it, in training or in calibration.
     """
 
     head: LinearHead
@@ -161,8 +161,8 @@ def train(question: Question, collected: Collected, *, repeats: int = 1) -> Trai
             look: figures(items, targets, groups, importance, threshold=question.threshold)
             for look, items in probability.items()
         },
-        out_of_fold={look: items.mean(axis=0) for look, items in probability.items()},
-        folds=runs[0].folds,
+        out_of_fold=probability,
+        folds=np.stack([run.folds for run in runs]),
         fold_heads={
             fold: _head(question, collected, fitted, runs[0].scores, np.flatnonzero(runs[0].folds != fold))
             for fold, fitted in runs[0].fitted.items()

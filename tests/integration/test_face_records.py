@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import httpx
+import numpy as np
 
 from app.composition.backends import open_storage
 from app.config import Settings
+from app.services.face_store import Template, add_templates, lock_enrolments
 from tests.backends import RunningBackends
 from tests.integration.conftest import Start
 from tests.integration.live import migrate
@@ -74,6 +76,32 @@ def test_erasing_and_replacing_take_the_crops_too(start_service: Start) -> None:
         client.delete(f"{API}/EMP001")
         records.wait_until(lambda: crops(service.settings) == [] and records.vectors() == [])
         records.wait_until(lambda: records.count("pending_removals") == 0)
+
+
+def test_reconciling_waits_for_an_enrolment_under_way(
+    settings: Settings, client: httpx.Client, records: Records
+) -> None:
+    assert enroll(client, "EMP001", base64_jpeg(astronaut())).status_code == 200
+
+    async def enrol_slowly() -> str:
+        connection = await asyncpg.connect(settings.DATABASE_URL.get_secret_value())
+        try:
+            async with connection.transaction():
+                await lock_enrolments(connection)
+                records.insert_vector("vec_under_way", "EMP001")
+                looking = asyncio.create_task(asyncio.to_thread(records.reconcile))
+                await asyncio.to_thread(records.wait_until, lambda: waiting_for_a_lock(records))
+                template = Template("vec_under_way", np.zeros(512, np.float32), "test", 0.5, "frontal")
+                await add_templates(connection, "EMP001", [template], enrolled_by=None)
+            return (await looking).stdout
+        finally:
+            await connection.close()
+
+    assert "orphan vectors: 0" in asyncio.run(enrol_slowly())
+
+
+def waiting_for_a_lock(records: Records) -> bool:
+    return bool(records.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
 
 
 def test_somebody_whose_templates_are_being_replaced_is_recognised_all_the_while(

@@ -44,7 +44,7 @@ def test_activation_averages_to_the_score() -> None:
     assert float(activation.mean()) == pytest.approx(float(head().scores([features])[0]), abs=1e-5)
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [(Pooling.MEAN, 19 / 8), (Pooling.PEAK, (2 + 2 * 5) / 3)])
+@pytest.mark.parametrize(("pooling", "expected"), [(Pooling.MEAN, (2 + 2.5) / 2), (Pooling.PEAK, (2 + 2 * 5) / 3)])
 def test_pooling(pooling: Pooling, expected: float) -> None:
     wholes, tiles = np.array([1, 3], np.float32), np.array([2, 6, 0, 4, 1, 2], np.float32)
     assert pool_scores(wholes, tiles, pooling=pooling) == pytest.approx(expected)
@@ -56,8 +56,8 @@ def test_without_tiles_the_whole_views_decide() -> None:
 
 def test_head_scores_all_views_of_a_picture() -> None:
     views = Views(wholes=(random_features(1),), tiles=(random_features(2), random_features(3)), tile_boxes=())
-    singles = [float(head().scores([item])[0]) for item in views.all]
-    assert head().score(views) == pytest.approx(np.mean(singles))
+    whole, *tiles = (float(head().scores([item])[0]) for item in views.all)
+    assert head().score(views) == pytest.approx((whole + np.mean(tiles)) / 2)
 
 
 def test_calibration_is_half_at_its_midpoint_and_has_two_slopes() -> None:

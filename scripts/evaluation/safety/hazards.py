@@ -52,7 +52,7 @@ class Question:
     def fold_of(self, path: Path) -> int:
         """The fold that a photo stands in; its head saw neither the photo nor its scene."""
         row = next(index for index, example in enumerate(self.collected.examples) if example.path == path)
-        return int(self.trained.folds[row])
+        return int(self.trained.folds[0, row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ class Verdicts:
         return np.array(wanted, np.intp)
 
 
-def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None) -> Question:
-    """Train a shipped head anew, fold by fold."""
+def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None, repeats: int = 1) -> Question:
+    """Train a shipped head anew, fold by fold, in ``repeats`` divisions into folds; verdicts are of the first."""
     reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
-    return Question(collected, train(recipe.question, collected))
+    return Question(collected, train(recipe.question, collected, repeats=repeats))
 
 
 def detectors_of(questions: Mapping[str, Question], parts: Detectors, path: Path) -> HeadAnomalyDetector:
@@ -137,10 +137,7 @@ def f1_interval(
 def alarms_of_other_folds(
     probability: NDArray[np.float64], targets: NDArray[np.bool_], folds: NDArray[np.intp], *, choose: Sequence[float]
 ) -> NDArray[np.bool_]:
-    """Alarms where each fold's threshold is the one of ``choose`` with the best F1 on the other folds.
-
-    The shipped threshold was set by a look at all folds; this tells what that is worth.
-    """
+    """Alarms where each fold's threshold is the one of ``choose`` with the best F1 on the other folds."""
     alarms = np.zeros(len(targets), bool)
     for fold in np.unique(folds):
         others = folds != fold
