@@ -48,8 +48,9 @@ async def insert_result(
     processed_by: str | None,
     read_vendor: str | None = None,
     fingerprints: Sequence[str] = (),
+    object_key: str | None = None,
 ) -> int:
-    """Write a result and what it could teach about its seller; returns its id."""
+    """Write a result, where its picture is kept, and what it could teach about its seller; returns its id."""
     result_id: int = await connection.fetchval(
         "INSERT INTO ocr_results (document_type, extracted_data, confidence, raw_text, processed_by) "
         "VALUES ($1, $2, $3, $4, $5) RETURNING id",
@@ -60,10 +61,11 @@ async def insert_result(
         processed_by,
     )
     await connection.execute(
-        "INSERT INTO ocr_result_records (result_id, read_vendor, fingerprints) VALUES ($1, $2, $3)",
+        "INSERT INTO ocr_result_records (result_id, read_vendor, fingerprints, object_key) VALUES ($1, $2, $3, $4)",
         result_id,
         read_vendor,
         list(fingerprints),
+        object_key,
     )
     return result_id
 
@@ -89,13 +91,6 @@ def _result(row: Row) -> StoredResult:
         confirmed_at=row["confirmed_at"],
         redacted_at=row["redacted_at"],
         object_key=row["object_key"],
-    )
-
-
-async def note_object(connection: Connection, result_id: int, object_key: str) -> None:
-    """The picture of a result is kept under this key."""
-    await connection.execute(
-        "UPDATE ocr_result_records SET object_key = $2 WHERE result_id = $1", result_id, object_key
     )
 
 

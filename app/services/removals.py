@@ -1,7 +1,8 @@
-"""Things whose row is gone and that a backend still holds.
+"""Things whose row is gone, or has not come yet, and that a backend holds.
 
 The list is written in the transaction that removes the row, so a crash or an outage in between only delays the
-removal; ``RemovalWorker`` in the workflows does the removing.
+removal; ``RemovalWorker`` in the workflows does the removing. What nothing but its row would ever find is announced
+before it is stored, and claimed with its row.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.services.database import Connection
+
+# Far longer than storing something and writing its row may take.
+_UNCLAIMED_S = 600.0
 
 
 class Kind(StrEnum):
@@ -31,10 +35,25 @@ class Removal:
 async def schedule_removals(connection: Connection, kind: Kind, keys: Sequence[str]) -> None:
     """Note that these have to go, and wake the worker when the transaction commits."""
     if keys:
-        await connection.executemany(
-            "INSERT INTO pending_removals (kind, key) VALUES ($1, $2)", [(kind.value, key) for key in keys]
-        )
+        await _note(connection, kind, keys, after_s=0.0)
         await connection.execute("SELECT pg_notify('cv_removals', '')")
+
+
+async def announce(connection: Connection, kind: Kind, keys: Sequence[str]) -> None:
+    """These are about to be stored: they go again in ten minutes, unless a row claims them."""
+    await _note(connection, kind, keys, after_s=_UNCLAIMED_S)
+
+
+async def claim(connection: Connection, kind: Kind, keys: Sequence[str]) -> None:
+    """Announced things stay: the transaction writes the row that they belong to."""
+    await connection.execute("DELETE FROM pending_removals WHERE kind = $1 AND key = ANY($2)", kind.value, list(keys))
+
+
+async def _note(connection: Connection, kind: Kind, keys: Sequence[str], *, after_s: float) -> None:
+    await connection.executemany(
+        "INSERT INTO pending_removals (kind, key, retry_at) VALUES ($1, $2, NOW() + $3 * INTERVAL '1 second')",
+        [(kind.value, key, after_s) for key in keys],
+    )
 
 
 async def due_removals(connection: Connection, *, limit: int) -> list[Removal]:

@@ -209,14 +209,6 @@ async def analysis_exists(connection: Connection, room_number: str, analysis_id:
     return bool(found)
 
 
-async def photos_are_known(connection: Connection, keys: Sequence[str]) -> bool:
-    """Whether an analysis holds the first of these photos: they are written down together."""
-    found = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM room_analysis_details WHERE photo_keys ? $1)", keys[0]
-    )
-    return bool(found)
-
-
 async def add_feedback(connection: Connection, room_number: str, feedback: NewFeedback) -> int:
     """Write down what somebody said.
 

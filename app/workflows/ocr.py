@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from app.core.inference import InferencePool
@@ -21,7 +22,7 @@ from app.services import document_store
 from app.services.audit import record_deed
 from app.services.database import Connection, Database
 from app.services.document_store import StoredResult
-from app.services.removals import Kind, schedule_removals
+from app.services.removals import Kind, announce, claim, schedule_removals
 from app.services.storage import ObjectStorage
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
@@ -125,6 +126,7 @@ class OcrWorkflow:
         if reading.invoice is None:
             return InvoiceResult(reading, None)
         seller = reading.invoice.vendor
+        object_key = await self._keep(kept)
         async with self._database.transaction() as connection:
             result_id = await document_store.insert_result(
                 connection,
@@ -135,9 +137,10 @@ class OcrWorkflow:
                 processed_by=actor,
                 read_vendor=seller.read if seller else None,
                 fingerprints=sorted(reading.fingerprints),
+                object_key=object_key,
             )
+            await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
             await record_deed(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
-        await self._keep(result_id, kept)
         return InvoiceResult(reading, result_id)
 
     async def read_identity(
@@ -161,6 +164,7 @@ class OcrWorkflow:
         metrics.ocr_requests_total.labels(kind or expected or "unknown").inc()
         if reading.identity is None or reading.reason is not None:
             return IdentityResult(reading, None)
+        object_key = await self._keep(kept)
         async with self._database.transaction() as connection:
             result_id = await document_store.insert_result(
                 connection,
@@ -169,9 +173,10 @@ class OcrWorkflow:
                 confidence=reading.identity.confidence,
                 raw_text=reading.raw_text,
                 processed_by=actor,
+                object_key=object_key,
             )
+            await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
             await record_deed(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
-        await self._keep(result_id, kept)
         return IdentityResult(reading, result_id)
 
     async def result(self, result_id: int, *, actor: str | None) -> StoredResult:
@@ -249,14 +254,15 @@ class OcrWorkflow:
         finally:
             self._waiting -= 1
 
-    async def _keep(self, result_id: int, picture: bytes | None) -> None:
-        """Store the picture first, then note its key, so that a key always leads somewhere."""
+    async def _keep(self, picture: bytes | None) -> str | None:
+        """Store the picture, for a row to claim; its key, or None where none is kept."""
         if picture is None:
-            return
-        key = f"ocr/{result_id}.jpg"
+            return None
+        key = f"ocr/{uuid4().hex}.jpg"
+        async with self._database.transaction() as connection:
+            await announce(connection, Kind.OBJECT, [key])
         await self._storage.put(key, picture, content_type="image/jpeg")
-        async with self._database.connection() as connection:
-            await document_store.note_object(connection, result_id, key)
+        return key
 
 
 class DocumentRetention:

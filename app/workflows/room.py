@@ -18,7 +18,7 @@ from app.core.inference import InferencePool
 from app.core.room_analyzer import Item, PhotoEvidence, RoomModel
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.core.types import Image
-from app.errors import BackendUnavailable, NotFound
+from app.errors import NotFound
 from app.services import removals, room_store
 from app.services.audit import record_deed
 from app.services.cache import Cache
@@ -29,7 +29,6 @@ from app.services.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, Ne
 from app.services.storage import ObjectStorage
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
-from app.utils.logging import logger
 
 _STORED_SIDE_PX = 1600  # enough to see what a verdict was about, and to train on
 _RETENTION_BATCH = 500
@@ -123,36 +122,35 @@ class RoomWorkflow:
         analyzed_at = clock.now()
         image_ids = [self._new_image_id(room_number, analyzed_at) for _ in looks]
         keys = [f"rooms/{room_number}/{image_id}.jpg" for image_id in image_ids]
-        try:
-            await asyncio.gather(
-                *(
-                    self._storage.put(key, look.jpeg, content_type="image/jpeg")
-                    for key, look in zip(keys, looks, strict=True)
-                )
+        async with self._database.transaction() as connection:
+            await removals.announce(connection, removals.Kind.OBJECT, keys)
+        await asyncio.gather(
+            *(
+                self._storage.put(key, look.jpeg, content_type="image/jpeg")
+                for key, look in zip(keys, looks, strict=True)
             )
-            async with self._database.transaction() as connection:
-                await room_store.lock_room(connection, room_number)
-                before = await room_store.find_state(connection, room_number)
-                closed = before is not None and _is_closed_by_a_person(before)
-                if closed:
-                    verdict = replace(verdict, ready_for_guest=False)
-                analysis = _as_analysis(verdict, depth=depth, image_ids=image_ids, keys=keys)
-                analysis_id = await room_store.add_analysis(
-                    connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
+        )
+        async with self._database.transaction() as connection:
+            await room_store.lock_room(connection, room_number)
+            before = await room_store.find_state(connection, room_number)
+            closed = before is not None and _is_closed_by_a_person(before)
+            if closed:
+                verdict = replace(verdict, ready_for_guest=False)
+            analysis = _as_analysis(verdict, depth=depth, image_ids=image_ids, keys=keys)
+            analysis_id = await room_store.add_analysis(
+                connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
+            )
+            await removals.claim(connection, removals.Kind.OBJECT, keys)
+            await record_deed(
+                connection, "room.analyze", subject=room_number, actor=actor, details={"analysis_id": analysis_id}
+            )
+            if closed:
+                state = await room_store.note_analysis(
+                    connection, room_number, analyzed_at=analyzed_at, analyzed_by=actor
                 )
-                await record_deed(
-                    connection, "room.analyze", subject=room_number, actor=actor, details={"analysis_id": analysis_id}
-                )
-                if closed:
-                    state = await room_store.note_analysis(
-                        connection, room_number, analyzed_at=analyzed_at, analyzed_by=actor
-                    )
-                else:
-                    new_state = _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
-                    state = await self._change_state(connection, room_number, new_state, before=before)
-        except BaseException:
-            await self._undo(keys)
-            raise
+            else:
+                new_state = _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
+                state = await self._change_state(connection, room_number, new_state, before=before)
         await self._cache.remember(state)
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
@@ -252,15 +250,6 @@ class RoomWorkflow:
                 occurred_at=state.changed_at,
             )
         return state
-
-    async def _undo(self, keys: Sequence[str]) -> None:
-        """Have the photos removed, unless the commit went through after all."""
-        try:
-            async with self._database.transaction() as connection:
-                if not await room_store.photos_are_known(connection, keys):
-                    await removals.schedule_removals(connection, removals.Kind.OBJECT, keys)
-        except BackendUnavailable:
-            logger.warning("room_photos_left_behind", photos=len(keys))
 
     def _new_image_id(self, room_number: str, moment: datetime) -> str:
         return f"IMG_ROOM_{room_number}_{moment.astimezone(self._zone):%Y%m%d}_{uuid.uuid4().hex[:12]}"
