@@ -172,7 +172,7 @@ class ImageWorkflow:
     async def _undo(self, vector_id: str, *, objects: Sequence[str]) -> None:
         """Remove what was written outside PostgreSQL, unless the commit went through after all.
 
-        Best effort: what can't be removed now is found by nobody, and ``scripts/reconcile.py`` finds it.
+        Best effort: what can't be removed now no search shows, and ``scripts/reconcile.py`` finds it.
         """
         try:
             async with self._database.transaction() as connection:

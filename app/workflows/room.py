@@ -122,14 +122,7 @@ class RoomWorkflow:
         analyzed_at = clock.now()
         image_ids = [self._new_image_id(room_number, analyzed_at) for _ in looks]
         keys = [f"rooms/{room_number}/{image_id}.jpg" for image_id in image_ids]
-        async with self._database.transaction() as connection:
-            await removals.announce(connection, removals.Kind.OBJECT, keys)
-        await asyncio.gather(
-            *(
-                self._storage.put(key, look.jpeg, content_type="image/jpeg")
-                for key, look in zip(keys, looks, strict=True)
-            )
-        )
+        await self._keep_photos(keys, looks)
         async with self._database.transaction() as connection:
             await room_store.lock_room(connection, room_number)
             before = await room_store.find_state(connection, room_number)
@@ -154,6 +147,13 @@ class RoomWorkflow:
         await self._cache.remember(state)
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
+
+    async def _keep_photos(self, keys: Sequence[str], looks: Sequence[_Look]) -> None:
+        """For the rows of the analysis to claim."""
+        async with self._database.transaction() as connection:
+            await removals.announce(connection, removals.Kind.OBJECT, keys)
+        photos = zip(keys, looks, strict=True)
+        await asyncio.gather(*(self._storage.put(key, look.jpeg, content_type="image/jpeg") for key, look in photos))
 
     async def status_of(self, room_number: str) -> RoomState:
         """A room's current state.
