@@ -80,4 +80,7 @@ async def postpone_removals(connection: Connection, ids: Sequence[int]) -> None:
 
 
 async def count_removals(connection: Connection) -> int:
-    return int(await connection.fetchval("SELECT count(*) FROM pending_removals"))
+    """How many are due or have failed; what is announced may still be claimed."""
+    return int(
+        await connection.fetchval("SELECT count(*) FROM pending_removals WHERE attempts > 0 OR retry_at <= NOW()")
+    )
