@@ -46,7 +46,10 @@ async def announce(connection: Connection, kind: Kind, keys: Sequence[str]) -> N
 
 async def claim(connection: Connection, kind: Kind, keys: Sequence[str]) -> None:
     """Announced things stay: the transaction writes the row that they belong to."""
-    await connection.execute("DELETE FROM pending_removals WHERE kind = $1 AND key = ANY($2)", kind.value, list(keys))
+    if keys:
+        await connection.execute(
+            "DELETE FROM pending_removals WHERE kind = $1 AND key = ANY($2)", kind.value, list(keys)
+        )
 
 
 async def _note(connection: Connection, kind: Kind, keys: Sequence[str], *, after_s: float) -> None:
