@@ -2,7 +2,7 @@
 
 Read from the environment, then from ``.env``, then from files named after them in ``/run/secrets``, where containers
 are handed what nobody should see in their environment. There is no module-level instance: ``create_app(settings)`` gets
-one, and handlers get it through ``app.dependencies.get_settings``.
+one, and handlers get single ones through ``app.dependencies.setting``.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from app.api import docs, problems
 from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure, Turnstile
 from app.api.v1.router import router
+from app.composition.root import open_resources
 from app.config import Settings, load_settings
-from app.dependencies import open_resources
 from app.errors import ConfigurationError, VisionError
 from app.setting_values import listed
 from app.utils import tracing

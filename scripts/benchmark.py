@@ -22,10 +22,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from app.composition.models import open_loader
 from app.config import Settings
-from app.core.types import Image
-from app.dependencies import open_loader
 from app.ml_models.factories.image import build_image_embedder
+from app.types import Image
 from scripts.benchmarks import anomaly, face, image, ocr, room
 from scripts.benchmarks.harness import open_bench
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.composition.backends import open_backends
 from app.config import Settings, load_settings
 from app.core.room_analyzer import Item
-from app.dependencies import open_backends
 from app.errors import NotFound, VisionError
-from app.services.room_store import CorrectedPhoto, corrected_photos
+from app.services.stores.room_store import CorrectedPhoto, corrected_photos
 
 _COLUMNS = ["file", "label", "group", *(item.value for item in Item)]
 

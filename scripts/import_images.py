@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.composition.root import open_resources
 from app.config import Settings, load_settings
-from app.dependencies import open_resources
 from app.errors import VisionError
-from app.services.image_store import ImageDetails
+from app.services.stores.image_store import ImageDetails
 from app.utils.logging import setup_logging
 from app.workflows.image_import import ImageImporter, Imported, ImportJournal, find_pictures
 

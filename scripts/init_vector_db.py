@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.composition.backends import open_vectors
 from app.config import Settings, load_settings
-from app.dependencies import open_vectors
 from app.errors import VisionError
 from app.utils.logging import setup_logging
 

@@ -21,11 +21,11 @@ import asyncpg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.composition.backends import open_database
 from app.config import load_settings
-from app.dependencies import open_database
 from app.errors import VisionError
 from app.services.database import Database
-from app.services.keys import SCOPES, ApiKey
+from app.services.stores.keys import SCOPES, ApiKey
 from app.workflows import access
 
 _MAX_LABEL_LENGTH = 100  # api_keys.label

@@ -15,14 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.composition.backends import open_database
 from app.config import Settings, load_settings
 from app.core.prototypes import PrototypeSet, learn_prototypes
-from app.dependencies import open_database
 from app.errors import VisionError
 from app.ml_models.concept_data import read_classes, read_glossary
 from app.ml_models.manifest import load_pack
 from app.ml_models.prototype_file import FILE_NAME, write_prototypes
-from app.services.image_store import named_vectors
+from app.services.stores.image_store import named_vectors
 
 _MIN_PICTURES = 2
 

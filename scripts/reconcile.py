@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.composition.backends import open_backends
 from app.config import Settings, load_settings
-from app.dependencies import open_backends
 from app.errors import VisionError
 from app.workflows.image_reconciliation import ImageFindings, ImageReconciler
 from app.workflows.reconciliation import FaceFindings, FaceReconciler

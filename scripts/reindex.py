@@ -28,9 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.composition.backends import open_backends
+from app.composition.models import open_loader
 from app.config import Settings, load_settings
 from app.core.inference import InferencePool
-from app.dependencies import open_backends, open_loader
 from app.errors import VisionError
 from app.ml_models.factories.face import build_face_engines
 from app.ml_models.factories.image import build_image_embedder

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from alembic.script import ScriptDirectory
 
+from app.composition.backends import open_database
 from app.config import Settings, load_settings
-from app.dependencies import open_database
 from app.errors import BackendUnavailable, VisionError
 from app.services.database import VERSION_TABLE, Database
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.types import Image
+from app.types import Image
 
 # Where the six faces of insightface's group photo are: centre x, centre y, width of the head, in pixels.
 _HEADS = ((107, 330, 126), (319, 209, 124), (518, 341, 143), (797, 410, 132), (953, 129, 149), (1179, 336, 130))

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.dependencies import Everything, Resources
+from app.composition.resources import Resources
+from app.dependencies import Everything
 from app.errors import BackendUnavailable, Forbidden, Unauthorized
 from app.utils.logging import key_id_var
 from app.workflows.access import LOCAL, Caller

@@ -1,1 +1,1 @@
-"""The pieces of the composition root, a file each; ``app.dependencies`` puts them together."""
+"""The pieces of the composition root, a file each; ``root.open_resources`` puts them together."""

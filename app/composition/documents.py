@@ -26,7 +26,7 @@ def load_ocr_engine(settings: Settings, loader: ModelLoader) -> OCREngine | None
 
 
 def compose_documents(
-    settings: Settings, pool: InferencePool, backends: Backends, engine: OCREngine | None
+    settings: Settings, pool: InferencePool, backends: Backends, engine: OCREngine | None, *, zone: ZoneInfo
 ) -> OcrWorkflow:
     """Invoices, identity papers and their stored results."""
     return OcrWorkflow(
@@ -39,6 +39,6 @@ def compose_documents(
             max_pages=settings.OCR_MAX_PAGES,
             queue_size=settings.OCR_QUEUE_SIZE,
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
-            zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+            zone=zone,
         ),
     )

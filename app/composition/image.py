@@ -33,7 +33,7 @@ def load_prototypes(data_dir: Path, *, model_id: str) -> Prototypes:
 
 
 def compose_images(
-    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder
+    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder, *, zone: ZoneInfo
 ) -> ImageWorkflow:
     """Indexing, reading, changing and deleting pictures."""
     return ImageWorkflow(
@@ -42,7 +42,7 @@ def compose_images(
         database=backends.database,
         vectors=backends.vectors,
         storage=backends.storage,
-        zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+        zone=zone,
         max_pixels=settings.MAX_IMAGE_PIXELS,
         url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
     )

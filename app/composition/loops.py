@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.composition.resources import Resources
-from app.services import outbox
-from app.services.removals import Kind
+from app.services.stores import outbox
+from app.services.stores.removals import Kind
 from app.utils import metrics
 from app.workflows.access import store_first_key
 from app.workflows.background import repeat, until_done

@@ -23,7 +23,9 @@ def load_room_model(settings: Settings, loader: ModelLoader) -> RoomModel:
     return model
 
 
-def compose_rooms(settings: Settings, pool: InferencePool, backends: Backends, model: RoomModel) -> RoomWorkflow:
+def compose_rooms(
+    settings: Settings, pool: InferencePool, backends: Backends, model: RoomModel, *, zone: ZoneInfo
+) -> RoomWorkflow:
     """Analysing rooms, and keeping and correcting their state."""
     return RoomWorkflow(
         pool=pool,
@@ -39,6 +41,6 @@ def compose_rooms(settings: Settings, pool: InferencePool, backends: Backends, m
         database=backends.database,
         cache=backends.cache,
         storage=backends.storage,
-        zone=ZoneInfo(settings.HOTEL_TIMEZONE),
+        zone=zone,
         max_pixels=settings.MAX_IMAGE_PIXELS,
     )

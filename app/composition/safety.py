@@ -16,20 +16,20 @@ from app.ml_models.factories.face import FaceEngines
 from app.ml_models.model_loader import ModelLoader
 from app.services.camera_board import CameraBoard
 from app.services.leases import Leases
-from app.services.rtsp_stream import prepare_ffmpeg
 from app.services.secret_box import SecretBox
-from app.services.streams import StreamOpener
+from app.services.streams.opener import StreamOpener
+from app.services.streams.rtsp_stream import prepare_ffmpeg
 from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
-from app.workflows.anomaly import AnomalyWorkflow
 from app.workflows.background import repeat
-from app.workflows.cameras.faces import FaceReader
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
 from app.workflows.cameras.worker import Sight
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import Ping
-from app.workflows.incidents import IncidentBook
+from app.workflows.safety.anomaly import AnomalyWorkflow
+from app.workflows.safety.faces import FaceReader
+from app.workflows.safety.incidents import IncidentBook
 
 _KEY_FILE = "camera.key"
 _QUIET_CHECK_S = 5.0

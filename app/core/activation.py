@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.types import Box, FloatArray
+from app.types import Box, FloatArray
 
 
 def hot_region(heat: FloatArray, *, width: int, height: int, min_share_of_peak: float) -> Box | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from app.core.types import Box, Image
+from app.types import Box, Image
 
 
 class AnomalyType(StrEnum):

@@ -19,9 +19,9 @@ from app.core.features import FeatureExtractor, resize
 from app.core.flood import FloodByWords
 from app.core.heads import LinearHead
 from app.core.looks import FRAME, PLANS
-from app.core.types import Box, FloatArray, Image
 from app.core.views import Views, take_views
 from app.core.yolo import YoloDetector
+from app.types import Box, FloatArray, Image
 
 _HEAT_CELLS = 28  # per side of the map in which activation and colour meet
 _FLAME_SHARE_OF_PEAK = 0.35

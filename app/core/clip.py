@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from app.core.concepts import Glossary, unit_rows
 from app.core.image_embedding import QueryKind, SimilarityCalibration
 from app.core.phrases import PhraseFinder
-from app.core.types import Embedding, FloatArray, Image, Session
+from app.types import Embedding, FloatArray, Image, Session
 
 _RESAMPLING = {"bicubic": PillowImage.Resampling.BICUBIC, "bilinear": PillowImage.Resampling.BILINEAR}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _SIDE_PX = 64
 _GRID_STEPS = 9  # per sRGB channel, of the colours that the palette is chosen from

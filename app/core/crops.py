@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _DULL_RANGE = 160  # of 255; well-lit photos span 200 and more
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 CROP_PX = 112
 

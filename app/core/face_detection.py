@@ -18,8 +18,8 @@ from app.core.calibration import ScoreCalibration
 from app.core.crops import Square, cut_square, resize_fast, spread_tones
 from app.core.face_alignment import five_points
 from app.core.picture_network import PictureNetwork
-from app.core.types import Box, Face, FloatArray, Image
 from app.core.ultraface import anchors_of, decode, on_canvas, refine, suppress
+from app.types import Box, Face, FloatArray, Image
 
 
 class FaceDetector(Protocol):

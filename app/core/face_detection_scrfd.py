@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from app.core.calibration import ScoreCalibration
 from app.core.features import tile_boxes
-from app.core.types import Box, Face, FloatArray, Image, Session
 from app.core.ultraface import suppress
+from app.types import Box, Face, FloatArray, Image, Session
 
 _SETTLED_PX = 64  # a face this high in the whole picture makes ``detect_dominant`` skip the close-ups
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from app.core.crops import Square, cut_square
-from app.core.types import Box, FloatArray, Image
+from app.types import Box, FloatArray, Image
 
 _SIDE_PX = 64
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from app.core.face_alignment import Pose, pose
 from app.core.face_measures import face_tones, sharpness
 from app.core.face_recognition import FaceTemplate, largest_face
-from app.core.types import Face, FloatArray, Image
+from app.types import Face, FloatArray, Image
 
 
 class QualityReason(StrEnum):

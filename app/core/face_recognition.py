@@ -12,7 +12,7 @@ from app.core.calibration import MatchCalibration
 from app.core.face_alignment import CROP_PX, align
 from app.core.face_detection import FaceDetector
 from app.core.picture_network import PictureNetwork
-from app.core.types import Embedding, Face, FloatArray, Image
+from app.types import Embedding, Face, FloatArray, Image
 
 _CROPS_AT_ONCE = 16  # bounds the memory of one forward pass
 

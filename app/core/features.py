@@ -14,7 +14,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from app.core.types import Box, FloatArray, Image, Session
+from app.types import Box, FloatArray, Image, Session
 
 _Item = TypeVar("_Item")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app.core.types import Embedding, FloatArray, Image
+from app.types import Embedding, FloatArray, Image
 
 _FLOODED = (
     "water flooding the floor of a room",

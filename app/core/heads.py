@@ -14,8 +14,8 @@ from enum import StrEnum
 import numpy as np
 
 from app.core.features import Features
-from app.core.types import FloatArray
 from app.core.views import Views
+from app.types import FloatArray
 
 
 class Pooling(StrEnum):

@@ -19,7 +19,7 @@ import numpy as np
 from app.core.colours import ColourSpace
 from app.core.concepts import ConceptSpace, Glossary, unit_rows
 from app.core.features import FeatureExtractor, Features, mirror
-from app.core.types import Embedding, FloatArray, Image
+from app.types import Embedding, FloatArray, Image
 
 APPEARANCE_SIZE = 320
 COLOUR_SIZE = 64

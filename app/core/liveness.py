@@ -14,7 +14,7 @@ from app.core.calibration import ScoreCalibration
 from app.core.face_measures import face_tones, sharpness
 from app.core.features import softmax
 from app.core.picture_network import PictureNetwork
-from app.core.types import Box, Face, FloatArray, Image
+from app.types import Box, Face, FloatArray, Image
 
 
 class Uncertainty(StrEnum):

@@ -18,7 +18,7 @@ from app.core.ocr.page_reader import PageReader, PageText
 from app.core.ocr.qr import read_citizen_codes
 from app.core.ocr.seller import Supplier, fingerprints
 from app.core.ocr.totals import Role, find_labelled_amounts
-from app.core.types import Image, TextLine
+from app.types import Image, TextLine
 
 _MIN_LINES = 3
 """A page with less text is no document."""

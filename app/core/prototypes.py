@@ -13,7 +13,7 @@ import numpy as np
 
 from app.core.concepts import Glossary, unit_rows
 from app.core.phrases import PhraseFinder, normalise_text
-from app.core.types import Embedding, FloatArray
+from app.types import Embedding, FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from app.core.activation import hot_region
 from app.core.features import FeatureExtractor, softmax
 from app.core.heads import LinearHead
 from app.core.looks import DETAILED, PLANS, QUICK
-from app.core.types import Box, FloatArray, Image
 from app.core.views import Views, take_views
+from app.types import Box, FloatArray, Image
 
 DEPTHS = (QUICK, DETAILED)
 SURE = 0.9

@@ -17,8 +17,8 @@ from app.core.concepts import unit_rows
 from app.core.features import mirror
 from app.core.looks import QUICK
 from app.core.room_analyzer import SURE, Finding, Item, PhotoEvidence, RoomModel, Severity, Sight, note
-from app.core.types import Detection, Embedding, FloatArray, Image
 from app.core.views import quarters
+from app.types import Detection, Embedding, FloatArray, Image
 
 BED = "bed"
 

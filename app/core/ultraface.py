@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.types import FloatArray, Image
 from app.core.yolo import pairwise_iou
+from app.types import FloatArray, Image
 
 # The anchors of UltraFace (https://github.com/Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB): sides in pixels on
 # the grid of each stride, and the variances of its box encoding.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.features import FeatureExtractor, Features, mirror, resize, tile_boxes
-from app.core.types import Box, Image
+from app.types import Box, Image
 
 
 @dataclass(frozen=True, slots=True)

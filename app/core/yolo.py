@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.features import resize
-from app.core.types import Box, Detection, FloatArray, Image, Session
+from app.types import Box, Detection, FloatArray, Image, Session
 
 _PADDING_GREY = 114  # what the networks were trained with
 _MAX_CANDIDATES = 1000  # before suppression; bounds the pairwise overlaps on a frame full of noise

@@ -15,10 +15,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from app.core.concepts import Glossary, NamedColour, TextEmbedder, Thing
-from app.core.types import FloatArray
 from app.errors import ConfigurationError, ModelUnavailable
 from app.ml_models.manifest import PACKS_DIR
 from app.ml_models.tables import Table
+from app.types import FloatArray
 
 GLOSSARY_PATH = PACKS_DIR / "glossary.toml"
 CLASSES_PATH = PACKS_DIR / "imagenet_classes.txt"

@@ -9,7 +9,6 @@ from typing import Literal
 import openvino as ov
 from loguru import logger
 
-from app.core.types import Session
 from app.errors import ConfigurationError
 from app.ml_models.manifest import RuntimeSpec
 from app.ml_models.runtimes import (
@@ -20,6 +19,7 @@ from app.ml_models.runtimes import (
     cuda_is_offered,
     load_cuda_libraries,
 )
+from app.types import Session
 
 
 @dataclass(frozen=True, slots=True)

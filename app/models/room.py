@@ -10,7 +10,7 @@ from app.core.room_analyzer import Item, Severity
 from app.core.room_rules import PlacedFinding, RoomStatus, SeenThing
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Location, Moment, Request, Response, RoomNumber, Text
-from app.services.room_store import LoggedAnalysis, RoomState
+from app.services.stores.room_store import LoggedAnalysis, RoomState
 from app.workflows.room import RoomReport
 
 _MAX_PHOTOS = 10

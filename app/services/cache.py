@@ -17,6 +17,8 @@ from app.errors import BackendUnavailable
 from app.services.calls import backend_call
 
 BACKEND = "redis"
+PEOPLE_KEY = "face:people"
+"""How many people are enrolled."""
 
 # One key a bucket, holding the moment at which everything taken so far is paid back, by Redis' own clock: replicas need
 # no common time. As text, because Redis cuts a script's numbers to whole ones.
@@ -173,3 +175,8 @@ class Cache:
 
     async def close(self) -> None:
         await self.client.aclose()
+
+
+def attendance_key(employee_id: str) -> str:
+    """By camera, until when an attendance event of this person exists."""
+    return f"attendance:{employee_id}"

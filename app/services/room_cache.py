@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from app.services.cache import Cache
-from app.services.room_store import RoomState
+from app.services.stores.room_store import RoomState
 
 _MOMENTS = ("changed_at", "last_analyzed_at")
 

@@ -18,10 +18,10 @@ import grpc
 from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusClient, MilvusException
 from pymilvus.client.types import Status
 
-from app.core.types import FloatArray
 from app.errors import ConfigurationError
 from app.services.calls import backend_call
 from app.services.vector_index import VectorIndex
+from app.types import FloatArray
 
 BACKEND = "vector_db"
 

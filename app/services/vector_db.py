@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from pymilvus import AsyncMilvusClient, DataType, MilvusClient
 
-from app.core.types import FloatArray
 from app.services.calls import backend_call
 from app.services.vector_collections import (
     BACKEND,
@@ -21,6 +20,7 @@ from app.services.vector_collections import (
     any_of,
 )
 from app.services.vector_index import VectorIndex
+from app.types import FloatArray
 
 FACE_FIELDS = ("vector_id", "employee_id")
 _MAX_TAGS_BYTES = 8192

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
-from app.core.types import Box, Image
 from app.errors import InvalidImage, TooLarge
+from app.types import Box, Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What we decode. Of an animation the first frame counts."""

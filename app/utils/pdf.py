@@ -9,8 +9,8 @@ import numpy as np
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # no stubs
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # no stubs
 
-from app.core.types import FloatArray, Image, TextLine
 from app.errors import InvalidImage, InvalidInput
+from app.types import FloatArray, Image, TextLine
 
 _MAGIC = b"%PDF-"
 _LONG_SIDE_PX = 1754

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.errors import InvalidInput, NotFound
-from app.services import keys
-from app.services.audit import record_deed
 from app.services.database import Database
-from app.services.keys import ApiKey
+from app.services.stores import keys
+from app.services.stores.audit import record_deed
+from app.services.stores.keys import ApiKey
 
 _LOCAL_LABEL = "local"
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.errors import BackendUnavailable
-from app.services import face_store
-from app.services.audit import record_deed
-from app.services.cache import Cache
-from app.services.cache_keys import attendance_key
+from app.services.cache import Cache, attendance_key
 from app.services.database import Connection, Database
-from app.services.face_store import Identity
 from app.services.message_queue import publish_event
+from app.services.stores import face_store
+from app.services.stores.audit import record_deed
+from app.services.stores.face_store import Identity
 from app.utils import clock
 
 

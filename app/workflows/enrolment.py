@@ -14,17 +14,16 @@ import numpy as np
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
-from app.core.types import FloatArray
 from app.errors import BackendUnavailable, Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
-from app.services import face_store, removals
-from app.services.audit import record_deed
-from app.services.cache import Cache
-from app.services.cache_keys import PEOPLE_KEY, attendance_key
+from app.services.cache import PEOPLE_KEY, Cache, attendance_key
 from app.services.database import Connection, Database
-from app.services.face_store import StoredTemplate, Template
 from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
+from app.services.stores import face_store, removals
+from app.services.stores.audit import record_deed
+from app.services.stores.face_store import StoredTemplate, Template
 from app.services.vector_db import VectorDBService, new_vector_id
+from app.types import FloatArray
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 
 from app.errors import BackendUnavailable
-from app.services import outbox
 from app.services.database import Database
-from app.services.outbox import StoredEvent
+from app.services.stores import outbox
+from app.services.stores.outbox import StoredEvent
 from app.utils.logging import logger
 
 _BATCH = 200

@@ -17,15 +17,14 @@ import numpy as np
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector
-from app.core.types import Box, Face, FloatArray
 from app.errors import NotFound
-from app.services import face_store
-from app.services.audit import record_deed
-from app.services.cache import Cache
-from app.services.cache_keys import PEOPLE_KEY
+from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
-from app.services.face_store import Identity
+from app.services.stores import face_store
+from app.services.stores.audit import record_deed
+from app.services.stores.face_store import Identity
 from app.services.vector_db import FaceHit, VectorDBService
+from app.types import Box, Face, FloatArray
 from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
 from app.workflows.attendance import AttendanceBook, Sighting

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool, Priority
-from app.core.types import FloatArray
 from app.errors import InvalidImage, NotFound
-from app.services import face_migration_store as store
-from app.services import face_store
-from app.services.audit import record_deed
-from app.services.cache import Cache
-from app.services.cache_keys import PEOPLE_KEY
+from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Database
-from app.services.face_migration_store import MovableTemplate, MovedTemplate
-from app.services.face_store import Identity
 from app.services.storage import ObjectStorage
+from app.services.stores import face_migration_store as store
+from app.services.stores import face_store
+from app.services.stores.audit import record_deed
+from app.services.stores.face_migration_store import MovableTemplate, MovedTemplate
+from app.services.stores.face_store import Identity
 from app.services.vector_db import VectorDBService, new_vector_id
+from app.types import FloatArray
 from app.utils.image_processing import decode_image
 
 _ACTOR = "reindex.py"

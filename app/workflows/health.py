@@ -56,6 +56,12 @@ class HealthMonitor:
             await asyncio.wait([self._round], timeout=self._patience_s if self._states else None)
         return self._states
 
+    async def close(self) -> None:
+        """End the round under way, if any."""
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.wait([self._round])
+
     async def _look(self) -> None:
         states = await asyncio.gather(*(self._ping(ping) for ping in self._pings.values()))
         self._states = dict(zip(self._pings, states, strict=True))

@@ -16,12 +16,12 @@ from zoneinfo import ZoneInfo
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool, Priority
 from app.errors import BackendUnavailable, InvalidInput, NotFound
-from app.services import image_store, removals
-from app.services.audit import record_deed
 from app.services.database import Connection, Database
 from app.services.image_filters import ImageFilter, normal_tags
-from app.services.image_store import Fingerprint, ImageDetails, StoredImage
 from app.services.storage import ObjectStorage
+from app.services.stores import image_store, removals
+from app.services.stores.audit import record_deed
+from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage
 from app.services.vector_db import VectorDBService
 from app.utils import clock, metrics
 from app.utils.logging import logger

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.core.inference import Priority
 from app.errors import InvalidInput, Overloaded, TooLarge, Unavailable
-from app.services.image_store import ImageDetails
+from app.services.stores.image_store import ImageDetails
 from app.workflows.image import ImageWorkflow
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})

@@ -6,9 +6,9 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.services import image_store
 from app.services.database import Database
 from app.services.storage import ObjectStorage
+from app.services.stores import image_store
 from app.services.vector_db import VectorDBService
 from app.utils import clock
 from app.workflows.image_records import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row

@@ -10,10 +10,10 @@ from datetime import datetime
 import cv2
 
 from app.core.image_embedding import ImageEmbedder
-from app.core.types import Embedding, FloatArray, Image
 from app.services.image_filters import joined_tags, normal
-from app.services.image_store import ImageDetails, StoredImage
+from app.services.stores.image_store import ImageDetails, StoredImage
 from app.services.vector_db import ImageVector
+from app.types import Embedding, FloatArray, Image
 from app.utils import tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend
 from app.core.inference import InferencePool
 from app.core.prototypes import Prototypes
-from app.core.types import Embedding
-from app.services import image_store
 from app.services.database import Database
 from app.services.image_filters import ImageFilter
-from app.services.image_store import StoredImage
+from app.services.stores import image_store
+from app.services.stores.image_store import StoredImage
 from app.services.vector_collections import any_of
 from app.services.vector_db import ImageHit, VectorDBService
+from app.types import Embedding
 from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
 

@@ -18,12 +18,12 @@ from app.core.ocr.seller import Supplier
 from app.core.ocr.text import squeeze
 from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage
 from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
-from app.services import document_store
-from app.services.audit import record_deed
 from app.services.database import Connection, Database
-from app.services.document_store import StoredResult
-from app.services.removals import Kind, announce, claim, schedule_removals
 from app.services.storage import ObjectStorage
+from app.services.stores import document_store
+from app.services.stores.audit import record_deed
+from app.services.stores.document_store import StoredResult
+from app.services.stores.removals import Kind, announce, claim, schedule_removals
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.pdf import is_pdf, read_pdf

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.services import face_store
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
+from app.services.stores import face_store
 from app.services.vector_db import VectorDBService
 
 _PAGE = 1000

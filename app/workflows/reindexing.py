@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool, Priority
-from app.core.types import Embedding
 from app.errors import InvalidImage, NotFound
-from app.services import image_store
 from app.services.database import Database
-from app.services.image_store import StoredImage
 from app.services.storage import ObjectStorage
+from app.services.stores import image_store
+from app.services.stores.image_store import StoredImage
 from app.services.vector_db import VectorDBService
+from app.types import Embedding
 from app.utils.image_processing import decode_image
 from app.workflows.image_records import new_image_vector_id, vector_row
 

@@ -11,9 +11,9 @@ import asyncio
 import asyncpg
 
 from app.errors import BackendUnavailable
-from app.services import outbox
 from app.services.database import Database
 from app.services.message_queue import MessageQueue, Unroutable
+from app.services.stores import outbox
 from app.utils import metrics
 from app.utils.logging import logger
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from app.errors import BackendUnavailable
-from app.services import removals
 from app.services.database import Connection, Database
-from app.services.removals import Kind, Removal
+from app.services.stores import removals
+from app.services.stores.removals import Kind, Removal
 from app.utils import metrics
 
 Remover = Callable[[Sequence[str]], Awaitable[None]]

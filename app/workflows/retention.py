@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.services import outbox
-from app.services.audit import delete_old_deeds
 from app.services.database import Database
+from app.services.stores import outbox
+from app.services.stores.audit import delete_old_deeds
 
 
 class RecordRetention:

@@ -17,16 +17,16 @@ import cv2
 from app.core.inference import InferencePool
 from app.core.room_analyzer import Item, PhotoEvidence, RoomModel
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
-from app.core.types import Image
 from app.errors import NotFound
-from app.services import removals, room_store
-from app.services.audit import record_deed
 from app.services.cache import Cache
 from app.services.database import Connection, Database
 from app.services.message_queue import publish_event
 from app.services.room_cache import RoomCache
-from app.services.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.services.storage import ObjectStorage
+from app.services.stores import removals, room_store
+from app.services.stores.audit import record_deed
+from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
+from app.types import Image
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.types import Image
+from app.types import Image
 from scripts.benchmarks import face
 from scripts.benchmarks.harness import Bench, percentile
 from scripts.local.layout import PROJECT_DIR

@@ -18,11 +18,11 @@ import httpx
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.composition.models import open_loader
 from app.config import Settings
 from app.core.face_recognition import largest_face
-from app.core.types import Image
-from app.dependencies import open_loader
 from app.ml_models.factories.face import FaceEngines, build_face_engines
+from app.types import Image
 from app.utils.image_processing import decode_image
 from scripts.benchmarks.harness import Bench, percentile, timed_ms
 from scripts.benchmarks.load import numbered

@@ -20,11 +20,11 @@ import cv2
 import httpx
 import numpy as np
 
+from app.composition.backends import open_backends
 from app.config import Settings
 from app.core.image_embedding import ImageEmbedder
-from app.core.types import FloatArray, Image
-from app.dependencies import open_backends
-from app.services.image_store import Fingerprint, ImageDetails, StoredImage, add_image
+from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage, add_image
+from app.types import FloatArray, Image
 from app.workflows.image_records import vector_row
 from scripts.benchmarks.harness import Bench, percentile
 

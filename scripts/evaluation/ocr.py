@@ -35,10 +35,10 @@ from app.core.ocr.page_reader import PageText  # noqa: E402
 from app.core.ocr.seller import Supplier  # noqa: E402
 from app.core.ocr.text import similarity  # noqa: E402
 from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage, find_invoice  # noqa: E402
-from app.core.types import Image  # noqa: E402
 from app.ml_models.factories.ocr import build_ocr_engine  # noqa: E402
 from app.ml_models.manifest import load_pack  # noqa: E402
 from app.ml_models.model_loader import ModelLoader  # noqa: E402
+from app.types import Image  # noqa: E402
 from scripts.evaluation.figures import Share, as_json, as_table  # noqa: E402
 from tests import synthetic_documents as synthetic  # noqa: E402
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _DIM_SHARE = 0.4
 

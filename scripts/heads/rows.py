@@ -12,8 +12,8 @@ import numpy as np
 
 from app.core.features import FeatureExtractor, Features, mirror, resize
 from app.core.looks import PLANS
-from app.core.types import FloatArray, Image
 from app.core.views import take_views
+from app.types import FloatArray, Image
 from app.utils.image_processing import decode_image, encode_jpeg
 from scripts.heads.light import relight
 

@@ -13,10 +13,10 @@ import httpx
 import numpy as np
 import pytest
 
+from app.composition.backends import open_backends
 from app.config import Settings
-from app.dependencies import open_backends
 from app.utils import clock
-from app.workflows.incidents import Evidence, Finding, IncidentBook, LeaseLost, Origin, Severity
+from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, LeaseLost, Origin, Severity
 from tests.backends import RunningBackends
 from tests.event_schemas import problems
 from tests.integration.conftest import Start

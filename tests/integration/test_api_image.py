@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from app.core.types import Image
+from app.types import Image
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.records import RESTART_S, Records

@@ -18,10 +18,10 @@ from PIL import Image as PillowImage
 from redis import Redis
 
 from app.config import Settings
-from app.core.types import Image
 from app.services.cache import Cache
 from app.services.database import Database
 from app.services.room_cache import RoomCache
+from app.types import Image
 from app.workflows.room import RoomPhotoRetention
 from tests.backends import RunningBackends
 from tests.integration.conftest import Start

@@ -9,7 +9,7 @@ import cv2
 import httpx
 import numpy as np
 
-from app.core.types import Image
+from app.types import Image
 from tests.camera_servers import http_camera
 from tests.event_schemas import problems
 from tests.integration.conftest import Service

@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 
 from app.config import Settings
-from app.core.types import Image
+from app.types import Image
 from tests.backends import RunningBackends
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
 from tests.event_schemas import problems

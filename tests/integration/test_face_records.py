@@ -12,7 +12,7 @@ import numpy as np
 
 from app.composition.backends import open_storage
 from app.config import Settings
-from app.services.face_store import Template, add_templates, lock_enrolments
+from app.services.stores.face_store import Template, add_templates, lock_enrolments
 from tests.backends import RunningBackends
 from tests.integration.conftest import Start
 from tests.integration.live import migrate

@@ -14,7 +14,7 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
-from app.services.keys import SCOPES, new_secret
+from app.services.stores.keys import SCOPES, new_secret
 from tests.integration.conftest import Service, Start
 from tests.integration.live import PROJECT_DIR, environment
 from tests.photos import astronaut, base64_jpeg, coffee

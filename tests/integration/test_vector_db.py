@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.core.types import FloatArray
 from app.errors import BackendUnavailable, ConfigurationError
 from app.services.vector_collections import any_of, quote
 from app.services.vector_db import VectorDBService, face_collection, image_collection
+from app.types import FloatArray
 from tests.backends import RunningBackends
 from tests.integration.records import RESTART_S
 

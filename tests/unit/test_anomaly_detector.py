@@ -11,12 +11,12 @@ import pytest
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share, saturation_of_evidence
 from app.core.heads import LinearHead, Pooling, ScoreCalibration
-from app.core.types import Image
 from app.errors import ConfigurationError
 from app.ml_models.factories.anomaly import build_anomaly_detector
 from app.ml_models.heads import write_head
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import Image
 from tests.photos import astronaut, coffee, group
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"

@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("app.errors",),
     ("app.setting_values",),
     ("app.config",),
-    ("app.core.types",),
+    ("app.types",),
     ("app.utils",),
     ("app.core",),
     ("app.ml_models",),

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from app.core.clip import ClipEmbedder, ClipInput, GlossaryTranslator, clip_pixels
 from app.core.concepts import Glossary, NamedColour, Thing
 from app.core.image_embedding import QueryKind, SimilarityCalibration
-from app.core.types import FloatArray, Image
 from app.errors import ModelUnavailable
 from app.ml_models.factories.clip import FileTokenizer
+from app.types import FloatArray, Image
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
 GOLDEN: dict[str, Any] = json.loads((FIXTURES / "golden.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.core.colours import ColourSpace
-from app.core.types import Image
+from app.types import Image
 
 SPACE = ColourSpace(64, softness=16.0, power=0.25)
 RED, DARK_RED, BLUE, WHITE = (30, 30, 200), (25, 25, 150), (200, 60, 30), (255, 255, 255)  # BGR

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.core.concepts import ConceptSpace, Glossary, NamedColour, Thing
-from app.core.types import FloatArray
+from app.types import FloatArray
 
 # Every text has a place on a circle, in degrees: what lies near is alike.
 PLACES = {

@@ -18,7 +18,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from app.config import Settings
-from app.utils import camera_metrics, metrics
+from app.utils import metrics
 from scripts.models.torch_tools import DETECTOR_REQUIREMENTS, REQUIREMENTS
 from tests.dockerfile import context_files, is_given, read_stages
 
@@ -60,7 +60,6 @@ def pod_specs() -> list[dict[str, Any]]:
 
 def registered_metrics() -> set[str]:
     assert metrics is not None
-    assert camera_metrics is not None
     families = list(REGISTRY.collect())
     suffixes = ("", "_total", "_bucket", "_count", "_sum")
     return {family.name + suffix for family in families for suffix in suffixes}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.types import Box, FloatArray
+from app.types import Box, FloatArray
 from scripts.benchmarks.anomaly import histogram_quantile
 from scripts.evaluate import capabilities, main
 from scripts.evaluation.faces.identification import Photo, fit_calibration, search

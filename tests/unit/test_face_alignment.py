@@ -10,7 +10,7 @@ import pytest
 
 from app.core.crops import Square, cut_square, resize_fast, spread_tones
 from app.core.face_alignment import ARCFACE_TEMPLATE, align, five_points, pose, similarity_to
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 from tests.photos import astronaut
 
 LEVEL = np.array([[30, 40], [70, 40], [50, 62], [35, 82], [65, 82]], np.float32)

@@ -14,10 +14,10 @@ from app.core.calibration import ScoreCalibration
 from app.core.face_detection import PyramidScales
 from app.core.face_detection_scrfd import ScrfdFaceDetector
 from app.core.face_recognition import FaceRecognitionEngine
-from app.core.types import Box, Face, FloatArray, Image
 from app.core.ultraface import anchors_of, decode, on_canvas, refine, suppress
 from app.ml_models.factories.face import FaceEngines
 from app.ml_models.runtimes import OnnxRuntimeSession
+from app.types import Box, Face, FloatArray, Image
 from tests.photos import astronaut, coffee, group, portrait
 
 

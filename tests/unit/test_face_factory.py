@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.core.types import FloatArray
 from app.errors import ConfigurationError
 from app.ml_models.factories.face import build_face_engines, build_liveness_detector
 from app.ml_models.manifest import ModelSpec, Pack, load_pack
 from app.ml_models.tables import Table
+from app.types import FloatArray
 from tests.photos import astronaut, group
 
 

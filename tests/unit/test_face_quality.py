@@ -9,8 +9,8 @@ import pytest
 from app.core.face_measures import face_tones, sharpness
 from app.core.face_quality import FaceAngle, FaceQualityGate, QualityReason, QualityVerdict
 from app.core.face_recognition import FaceTemplate
-from app.core.types import Box, Embedding, Face, Image
 from app.ml_models.factories.face import FaceEngines
+from app.types import Box, Embedding, Face, Image
 from tests.photos import astronaut, coffee, group, portrait
 
 

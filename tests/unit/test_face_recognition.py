@@ -10,9 +10,9 @@ import pytest
 
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.picture_network import PictureNetwork
-from app.core.types import Box, Embedding, Face, Image
 from app.ml_models.factories.face import FaceEngines
 from app.ml_models.model_loader import ModelLoader
+from app.types import Box, Embedding, Face, Image
 from tests.photos import astronaut, coffee, evaluation_data, group, portrait, varied
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.core.features import BackboneInput, FeatureExtractor, centre_square, mirror, softmax, tile_boxes
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 
 class RecordingBackbone:

@@ -15,12 +15,12 @@ from app.core.features import FeatureExtractor
 from app.core.flood import FloodByWords
 from app.core.heads import LinearHead, Pooling, ScoreCalibration
 from app.core.looks import FRAME
-from app.core.types import Embedding, FloatArray, Image
 from app.core.yolo import YoloDetector
 from app.ml_models.factories.anomaly import build_person_detector, build_person_face_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import Embedding, FloatArray, Image
 from tests.photos import coffee
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"

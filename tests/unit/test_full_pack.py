@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.types import Image
 from app.ml_models.devices import RuntimeOptions
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import Image
 from scripts.download_models import main
 from tests.full_pack import FACE_ROLES, unpinned_manifests, write_face_sources
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.types import FloatArray
 from app.errors import ConfigurationError, ModelUnavailable
 from app.ml_models.concept_data import (
     ImageClass,
@@ -18,6 +17,7 @@ from app.ml_models.concept_data import (
     texts_to_embed,
     write_concept_vectors,
 )
+from app.types import FloatArray
 
 CLASSES = [ImageClass("wallet", "wallet, billfold"), ImageClass("purse", "purse")]
 

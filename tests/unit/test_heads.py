@@ -11,10 +11,10 @@ import pytest
 from app.core.activation import hot_region
 from app.core.features import Features
 from app.core.heads import LinearHead, Pooling, ScoreCalibration, pool_scores
-from app.core.types import FloatArray
 from app.core.views import Views
 from app.errors import ConfigurationError
 from app.ml_models.heads import HEADS_DIR, load_heads, read_head, read_head_table, write_head
+from app.types import FloatArray
 
 LEVEL = ScoreCalibration(midpoint=0.0, slope_below=1.0, slope_above=1.0)
 

@@ -10,11 +10,11 @@ import pytest
 
 from app.config import Settings
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend, fit_square
-from app.core.types import Embedding, FloatArray, Image
 from app.errors import ModelUnavailable
 from app.ml_models.factories.image import build_image_embedder, class_directions
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import Embedding, FloatArray, Image
 from tests import photos
 
 WEIGHTS = Settings.model_fields["MODEL_WEIGHTS_DIR"].default

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from app.core.types import Box
 from app.errors import InvalidImage, TooLarge, VisionError
+from app.types import Box
 from app.utils.image_processing import crop, decode_image, encode_jpeg
 
 MAX_PIXELS = 10_000_000

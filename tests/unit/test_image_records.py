@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.services.image_filters import ImageFilter, joined_tags, normal_tags
-from app.services.image_store import ImageDetails
+from app.services.stores.image_store import ImageDetails
 from app.workflows.image_import import Imported, ImportJournal, find_pictures
 from app.workflows.image_records import THUMBNAIL_PX, new_image_id, thumbnail
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.workflows.cameras.judgement import Confirmation, Judge, Turn
+from app.workflows.safety.judgement import Confirmation, Judge, Turn
 
 
 def turns(rule: Confirmation, verdicts: str, *, interval_s: float = 0.5) -> list[Turn]:

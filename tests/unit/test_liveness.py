@@ -14,8 +14,8 @@ from app.core.calibration import ScoreCalibration
 from app.core.face_recognition import largest_face
 from app.core.liveness import LivenessDetector, LivenessLimits, LivenessView, Uncertainty
 from app.core.picture_network import PictureNetwork
-from app.core.types import Box, Face, FloatArray, Image
 from app.ml_models.factories.face import FaceEngines
+from app.types import Box, Face, FloatArray, Image
 from tests.photos import astronaut, evaluation_data, group
 
 NO_LIMITS = LivenessLimits(min_face_px=0, min_sharpness=0)

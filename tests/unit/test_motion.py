@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from app.core.types import Image
+from app.types import Image
 from app.workflows.cameras.motion import MotionDetector
 from tests.photos import coffee
 

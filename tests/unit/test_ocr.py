@@ -15,11 +15,11 @@ from app.core.ocr.page_reader import PageReader
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine, SourcePage
-from app.core.types import FloatArray, Image
 from app.errors import ModelUnavailable
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import FloatArray, Image
 from tests.synthetic_documents import (
     citizen_card_2021,
     degraded,

@@ -20,7 +20,7 @@ from app.core.ocr.page_reader import PageReader, is_vietnamese
 from app.core.ocr.qr import CitizenCode, read_citizen_codes
 from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
-from app.core.types import FloatArray, Image, TextLine
+from app.types import FloatArray, Image, TextLine
 from app.workflows.ocr_records import redacted
 from tests.synthetic_documents import citizen_card_2021, photographed
 

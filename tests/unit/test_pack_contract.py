@@ -18,7 +18,6 @@ from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector
 from app.core.image_embedding import ImageEmbedder, QueryKind
 from app.core.room_analyzer import PhotoEvidence, RoomModel
-from app.core.types import Image
 from app.core.yolo import YoloDetector
 from app.errors import ModelUnavailable
 from app.ml_models.factories.anomaly import build_anomaly_detector, build_person_detector
@@ -29,6 +28,7 @@ from app.ml_models.integrity import file_sha256
 from app.ml_models.manifest import ModelSpec, Pack, PackFile, load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.tables import Table
+from app.types import Image
 from tests.full_pack import (
     embedder_named_as_insightface_names_it,
     liveness_network,

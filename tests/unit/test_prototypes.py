@@ -9,8 +9,8 @@ import pytest
 
 from app.core.concepts import Glossary, Thing
 from app.core.prototypes import Prototypes, PrototypeSet, learn_prototypes
-from app.core.types import FloatArray
 from app.ml_models.prototype_file import read_prototypes, write_prototypes
+from app.types import FloatArray
 
 GLOSSARY = Glossary((Thing("wallet", ("wallet", "purse", "ví"), {"wallet": 1.0}),), ())
 

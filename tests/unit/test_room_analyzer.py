@@ -11,10 +11,10 @@ import pytest
 
 from app.core.room_analyzer import DEPTHS, Finding, Item, PhotoEvidence, RoomAnalyzer, Severity, Sight
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
-from app.core.types import Image
 from app.ml_models.factories.room import build_room_analyzer
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.types import Image
 from tests.photos import astronaut, coffee
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"

@@ -13,12 +13,12 @@ from app.core.looks import DETAILED, QUICK
 from app.core.room_analyzer import Item, PhotoEvidence, RoomAnalyzer, Sight
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
-from app.core.types import Box, Detection, Embedding, Image
 from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_room_statements
 from app.ml_models.integrity import file_sha256
 from app.ml_models.manifest import Pack, PackFile, load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.tables import Table
+from app.types import Box, Detection, Embedding, Image
 from tests.photos import astronaut, coffee
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"

@@ -10,7 +10,6 @@ import numpy as np
 import openvino as ov
 import pytest
 
-from app.core.types import Session
 from app.errors import ConfigurationError
 from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.manifest import RuntimeSpec
@@ -22,6 +21,7 @@ from app.ml_models.runtimes import (
     cpu_has_bf16,
     cuda_is_offered,
 )
+from app.types import Session
 from tests.tiny_models import FEATURES, tiny_network
 
 Opener = Callable[[bytes], Session]

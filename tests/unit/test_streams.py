@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidInput
-from app.services.rtsp_stream import prepare_ffmpeg
-from app.services.stream_types import Credentials, Fault, FrameStream, StreamFailed, StreamKind, StreamSource
-from app.services.streams import StreamOpener
+from app.services.streams.opener import StreamOpener
+from app.services.streams.rtsp_stream import prepare_ffmpeg
+from app.services.streams.types import Credentials, Fault, FrameStream, StreamFailed, StreamKind, StreamSource
 from app.utils.network_guard import NetworkGuard, parse_networks
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
 from tests.photos import coffee, jpeg

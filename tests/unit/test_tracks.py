@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from app.core.liveness import Liveness, Uncertainty
-from app.core.types import Box, Face, FloatArray
+from app.types import Box, Face, FloatArray
 from app.workflows.cameras.attendance import AttendanceWatch
-from app.workflows.cameras.faces import SeenFace, belongs_to
 from app.workflows.cameras.tracks import Tracker
+from app.workflows.safety.faces import SeenFace, belongs_to
 
 
 def person(x: float, y: float = 100, *, width: float = 60, height: float = 160) -> Box:

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.core.anomalies import Anomaly, AnomalyType
-from app.core.types import Box
-from app.workflows.cameras.rules import CameraRules, IntrusionRule
-from app.workflows.cameras.schedules import Schedule, Window
+from app.types import Box
 from app.workflows.cameras.watch import AnomalyWatch
-from app.workflows.cameras.zones import make_zone
-from app.workflows.incidents import Finding
+from app.workflows.safety.incidents import Finding
+from app.workflows.safety.rules import CameraRules, IntrusionRule
+from app.workflows.safety.schedules import Schedule, Window
+from app.workflows.safety.zones import make_zone
 
 NOON = datetime(2025, 1, 17, 12, tzinfo=UTC)
 SIZE = (1000, 1000)

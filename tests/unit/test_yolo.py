@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.core.types import FloatArray, Image
 from app.core.yolo import Candidates, YoloDetector, decode, letterbox, pairwise_iou, suppress
+from app.types import FloatArray, Image
 
 
 class FixedOutput:

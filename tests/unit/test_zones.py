@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.types import Box
 from app.errors import InvalidInput
-from app.workflows.cameras.rules import CameraRules, IntrusionRule, make_window, rules_from_json, rules_to_json
-from app.workflows.cameras.schedules import Schedule
-from app.workflows.cameras.zones import Point, foot_point, make_zone, zone_of
+from app.types import Box
+from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window, rules_from_json, rules_to_json
+from app.workflows.safety.schedules import Schedule
+from app.workflows.safety.zones import Point, foot_point, make_zone, zone_of
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SQUARE: list[Point] = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image, Session
+from app.types import FloatArray, Image, Session
 
 MRZ_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789<"
 MRZ_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ<"

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.core.ocr.merge import Reading
 from app.core.ocr.readers import ReaderFailure
-from app.core.types import Image, TextLine
+from app.types import Image, TextLine
 
 
 class _EasyOcr(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.core.types import FloatArray, TextLine
+from app.types import FloatArray, TextLine
 
 _MAX_SKEW_RAD = 0.6
 _LONG_LINE = 4.0

@@ -12,7 +12,7 @@ import numpy as np
 from app.core.ocr.constrained import MRZ_LETTERS, ConstrainedReader
 from app.core.ocr.mrz import Mrz, parse_mrz
 from app.core.ocr.readers import LineDetector, crop_line
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _MIN_ASPECT = 8.0
 """A zone's lines are 15 to 30 times as long as high."""

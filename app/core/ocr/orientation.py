@@ -9,7 +9,7 @@ import numpy as np
 
 from app.core.ocr.merge import Reading
 from app.core.ocr.readers import LineReader
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _SAMPLE_LINES = 5
 _CLEAR_SCORE = 0.90

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app.core.ocr.merge import Reading
 from app.core.ocr.readers import ReaderFailure
-from app.core.types import FloatArray, Image, Session
+from app.types import FloatArray, Image, Session
 
 _RUNTIME_ERRORS = (RuntimeError, ValueError, AssertionError, cv2.error)
 """What PaddleOCR, OpenCV and the runtimes below them raise on input or memory that they cannot take."""

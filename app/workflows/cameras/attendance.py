@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.core.types import FloatArray
-from app.workflows.cameras.faces import SeenFace
+from app.types import FloatArray
 from app.workflows.cameras.tracks import Tracker, max_gap_s
+from app.workflows.safety.faces import SeenFace
 
 _NEEDED_FRAMES = 3
 # Nobody in the gallery after so many fused frames is a stranger, until the track ends.

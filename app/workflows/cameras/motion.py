@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _WIDTH_PX = 160
 # A background that follows at 5 % a frame forgets a parked trolley in some 30 s at 2 fps.

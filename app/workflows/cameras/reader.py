@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.core.types import Image
 from app.errors import VisionError
 from app.services.secret_box import SecretLost
-from app.services.stream_types import Fault, FrameStream, StreamFailed, StreamSource
-from app.services.streams import StreamOpener
-from app.utils import camera_metrics, clock
+from app.services.streams.opener import StreamOpener
+from app.services.streams.types import Fault, FrameStream, StreamFailed, StreamSource
+from app.types import Image
+from app.utils import clock, metrics
 from app.utils.logging import logger
 from app.workflows.cameras.motion import MotionDetector
 
@@ -146,7 +146,7 @@ class FrameReader:
                 image = stream.decode()
             except StreamFailed:
                 damaged += 1
-                camera_metrics.frames_total.labels(self._camera_id, "damaged").inc()
+                metrics.camera_frames_total.labels(self._camera_id, "damaged").inc()
                 if damaged >= _MAX_DAMAGED:
                     raise
                 continue
@@ -157,7 +157,7 @@ class FrameReader:
         with self._lock:
             older, self._frame = self._frame, frame
         if older is not None:
-            camera_metrics.frames_total.labels(self._camera_id, "dropped").inc()
+            metrics.camera_frames_total.labels(self._camera_id, "dropped").inc()
         if self.state.status is not ReaderStatus.STREAMING:
             self.state = ReaderState(ReaderStatus.STREAMING, since=clock.now())
             logger.info("camera_streaming", camera=self._camera_id)
@@ -168,5 +168,5 @@ class FrameReader:
             return
         if self.state.fault is not fault:
             logger.warning("camera_failing", camera=self._camera_id, fault=fault.value)
-        camera_metrics.faults_total.labels(fault.value).inc()
+        metrics.camera_faults_total.labels(fault.value).inc()
         self.state = ReaderState(ReaderStatus.FAILING, fault, message, clock.now())

@@ -10,14 +10,14 @@ from enum import StrEnum
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.services import camera_store
-from app.services.audit import record_deed
-from app.services.camera_store import CameraColumns, CameraRecord
 from app.services.database import Database
 from app.services.secret_box import SecretBox, SecretLost
-from app.services.stream_types import Credentials, StreamKind, StreamSource
-from app.services.streams import StreamOpener
-from app.workflows.cameras.rules import CameraRules, rules_from_json, rules_to_json
+from app.services.stores import camera_store
+from app.services.stores.audit import record_deed
+from app.services.stores.camera_store import CameraColumns, CameraRecord
+from app.services.streams.opener import StreamOpener
+from app.services.streams.types import Credentials, StreamKind, StreamSource
+from app.workflows.safety.rules import CameraRules, rules_from_json, rules_to_json
 
 __all__ = [
     "Camera",

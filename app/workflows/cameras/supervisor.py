@@ -12,18 +12,18 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import BackendUnavailable, Unavailable
-from app.services import camera_store
 from app.services.camera_board import CameraBoard
 from app.services.database import Database
 from app.services.leases import Leases
-from app.utils import camera_metrics, clock
+from app.services.stores import camera_store
+from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
 from app.utils.logging import logger
 from app.workflows.background import repeat
 from app.workflows.cameras.reader import ReaderStatus
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.worker import CameraWorker, Sight, WorkerState
-from app.workflows.incidents import LeaseLost
+from app.workflows.safety.incidents import LeaseLost
 
 _STEP_S = 1.0
 _PICTURE_INTERVAL_S = 2.0
@@ -169,10 +169,10 @@ class CameraSupervisor:
 
     async def _tell(self) -> None:
         states = {camera_id: held.worker.state() for camera_id, held in self._held.items()}
-        camera_metrics.held.set(len(states))
+        metrics.cameras_held.set(len(states))
         for camera_id, state in states.items():
-            camera_metrics.up.labels(camera_id).set(state.reader.status is ReaderStatus.STREAMING)
-            camera_metrics.fps.labels(camera_id).set(state.frames_per_second)
+            metrics.camera_up.labels(camera_id).set(state.reader.status is ReaderStatus.STREAMING)
+            metrics.camera_fps.labels(camera_id).set(state.frames_per_second)
         pictures: dict[str, bytes] = {}
         # The others need pictures only if there are others.
         if self._replicas > 1 and time.monotonic() - self._pictured_at_s >= _PICTURE_INTERVAL_S:
@@ -229,6 +229,6 @@ def _status(note: Mapping[str, Any]) -> CameraStatus:
 
 
 def _forget_metrics(camera_id: str) -> None:
-    for gauge in (camera_metrics.up, camera_metrics.fps):
+    for gauge in (metrics.camera_up, metrics.camera_fps):
         with contextlib.suppress(KeyError):  # a camera that never gave a picture
             gauge.remove(camera_id)

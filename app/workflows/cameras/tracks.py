@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.types import Box
+from app.types import Box
 
 _MAX_GAP_S = 2.0
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence, Set
 from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyType
-from app.core.types import Box
-from app.workflows.cameras.faces import belongs_to
-from app.workflows.cameras.findings import hazard_finding, person_finding
-from app.workflows.cameras.judgement import Judge, Turn
-from app.workflows.cameras.rules import CameraRules, IntrusionRule
+from app.types import Box
 from app.workflows.cameras.tracks import Track, Tracker, max_gap_s
-from app.workflows.incidents import Finding
+from app.workflows.safety.faces import belongs_to
+from app.workflows.safety.findings import hazard_finding, person_finding
+from app.workflows.safety.incidents import Finding
+from app.workflows.safety.judgement import Judge, Turn
+from app.workflows.safety.rules import CameraRules, IntrusionRule
 
 # At most one row and one frame an incident in this time.
 _ROW_INTERVAL_S = 10.0

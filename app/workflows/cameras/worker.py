@@ -11,22 +11,22 @@ from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
 from app.core.inference import InferencePool, Priority
-from app.core.types import Image
 from app.errors import BackendUnavailable, DeadlineExceeded, Overloaded, Unavailable
-from app.services.camera_store import CameraRecord
-from app.services.stream_types import StreamSource
-from app.services.streams import StreamOpener
-from app.utils import camera_metrics
+from app.services.stores.camera_store import CameraRecord
+from app.services.streams.opener import StreamOpener
+from app.services.streams.types import StreamSource
+from app.types import Image
+from app.utils import metrics
 from app.utils.image_processing import encode_jpeg
 from app.workflows.attendance import Sighting
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
-from app.workflows.cameras.faces import FaceReader, SeenFace, staff_boxes
 from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
 from app.workflows.cameras.registry import Task
-from app.workflows.cameras.rules import rules_from_json
 from app.workflows.cameras.watch import AnomalyWatch
 from app.workflows.face import FaceWorkflow
-from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin
+from app.workflows.safety.faces import FaceReader, SeenFace, staff_boxes
+from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, Origin
+from app.workflows.safety.rules import rules_from_json
 
 # Water does not move: without motion, a frame is looked at this often all the same.
 _STILL_INTERVAL_S = 10.0
@@ -149,7 +149,7 @@ class CameraWorker:
         await self._write_what_waits()
         if not self._matters(frame):
             self._skipped += 1
-            camera_metrics.frames_total.labels(self.camera_id, "still").inc()
+            metrics.camera_frames_total.labels(self.camera_id, "still").inc()
             return
         try:
             await self._judge(frame)
@@ -162,8 +162,8 @@ class CameraWorker:
             self._judged += 1
             self._judged_at_s = time.monotonic()
             self._lag_s = self._judged_at_s - frame.read_at_s
-            camera_metrics.lag.observe(self._lag_s)
-        camera_metrics.frames_total.labels(self.camera_id, outcome).inc()
+            metrics.camera_lag.observe(self._lag_s)
+        metrics.camera_frames_total.labels(self.camera_id, outcome).inc()
 
     def _matters(self, frame: ReadFrame) -> bool:
         if frame.moving:

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.liveness import Liveness, LivenessDetector
-from app.core.types import Face, Image
+from app.types import Face, Image
 from scripts.evaluation.faces.photos import read_image, read_labels, scaled
 from scripts.evaluation.figures import Share
 

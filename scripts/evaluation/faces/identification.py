@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.core.calibration import MatchCalibration
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 from scripts.evaluation.faces.photos import files_by_person, on_canvas, read_image, read_labels
 from scripts.evaluation.figures import Share
 

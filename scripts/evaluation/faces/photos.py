@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.core.types import Box, Image
+from app.types import Box, Image
 
 _GREY = 127
 

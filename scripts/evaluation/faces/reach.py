@@ -10,7 +10,7 @@ import numpy as np
 
 from app.core.face_alignment import pose
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
-from app.core.types import Box, Image
+from app.types import Box, Image
 from scripts.evaluation.faces.photos import on_canvas, pasted, read_image, read_labels, scaled
 from scripts.evaluation.figures import Share
 

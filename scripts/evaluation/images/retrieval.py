@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from app.core.image_embedding import SimilarityCalibration
-from app.core.types import FloatArray, Image
+from app.types import FloatArray, Image
 
 _BATCH = 8
 # A picture of another kind is the likelier one beforehand. With a half, many searches for what no photo shows find

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core.types import Image
-from app.workflows.cameras.rules import CameraRules
+from app.types import Image
 from app.workflows.cameras.watch import AnomalyWatch
+from app.workflows.safety.rules import CameraRules
 from scripts.evaluation.figures import Share
 from scripts.evaluation.safety.hazards import Detectors, Question, detectors_of, open_photo
 

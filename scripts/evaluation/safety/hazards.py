@@ -13,8 +13,8 @@ from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor
-from app.core.types import Image
 from app.core.yolo import YoloDetector
+from app.types import Image
 from app.utils.image_processing import decode_image
 from scripts.heads.recipes import Recipe
 from scripts.heads.rows import RowReader

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.security import require
 from app.core.anomalies import AnomalyType
-from app.dependencies import Anomalies, Incidents, Zone
+from app.dependencies import Zone, resource
 from app.models.anomaly import (
     AnomalyDetectionRequest,
     AnomalyDetectionResponse,
@@ -22,10 +22,13 @@ from app.models.bodies import body_of, optional_json_of
 from app.models.common import CameraId, Location
 from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.incidents import Incident, IncidentBook, IncidentFilter
+from app.workflows.safety.anomaly import AnomalyWorkflow
+from app.workflows.safety.incidents import Incident, IncidentBook, IncidentFilter
 
 router = APIRouter(prefix="/anomaly", tags=["anomaly"])
 
+Anomalies = Annotated[AnomalyWorkflow, Depends(resource(lambda resources: resources.safety.anomalies))]
+Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
 Watcher = Annotated[Caller, Depends(require("anomaly"))]
 MAX_ID = 2**63 - 1
 IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.api.security import require
 from app.core.anomalies import AnomalyType
-from app.dependencies import Cameras, Registry, Zone
+from app.dependencies import Zone, resource
 from app.models.bodies import json_of
 from app.models.camera import (
     CameraChangeRequest,
@@ -29,14 +29,24 @@ from app.models.camera import (
 )
 from app.models.common import CameraId
 from app.workflows.access import Caller
-from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task
-from app.workflows.cameras.rules import CameraRules, IntrusionRule, make_window
-from app.workflows.cameras.schedules import WEEKDAYS, Schedule
+from app.workflows.cameras.registry import (
+    Camera,
+    CameraChange,
+    CameraPlan,
+    CameraRegistry,
+    Credentials,
+    StreamKind,
+    Task,
+)
 from app.workflows.cameras.supervisor import CameraStatus, CameraSupervisor
-from app.workflows.cameras.zones import make_zone
+from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window
+from app.workflows.safety.schedules import WEEKDAYS, Schedule
+from app.workflows.safety.zones import make_zone
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 
+Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resources.safety.supervisor))]
+Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
 Operator = Annotated[Caller, Depends(require("cameras"))]
 CameraPath = Annotated[CameraId, Path()]
 

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.security import require, standing
-from app.dependencies import Events
+from app.dependencies import resource
 from app.errors import InvalidInput
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
 
 router = APIRouter(tags=["events"])
 
+Events = Annotated[EventStream, Depends(resource(lambda resources: resources.events))]
 _KEEP_ALIVE_S = 15
 _MAX_POSITION = 2**63 - 1
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from app.api.security import require
-from app.dependencies import Enrolments, Faces, Zone
+from app.dependencies import Zone, resource
 from app.models.bodies import body_of
 from app.models.common import EmployeeId, Location
 from app.models.face import (
@@ -28,11 +28,13 @@ from app.models.face import (
 )
 from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.enrolment import EnrolmentTerms, Person
-from app.workflows.face import Outcome, Recognition
+from app.workflows.enrolment import EnrolmentTerms, EnrolmentWorkflow, Person
+from app.workflows.face import FaceWorkflow, Outcome, Recognition
 
 router = APIRouter(prefix="/face", tags=["face"])
 
+Enrolments = Annotated[EnrolmentWorkflow, Depends(resource(lambda resources: resources.enrolments))]
+Faces = Annotated[FaceWorkflow, Depends(resource(lambda resources: resources.faces))]
 Recognizer = Annotated[Caller, Depends(require("face:recognize"))]
 Manager = Annotated[Caller, Depends(require("face:manage"))]
 EmployeePath = Annotated[EmployeeId, Path()]

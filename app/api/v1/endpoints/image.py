@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.security import require
-from app.config import Settings
-from app.dependencies import Images, ImageSearches, Zone, get_settings
+from app.dependencies import Zone, resource, setting
 from app.errors import InvalidInput
 from app.models.bodies import body_of, json_of
 from app.models.common import RoomNumber
@@ -38,10 +37,12 @@ from app.models.image import (
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.image import ImageDetails, ImageFilter, ImageWorkflow, StoredImage
-from app.workflows.image_search import ImageQuery
+from app.workflows.image_search import ImageQuery, ImageSearchWorkflow
 
 router = APIRouter(prefix="/image", tags=["image"])
 
+Images = Annotated[ImageWorkflow, Depends(resource(lambda resources: resources.images))]
+ImageSearches = Annotated[ImageSearchWorkflow, Depends(resource(lambda resources: resources.image_searches))]
 User = Annotated[Caller, Depends(require("image"))]
 ImagePath = Annotated[ImageId, Path()]
 _MAX_PAGE = 100
@@ -85,18 +86,18 @@ async def search_images(
     images: Images,
     searches: ImageSearches,
     zone: Zone,
-    settings: Annotated[Settings, Depends(get_settings)],
+    default_threshold: Annotated[float, Depends(setting(lambda settings: settings.IMAGE_SIMILARITY_THRESHOLD))],
+    default_top_k: Annotated[int, Depends(setting(lambda settings: settings.IMAGE_SEARCH_TOP_K))],
 ) -> ImageSearchResponse:
     """Find pictures that look alike or show what the words say."""
     started_at = time.perf_counter()
-    threshold = settings.IMAGE_SIMILARITY_THRESHOLD if request.threshold is None else request.threshold
     found = await searches.search(
         ImageQuery(
             picture=request.query_image,
             text=request.query_text,
             wanted=_search_filter(request, zone),
-            min_similarity=threshold,
-            top_k=request.top_k or settings.IMAGE_SEARCH_TOP_K,
+            min_similarity=default_threshold if request.threshold is None else request.threshold,
+            top_k=request.top_k or default_top_k,
             offset=request.offset,
         )
     )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path
 
 from app.api.security import require
 from app.core.ocr.identity import DocumentType
-from app.dependencies import Documents
+from app.dependencies import resource
 from app.models.bodies import body_of
 from app.models.ocr import (
     ConfirmationRequest,
@@ -21,10 +21,12 @@ from app.models.ocr import (
     StoredResultResponse,
 )
 from app.workflows.access import Caller
+from app.workflows.ocr import OcrWorkflow
 from app.workflows.ocr_records import identity_data, invoice_data
 
 router = APIRouter(prefix="/ocr", tags=["ocr"])
 
+Documents = Annotated[OcrWorkflow, Depends(resource(lambda resources: resources.documents))]
 Reader = Annotated[Caller, Depends(require("ocr"))]
 ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

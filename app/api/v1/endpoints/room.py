@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.security import require
 from app.core.room_rules import RoomStatus
-from app.dependencies import Rooms
+from app.dependencies import resource
 from app.models.bodies import body_of
 from app.models.common import RoomNumber
 from app.models.room import (
@@ -22,10 +22,11 @@ from app.models.room import (
     RoomStatusResponse,
 )
 from app.workflows.access import Caller
-from app.workflows.room import Correction
+from app.workflows.room import Correction, RoomWorkflow
 
 router = APIRouter(prefix="/room", tags=["room"])
 
+Rooms = Annotated[RoomWorkflow, Depends(resource(lambda resources: resources.rooms))]
 RoomUser = Annotated[Caller, Depends(require("room"))]
 RoomPath = Annotated[RoomNumber, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]

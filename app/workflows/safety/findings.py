@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyType
-from app.workflows.cameras.rules import IntrusionRule
-from app.workflows.incidents import Finding, Severity
+from app.workflows.safety.incidents import Finding, Severity
+from app.workflows.safety.rules import IntrusionRule
 
 _SURE = 0.85
 

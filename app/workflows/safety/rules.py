@@ -8,10 +8,10 @@ from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.core.types import Box
-from app.workflows.cameras.judgement import Confirmation
-from app.workflows.cameras.schedules import WEEKDAYS, Schedule, Window, weekdays
-from app.workflows.cameras.zones import Zone, foot_point, make_zone, zone_of
+from app.types import Box
+from app.workflows.safety.judgement import Confirmation
+from app.workflows.safety.schedules import WEEKDAYS, Schedule, Window, weekdays
+from app.workflows.safety.zones import Zone, foot_point, make_zone, zone_of
 
 DEFAULT_ANOMALIES = ("fire", "flood")
 

@@ -7,18 +7,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from app.core.types import Image
 from app.errors import InvalidInput, Unavailable
-from app.services.http_client import HttpClient
-from app.services.http_streams import MjpegStream, SnapshotStream
-from app.services.rtsp_stream import DEFAULT_PORT, CaptureStream, RtspStream
-from app.services.stream_types import (
+from app.services.streams.http_client import HttpClient
+from app.services.streams.http_streams import MjpegStream, SnapshotStream
+from app.services.streams.rtsp_stream import DEFAULT_PORT, CaptureStream, RtspStream
+from app.services.streams.types import (
     Fault,
     FrameStream,
     StreamFailed,
     StreamKind,
     StreamSource,
 )
+from app.types import Image
 from app.utils.network_guard import NetworkGuard
 
 _SCHEMES = {

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from app.core.types import FloatArray
 from app.services.database import Connection, affected
 from app.services.migrations import OWNER_MARK
+from app.types import FloatArray
 
 # One lock for all enrolments and deletions: they are rare, and it also closes the race of two people being enrolled
 # with one face at once, which a lock per employee would leave open.

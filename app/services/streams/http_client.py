@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
 from app.errors import InvalidInput, Unavailable
-from app.services.stream_types import Credentials, Fault, StreamFailed
+from app.services.streams.types import Credentials, Fault, StreamFailed
 from app.utils.network_guard import NetworkGuard
 
 _REDIRECTS = 3

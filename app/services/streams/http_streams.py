@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 
-from app.core.types import Image
 from app.errors import InvalidImage, TooLarge
-from app.services.http_client import HttpAnswer, HttpClient
-from app.services.stream_types import Credentials, Fault, StreamFailed
+from app.services.streams.http_client import HttpAnswer, HttpClient
+from app.services.streams.types import Credentials, Fault, StreamFailed
+from app.types import Image
 from app.utils.image_processing import decode_image
 
 _MAX_PICTURE_BYTES = 16 * 2**20

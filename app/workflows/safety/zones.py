@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from app.core.types import Box
 from app.errors import InvalidInput
+from app.types import Box
 
 Point: TypeAlias = tuple[float, float]
 """x and y from 0 to 1, the origin at the top left."""

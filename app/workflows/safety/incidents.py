@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.core.types import Box
 from app.errors import BackendUnavailable, Conflict, NotFound
-from app.services import camera_store, incident_store
-from app.services.audit import record_deed
 from app.services.database import Connection, Database
-from app.services.incident_store import Incident, IncidentFilter
 from app.services.message_queue import publish_event
-from app.services.removals import Kind, schedule_removals
 from app.services.storage import ObjectStorage
-from app.utils import camera_metrics, clock
+from app.services.stores import camera_store, incident_store
+from app.services.stores.audit import record_deed
+from app.services.stores.incident_store import Incident, IncidentFilter
+from app.services.stores.removals import Kind, schedule_removals
+from app.types import Box
+from app.utils import clock, metrics
 from app.utils.logging import logger
 
 __all__ = [
@@ -157,8 +157,13 @@ class IncidentBook:
         if not stored:
             self._follow(upload, key, [one.detection_id for one in recorded])
         for finding, one in zip(findings, recorded, strict=True):
-            camera_metrics.detections_total.labels(finding.anomaly_type, str(one.alerted).lower()).inc()
+            metrics.detections_total.labels(finding.anomaly_type, str(one.alerted).lower()).inc()
         return recorded
+
+    async def close(self) -> None:
+        """Wait for the frames that are still on their way; the object store's own time limit bounds it."""
+        if self._late_frames:
+            await asyncio.wait(self._late_frames)
 
     async def _is_stored(self, upload: asyncio.Task[None]) -> bool:
         """Whether the upload ended well within the time that an alert may wait for it."""
@@ -187,7 +192,7 @@ class IncidentBook:
                         connection, detection_id, image_url=self._storage.url(key), frame_key=key
                     )
         except BackendUnavailable as error:
-            camera_metrics.frames_lost_total.inc()
+            metrics.frames_lost_total.inc()
             logger.warning("frame_not_stored", backend=error.backend)
 
     async def _write(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.liveness import Liveness, LivenessDetector
-from app.core.types import Box, Face, FloatArray, Image
+from app.types import Box, Face, FloatArray, Image
 from app.workflows.face import FaceWorkflow
 
 _MAX_FACES = 8

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.core.types import Image
 from app.errors import Unavailable
+from app.types import Image
 
 
 class StreamKind(StrEnum):

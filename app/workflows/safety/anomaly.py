@@ -9,14 +9,14 @@ from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
 from app.core.inference import InferencePool
-from app.core.types import Box, Image
-from app.utils import camera_metrics, clock, tracing
+from app.types import Box, Image
+from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
-from app.workflows.cameras.faces import FaceReader, SeenFace, belongs_to, staff_boxes
-from app.workflows.cameras.findings import hazard_finding, person_finding
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.face import FaceWorkflow
-from app.workflows.incidents import Evidence, Finding, IncidentBook, Origin, Recorded
+from app.workflows.safety.faces import FaceReader, SeenFace, belongs_to, staff_boxes
+from app.workflows.safety.findings import hazard_finding, person_finding
+from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, Origin, Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class AnomalyWorkflow:
         ]
         evidence = Evidence(camera_id, look.jpeg, taken_at, Origin.REQUEST, actor=actor)
         recorded = await self._incidents.record(evidence, findings)
-        camera_metrics.anomaly_duration.observe(time.perf_counter() - started_at_s)
+        metrics.anomaly_duration.observe(time.perf_counter() - started_at_s)
         return AnomalyReport(tuple(findings), tuple(recorded))
 
     # What follows runs on an inference thread.

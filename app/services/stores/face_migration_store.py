@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core.types import FloatArray
 from app.services.database import Connection, Row
-from app.services.face_store import Identity
+from app.services.stores.face_store import Identity
+from app.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import cv2
 
-from app.core.types import Image
-from app.services.http_client import connect
-from app.services.stream_types import Credentials, Fault, StreamFailed
+from app.services.streams.http_client import connect
+from app.services.streams.types import Credentials, Fault, StreamFailed
+from app.types import Image
 from app.utils.network_guard import NetworkGuard
 
 DEFAULT_PORT = 554

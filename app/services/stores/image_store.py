@@ -8,9 +8,9 @@ from datetime import datetime
 
 import numpy as np
 
-from app.core.types import FloatArray
 from app.services.database import Connection, Row, affected
 from app.services.image_filters import ImageFilter
+from app.types import FloatArray
 
 _PAGE_COLUMNS = (
     "m.id, m.vector_id, m.category, m.room_number, m.upload_time, m.uploaded_by, m.tags, m.metadata, "

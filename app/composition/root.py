@@ -1,0 +1,90 @@
+"""The composition root: ``open_resources`` builds everything from the settings and closes it in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from zoneinfo import ZoneInfo
+
+import cv2
+
+from app.composition.backends import open_backends
+from app.composition.documents import compose_documents, load_ocr_engine
+from app.composition.face import compose_enrolments, compose_faces, load_face_engines
+from app.composition.image import compose_image_searches, compose_images, load_image_embedder
+from app.composition.loops import background_loops
+from app.composition.models import open_loader
+from app.composition.resources import Resources
+from app.composition.rooms import compose_rooms, load_room_model
+from app.composition.safety import compose_safety, load_anomaly_detector
+from app.config import Settings
+from app.core.inference import InferencePool
+from app.errors import BackendUnavailable
+from app.utils.logging import logger
+from app.workflows.access import KeyRing
+from app.workflows.background import running
+from app.workflows.events import EventStream
+from app.workflows.health import HealthMonitor
+from app.workflows.rate_limit import RateLimiter
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Load and warm the models, connect the backends, run the background loops; undo all of it at the end.
+
+    A backend that is down does not keep the service from starting; a missing model does.
+
+    Raises:
+        ConfigurationError: models or stored vectors do not fit the settings.
+    """
+    async with AsyncExitStack() as stack:
+        cv2.setNumThreads(1)  # the pool's threads share the cores already
+        pool = InferencePool(
+            threads=settings.MAX_WORKERS,
+            queue_size=settings.INFERENCE_QUEUE_SIZE,
+            deadline_s=settings.INFERENCE_DEADLINE_S,
+        )
+        stack.callback(pool.close)
+        loader = open_loader(settings, streams=pool.thread_count)
+        face_engines = await asyncio.to_thread(load_face_engines, settings, loader)
+        image_embedder = await asyncio.to_thread(load_image_embedder, loader)
+        ocr_engine = await asyncio.to_thread(load_ocr_engine, settings, loader)
+        room_model = await asyncio.to_thread(load_room_model, settings, loader)
+        anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader, settings)
+        backends = await open_backends(stack, settings)
+        try:
+            await backends.vectors.open()
+        except BackendUnavailable:
+            logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
+        zone = ZoneInfo(settings.HOTEL_TIMEZONE)
+        per_minute = settings.RATE_LIMIT_PER_MINUTE
+        faces = compose_faces(settings, pool, backends, face_engines)
+        safety = compose_safety(
+            settings, pool, backends, detector=anomaly_detector, face_engines=face_engines, faces=faces
+        )
+        stack.push_async_callback(safety.incidents.close)
+        health = HealthMonitor(backends.pings())
+        stack.push_async_callback(health.close)
+        resources = Resources(
+            settings=settings,
+            loader=loader,
+            pool=pool,
+            backends=backends,
+            face_engines=face_engines,
+            faces=faces,
+            enrolments=compose_enrolments(settings, pool, backends, face_engines),
+            images=compose_images(settings, pool, backends, image_embedder, zone=zone),
+            image_searches=compose_image_searches(settings, pool, backends, image_embedder),
+            rooms=compose_rooms(settings, pool, backends, room_model, zone=zone),
+            documents=compose_documents(settings, pool, backends, ocr_engine, zone=zone),
+            safety=safety,
+            events=EventStream(backends.database),
+            health=health,
+            keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
+            limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
+            zone=zone,
+            ocr_loaded=ocr_engine is not None,
+        )
+        await stack.enter_async_context(running(*background_loops(resources)))
+        yield resources
