@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,14 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 Image = NDArray[np.uint8]
 """(height, width, 3) uint8 BGR, EXIF-upright."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is, in rooms and in camera frames."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +116,4 @@ class Session(Protocol):
 
     def run(self, feed: Mapping[str, NDArray[np.generic]]) -> list[FloatArray]:
         """One forward pass. Outputs are in the model's order; batch size may vary where the model allows it."""
-        ...
-
-
-class Engine(Protocol):
-    """Batch-first and synchronous: called on a thread of the ``InferencePool``, never on the event loop."""
-
-    def warm_up(self) -> None:
-        """Run every network once on blank input, so that the first request is not the slow one."""
         ...

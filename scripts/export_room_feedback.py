@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.composition.backends import open_backends
 from app.config import Settings, load_settings
-from app.core.room_analyzer import Item
+from app.core.room_analyzer import ChecklistItem
 from app.errors import NotFound, VisionError
 from app.services.stores.room_store import CorrectedPhoto, corrected_photos
 
-_COLUMNS = ["file", "label", "group", *(item.value for item in Item)]
+_COLUMNS = ["file", "label", "group", *(item.value for item in ChecklistItem)]
 
 
 async def export(settings: Settings, folder: Path) -> tuple[int, int]:

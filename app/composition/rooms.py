@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from app.composition.backends import Backends
 from app.config import Settings
 from app.core.inference import InferencePool
-from app.core.room_analyzer import Item, RoomModel
+from app.core.room_analyzer import ChecklistItem, RoomModel
 from app.core.room_rules import RoomRules
 from app.ml_models.factories.room import build_room_model
 from app.ml_models.model_loader import ModelLoader
@@ -31,9 +31,9 @@ def compose_rooms(
         pool=pool,
         model=model,
         rules=RoomRules(
-            required=frozenset(Item(item) for item in settings.ROOM_REQUIRED_ITEMS),
+            required=frozenset(ChecklistItem(item) for item in settings.ROOM_REQUIRED_ITEMS),
             items_by_type={
-                room_type: frozenset(Item(item) for item in items)
+                room_type: frozenset(ChecklistItem(item) for item in items)
                 for room_type, items in settings.ROOM_TYPE_ITEMS.items()
             },
             minutes=settings.ROOM_CLEANING_MINUTES,

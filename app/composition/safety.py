@@ -24,7 +24,7 @@ from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
-from app.workflows.cameras.worker import Sight
+from app.workflows.cameras.worker import CameraTools
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import Ping
 from app.workflows.safety.anomaly import AnomalyWorkflow
@@ -95,7 +95,7 @@ def compose_safety(
         frame_days=settings.RETENTION_FRAMES_DAYS,
     )
     face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
-    sight = Sight(pool, detector, face_reader, faces, incidents, opener, settings.LIVENESS_THRESHOLD)
+    tools = CameraTools(pool, detector, face_reader, faces, incidents, opener, settings.LIVENESS_THRESHOLD)
     anomalies = AnomalyWorkflow(
         pool=pool,
         detector=detector,
@@ -105,13 +105,15 @@ def compose_safety(
         incidents=incidents,
         max_pixels=settings.MAX_IMAGE_PIXELS,
     )
-    return Safety(anomalies, incidents, registry, _supervisor(settings, backends, sight, registry))
+    return Safety(anomalies, incidents, registry, _supervisor(settings, backends, tools, registry))
 
 
-def _supervisor(settings: Settings, backends: Backends, sight: Sight, registry: CameraRegistry) -> CameraSupervisor:
+def _supervisor(
+    settings: Settings, backends: Backends, tools: CameraTools, registry: CameraRegistry
+) -> CameraSupervisor:
     owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     return CameraSupervisor(
-        sight=sight,
+        tools=tools,
         registry=registry,
         database=backends.database,
         leases=Leases(backends.cache, kind="camera", owner=owner, ttl_s=settings.CAMERA_LEASE_S),

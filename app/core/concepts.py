@@ -71,7 +71,7 @@ class Glossary:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TextMeaning:
     """What was understood of a text.
 
     ``meaning`` is (d,) of unit norm, None for a text that names colours only. ``things`` and ``colours`` name those of
@@ -132,17 +132,17 @@ class ConceptSpace:
         weights = np.sqrt(softmax(logits))
         return unit_rows(weights @ self._classes)
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> TextMeaning:
         """What the text asks for."""
         mentions = self._finder.find(text)
         things, colours = _sort_out(mentions)
         covered = _covered_share(text, mentions)
         if covered < 1.0:
-            return Reading(self._partly_known(text, things, covered), things, colours)
+            return TextMeaning(self._partly_known(text, things, covered), things, colours)
         if not things:
-            return Reading(None, (), colours)
+            return TextMeaning(None, (), colours)
         mixed = np.sum([self._meanings[name] for name in things], axis=0, keepdims=True)
-        return Reading(first_row(unit_rows(mixed)), things, colours)
+        return TextMeaning(first_row(unit_rows(mixed)), things, colours)
 
     def _partly_known(self, text: str, things: Sequence[str], covered: float) -> FloatArray:
         """The things that are named and what lies nearest to the whole text, by the share of words that is known.

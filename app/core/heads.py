@@ -31,7 +31,7 @@ class Pooling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreCalibration:
+class TwoSlopeCalibration:
     """From a score to the probability of the positive class: a logistic curve with a slope for each arm.
 
     Two slopes, because a head may be surer on one side than on the other: few mistakes with high scores must not
@@ -64,7 +64,7 @@ class LinearHead:
     weights: FloatArray
     bias: float
     pooling: Pooling
-    calibrations: Mapping[str, ScoreCalibration]
+    calibrations: Mapping[str, TwoSlopeCalibration]
     threshold: float = 0.5
 
     def scores(self, features: Sequence[Features]) -> FloatArray:

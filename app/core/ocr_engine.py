@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from app.core.ocr.constrained import ConstrainedReader
-from app.core.ocr.identity import DocumentType, Identity, fuse
+from app.core.ocr.identity import DocumentType, IdentityDocument, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
@@ -52,7 +52,7 @@ class IdentityReading:
     """``reason`` is None where an identity paper was read; else ``no_text_found``, ``no_document_found``,
     ``wrong_document_type`` or ``several_documents``."""
 
-    identity: Identity | None
+    identity: IdentityDocument | None
     reason: str | None
     raw_text: str
     engine: str
@@ -176,7 +176,7 @@ def _looks_like_invoice(page: Page) -> bool:
     return bool(roles & {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID})
 
 
-def _refusal(identity: Identity, expected: DocumentType | None) -> str | None:
+def _refusal(identity: IdentityDocument, expected: DocumentType | None) -> str | None:
     if identity.documents > 1:
         return "several_documents"
     known = {"id_number", "full_name", "date_of_birth"} & set(identity.fields)

@@ -18,7 +18,7 @@ from app.core.features import FeatureExtractor, softmax
 from app.core.heads import LinearHead
 from app.core.looks import DETAILED, PLANS, QUICK
 from app.core.views import Views, take_views
-from app.types import Box, FloatArray, Image
+from app.types import Box, FloatArray, Image, Severity
 
 DEPTHS = (QUICK, DETAILED)
 SURE = 0.9
@@ -34,7 +34,7 @@ _REGION_SHARE_OF_PEAK = 0.6
 _MAX_REGION_SHARE = 0.5  # a box around more than half of the photo says nothing
 
 
-class Item(StrEnum):
+class ChecklistItem(StrEnum):
     """The checklist, in the spec's words."""
 
     BED_MADE = "bed_made"
@@ -44,14 +44,8 @@ class Item(StrEnum):
     FLOOR_CLEAN = "floor_clean"
 
 
-class Severity(StrEnum):
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ItemAnswer:
     """A sure answer to a checklist item; ``confidence`` is 0 to 1."""
 
     value: bool
@@ -59,7 +53,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RoomFinding:
     """Something that speaks against the room; ``box`` is in pixels of the photo, None where the place is unclear."""
 
     label: str
@@ -80,8 +74,8 @@ class PhotoEvidence:
 
     room: float
     untidy: float | None
-    sights: Mapping[Item, Sight]
-    findings: tuple[Finding, ...]
+    sights: Mapping[ChecklistItem, ItemAnswer]
+    findings: tuple[RoomFinding, ...]
     things: Mapping[str, float] = field(default_factory=dict)
     damaged: float = 0.0
 
@@ -112,7 +106,7 @@ class RoomHeads:
     bed_visible: LinearHead
     bed_unmade: LinearHead
     floor_cluttered: LinearHead
-    own: Mapping[Item, LinearHead]
+    own: Mapping[ChecklistItem, LinearHead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +138,9 @@ class RoomAnalyzer:
         photo = _Photo(views, depth=depth, width=image.shape[1], height=image.shape[0])
         bathroom = _mass(softmax(views.wholes[0].logits), self._classes.bathroom)
         things = self._things(views)
-        sights: dict[Item, Sight] = {}
+        sights: dict[ChecklistItem, ItemAnswer] = {}
         if TOWEL in things:
-            sights[Item.TOWELS_PRESENT] = Sight(value=True, confidence=max(things[TOWEL], SURE))
+            sights[ChecklistItem.TOWELS_PRESENT] = ItemAnswer(value=True, confidence=max(things[TOWEL], SURE))
         room = max(photo.probability(self._heads.shown), bathroom)
         if room < LIKELY:
             return PhotoEvidence(room=room, untidy=None, sights=sights, findings=(), things=things)
@@ -170,10 +164,12 @@ class RoomAnalyzer:
         }
         return {name: confidence for name, confidence in surest.items() if confidence >= _THING_EVIDENCE}
 
-    def _look_for(self, photo: _Photo, *, untidy: float, in_bathroom: bool) -> tuple[dict[Item, Sight], list[Finding]]:
+    def _look_for(
+        self, photo: _Photo, *, untidy: float, in_bathroom: bool
+    ) -> tuple[dict[ChecklistItem, ItemAnswer], list[RoomFinding]]:
         heads = self._heads
-        sights: dict[Item, Sight] = {}
-        findings: list[Finding] = []
+        sights: dict[ChecklistItem, ItemAnswer] = {}
+        findings: list[RoomFinding] = []
         # A detail alone must be sure; in a room that is untidy anyway it only has to be likelier than not.
         likely = LIKELY if untidy > LIKELY else SURE
         if untidy > LIKELY:
@@ -181,24 +177,24 @@ class RoomAnalyzer:
             findings.append(photo.finding(heads.messy, "room_untidy", untidy, severity))
         if in_bathroom:
             if untidy >= SURE:
-                sights[Item.BATHROOM_CLEAN] = Sight(value=False, confidence=untidy)
+                sights[ChecklistItem.BATHROOM_CLEAN] = ItemAnswer(value=False, confidence=untidy)
             return sights, findings
         if photo.probability(heads.bed_visible) >= _IN_SIGHT:
             unmade = photo.probability(heads.bed_unmade)
-            note(sights, Item.BED_MADE, 1 - unmade)
+            note(sights, ChecklistItem.BED_MADE, 1 - unmade)
             if unmade >= likely:
                 findings.append(photo.finding(heads.bed_unmade, "bed_unmade", unmade, Severity.HIGH))
         cluttered = photo.probability(heads.floor_cluttered)
-        note(sights, Item.FLOOR_CLEAN, 1 - cluttered)
+        note(sights, ChecklistItem.FLOOR_CLEAN, 1 - cluttered)
         if cluttered >= likely:
             findings.append(photo.finding(heads.floor_cluttered, "floor_needs_cleaning", cluttered, Severity.MEDIUM))
         return sights, findings
 
-    def _own_sights(self, photo: _Photo) -> dict[Item, Sight]:
-        sights: dict[Item, Sight] = {}
+    def _own_sights(self, photo: _Photo) -> dict[ChecklistItem, ItemAnswer]:
+        sights: dict[ChecklistItem, ItemAnswer] = {}
         for item, head in self._heads.own.items():
             probability = photo.probability(head)
-            note(sights, item, 1 - probability if item is Item.BATHROOM_CLEAN else probability)
+            note(sights, item, 1 - probability if item is ChecklistItem.BATHROOM_CLEAN else probability)
         return sights
 
 
@@ -214,8 +210,8 @@ class _Photo:
     def probability(self, head: LinearHead) -> float:
         return head.probability(self._views, look=self._depth)
 
-    def finding(self, head: LinearHead, label: str, confidence: float, severity: Severity) -> Finding:
-        return Finding(label, confidence, severity, self._place(head))
+    def finding(self, head: LinearHead, label: str, confidence: float, severity: Severity) -> RoomFinding:
+        return RoomFinding(label, confidence, severity, self._place(head))
 
     def _place(self, head: LinearHead) -> Box | None:
         finest = max(self._views.wholes, key=lambda view: view.feature_map.shape[-1])
@@ -226,11 +222,11 @@ class _Photo:
         return box
 
 
-def note(sights: dict[Item, Sight], item: Item, probability: float) -> None:
+def note(sights: dict[ChecklistItem, ItemAnswer], item: ChecklistItem, probability: float) -> None:
     """Answer the item if the probability that it holds is sure enough, either way."""
     confidence = max(probability, 1 - probability)
     if confidence >= SURE:
-        sights[item] = Sight(value=probability > 0.5, confidence=confidence)
+        sights[item] = ItemAnswer(value=probability > 0.5, confidence=confidence)
 
 
 def _mass(probabilities: FloatArray, classes: tuple[int, ...]) -> float:

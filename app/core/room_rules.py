@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.core.room_analyzer import LIKELY, SURE, Finding, Item, PhotoEvidence
+from app.core.room_analyzer import LIKELY, SURE, ChecklistItem, PhotoEvidence, RoomFinding
 
 
 class RoomStatus(StrEnum):
@@ -27,14 +27,14 @@ class RoomRules:
         minutes: cleaning time by the label of a finding.
     """
 
-    required: frozenset[Item]
-    items_by_type: Mapping[str, frozenset[Item]]
+    required: frozenset[ChecklistItem]
+    items_by_type: Mapping[str, frozenset[ChecklistItem]]
     minutes: Mapping[str, int]
 
-    def items_of(self, room_type: str | None) -> tuple[Item, ...]:
+    def items_of(self, room_type: str | None) -> tuple[ChecklistItem, ...]:
         """The checklist of that type of room, in its fixed order."""
-        applicable = self.items_by_type.get(room_type or "", frozenset(Item))
-        return tuple(item for item in Item if item in applicable)
+        applicable = self.items_by_type.get(room_type or "", frozenset(ChecklistItem))
+        return tuple(item for item in ChecklistItem if item in applicable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class CheckedItem:
 class PlacedFinding:
     """A finding and the number of its photo, from 0."""
 
-    finding: Finding
+    finding: RoomFinding
     photo: int
 
 
@@ -81,9 +81,9 @@ class RoomVerdict:
     uncertain: bool
     ready_for_guest: bool
     findings: tuple[PlacedFinding, ...]
-    checklist: Mapping[Item, CheckedItem | None]
-    not_seen: tuple[Item, ...]
-    not_applicable: tuple[Item, ...]
+    checklist: Mapping[ChecklistItem, CheckedItem | None]
+    not_seen: tuple[ChecklistItem, ...]
+    not_applicable: tuple[ChecklistItem, ...]
     cleaning_minutes: int
     things: tuple[SeenThing, ...]
     no_rooms: tuple[int, ...]
@@ -106,7 +106,7 @@ def judge_room(photos: Sequence[PhotoEvidence], rules: RoomRules, *, room_type: 
         findings=findings,
         checklist=checklist,
         not_seen=tuple(item for item, checked in checklist.items() if checked is None),
-        not_applicable=tuple(item for item in Item if item not in applicable),
+        not_applicable=tuple(item for item in ChecklistItem if item not in applicable),
         cleaning_minutes=sum(rules.minutes.get(placed.finding.label, 0) for placed in findings),
         things=_merge_things(photos),
         no_rooms=tuple(number for number, photo in enumerate(photos) if photo.room < LIKELY),
@@ -131,7 +131,7 @@ def _status(rooms: Sequence[PhotoEvidence]) -> tuple[RoomStatus, float, bool]:
     return RoomStatus.CLEAN, 1 - untidy, min(1 - untidy, max(room for _, room in judged)) < SURE
 
 
-def _merge_item(item: Item, photos: Sequence[PhotoEvidence]) -> CheckedItem | None:
+def _merge_item(item: ChecklistItem, photos: Sequence[PhotoEvidence]) -> CheckedItem | None:
     """No beats yes: a corner that is not in order is not put right by another photo. Else the surest photo decides."""
     answers = [
         CheckedItem(photo.sights[item].value, photo.sights[item].confidence, number)

@@ -16,9 +16,9 @@ import numpy as np
 from app.core.concepts import unit_rows
 from app.core.features import mirror
 from app.core.looks import QUICK
-from app.core.room_analyzer import SURE, Finding, Item, PhotoEvidence, RoomModel, Severity, Sight, note
+from app.core.room_analyzer import SURE, ChecklistItem, ItemAnswer, PhotoEvidence, RoomFinding, RoomModel, note
 from app.core.views import quarters
-from app.types import Detection, Embedding, FloatArray, Image
+from app.types import Detection, Embedding, FloatArray, Image, Severity
 
 BED = "bed"
 
@@ -134,7 +134,7 @@ class ZeroShotRoomAnalyzer:
         room = max(evidence.room, told["bathroom"]) if in_bathroom else evidence.room
         if room < SURE:
             return replace(evidence, things=things)
-        damage = (Finding("damage", told["damaged"], Severity.HIGH, None),) if told["damaged"] >= SURE else ()
+        damage = (RoomFinding("damage", told["damaged"], Severity.HIGH, None),) if told["damaged"] >= SURE else ()
         return replace(
             evidence,
             room=room,
@@ -145,13 +145,13 @@ class ZeroShotRoomAnalyzer:
         )
 
 
-def _sights(told: Mapping[str, float], *, in_bathroom: bool, bed_in_sight: bool) -> dict[Item, Sight]:
+def _sights(told: Mapping[str, float], *, in_bathroom: bool, bed_in_sight: bool) -> dict[ChecklistItem, ItemAnswer]:
     """Answers where the subject is in sight; what the heads answered goes before them."""
-    sights: dict[Item, Sight] = {}
+    sights: dict[ChecklistItem, ItemAnswer] = {}
     if in_bathroom:
-        note(sights, Item.BATHROOM_CLEAN, 1 - told["bathroom_dirty"])
-        note(sights, Item.TOWELS_PRESENT, told["towels_present"])
-        note(sights, Item.AMENITIES_COMPLETE, told["amenities_complete"])
+        note(sights, ChecklistItem.BATHROOM_CLEAN, 1 - told["bathroom_dirty"])
+        note(sights, ChecklistItem.TOWELS_PRESENT, told["towels_present"])
+        note(sights, ChecklistItem.AMENITIES_COMPLETE, told["amenities_complete"])
     if bed_in_sight:
-        note(sights, Item.BED_MADE, 1 - told["bed_unmade"])
+        note(sights, ChecklistItem.BED_MADE, 1 - told["bed_unmade"])
     return sights

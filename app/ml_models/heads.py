@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.core.heads import LinearHead, Pooling, ScoreCalibration
+from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.errors import ConfigurationError
 from app.ml_models.manifest import PACKS_DIR
 from app.ml_models.tables import Table
@@ -115,8 +115,8 @@ def _decode(table: Table) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return weights.astype(np.float32)
 
 
-def _read_calibration(table: Table) -> ScoreCalibration:
-    return ScoreCalibration(
+def _read_calibration(table: Table) -> TwoSlopeCalibration:
+    return TwoSlopeCalibration(
         midpoint=table.number("midpoint"),
         slope_below=table.number("slope_below"),
         slope_above=table.number("slope_above"),

@@ -97,7 +97,7 @@ class IncidentsResponse(Response):
     next_before: int | None = Field(description="Send as `before` for the next page; null on the last one")
 
 
-class IncidentDeedRequest(Request):
+class IncidentActionRequest(Request):
     """Who acknowledges or resolves."""
 
     by: ActorName | None = None

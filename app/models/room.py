@@ -6,11 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.core.room_analyzer import Item, Severity
+from app.core.room_analyzer import ChecklistItem
 from app.core.room_rules import PlacedFinding, RoomStatus, SeenThing
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Location, Moment, Request, Response, RoomNumber, Text
 from app.services.stores.room_store import LoggedAnalysis, RoomState
+from app.types import Severity
 from app.workflows.room import RoomReport
 
 _MAX_PHOTOS = 10
@@ -106,9 +107,9 @@ class RoomAnalysisResponse(Response):
     tags: list[RoomTag]
     estimated_cleaning_time_minutes: int
     checklist: RoomChecklist
-    decided_by: dict[Item, DecidingPhoto]
-    not_seen: list[Item] = Field(description="Items that apply and that no photo shows")
-    not_applicable: list[Item]
+    decided_by: dict[ChecklistItem, DecidingPhoto]
+    not_seen: list[ChecklistItem] = Field(description="Items that apply and that no photo shows")
+    not_applicable: list[ChecklistItem]
     things: list[RoomThing] = Field(description="Things that were recognised")
     no_room_photos: list[int] = Field(description="Photos, from 0, that do not look like a room: no status from them")
     analysis_id: int
@@ -221,7 +222,7 @@ class RoomFeedbackRequest(Request):
 
     status: RoomStatus
     ready_for_guest: bool | None = Field(None, description="Default: whether the status is clean")
-    checklist: dict[Item, bool] = Field(default_factory=dict)
+    checklist: dict[ChecklistItem, bool] = Field(default_factory=dict)
     note: Annotated[Text, Field(max_length=1000)] | None = None
     analysis_id: int | None = Field(None, ge=1, le=2**31 - 1, description="The analysis that this corrects")
     given_by: ActorName | None = None

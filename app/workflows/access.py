@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.errors import InvalidInput, NotFound
 from app.services.database import Database
 from app.services.stores import keys
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.keys import ApiKey
 
 _LOCAL_LABEL = "local"
@@ -70,7 +70,7 @@ async def store_first_key(database: Database, secret: str) -> None:
     async with database.transaction() as connection:
         key_id, is_new = await keys.add_key(connection, secret, label="admin", scopes=("admin",))
         if is_new:
-            await record_deed(connection, "key.create", subject=str(key_id), actor="ADMIN_API_KEY")
+            await add_audit_entry(connection, "key.create", subject=str(key_id), actor="ADMIN_API_KEY")
 
 
 async def create_key(database: Database, *, label: str, scopes: Sequence[str], actor: str) -> tuple[int, str]:
@@ -90,7 +90,7 @@ async def create_key(database: Database, *, label: str, scopes: Sequence[str], a
     secret = keys.new_secret()
     async with database.transaction() as connection:
         key_id, _ = await keys.add_key(connection, secret, label=label, scopes=scopes)
-        await record_deed(
+        await add_audit_entry(
             connection, "key.create", subject=str(key_id), actor=actor, details={"label": label, "scopes": list(scopes)}
         )
     return key_id, secret
@@ -106,7 +106,7 @@ async def revoke_key(database: Database, key_id: int, *, actor: str) -> None:
     async with database.transaction() as connection:
         if not await keys.revoke_key(connection, key_id):
             raise NotFound(f"There is no key {key_id} in use.", code="key_not_found")
-        await record_deed(connection, "key.revoke", subject=str(key_id), actor=actor)
+        await add_audit_entry(connection, "key.revoke", subject=str(key_id), actor=actor)
 
 
 async def list_keys(database: Database) -> list[ApiKey]:

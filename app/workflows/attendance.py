@@ -12,7 +12,7 @@ from app.services.cache import Cache, attendance_key
 from app.services.database import Connection, Database
 from app.services.message_queue import publish_event
 from app.services.stores import face_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
 from app.utils import clock
 
@@ -123,7 +123,7 @@ async def _publish(connection: Connection, sighting: Sighting, event_id: str) ->
 
 
 async def _audit(connection: Connection, sighting: Sighting, actor: str | None) -> None:
-    await record_deed(
+    await add_audit_entry(
         connection,
         "face.recognize",
         subject=sighting.identity.employee_id,

@@ -20,7 +20,7 @@ from app.services.database import Connection, Database
 from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
 from app.services.stores import face_store, removals
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.vector_db import VectorDBService, new_vector_id
 from app.types import FloatArray
@@ -282,7 +282,7 @@ class EnrolmentWorkflow:
         notes: Mapping[str, object],
     ) -> None:
         details = {"templates": len(templates), **notes}
-        await record_deed(connection, "face.enroll", subject=person.employee_id, actor=actor, details=details)
+        await add_audit_entry(connection, "face.enroll", subject=person.employee_id, actor=actor, details=details)
         await publish_event(
             connection,
             "face.enrolled",
@@ -341,7 +341,7 @@ class EnrolmentWorkflow:
                 await face_store.remove_employee(connection, employee_id)
             await removals.schedule_removals(connection, removals.Kind.FACE_VECTOR, vector_ids)
             await removals.schedule_removals(connection, removals.Kind.OBJECT, crops)
-            await record_deed(
+            await add_audit_entry(
                 connection, "face.delete", subject=employee_id, actor=actor, details={"templates": active}
             )
             await publish_event(

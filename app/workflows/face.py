@@ -21,7 +21,7 @@ from app.errors import NotFound
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
 from app.services.stores import face_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
 from app.services.vector_db import FaceHit, VectorDBService
 from app.types import Box, Face, FloatArray
@@ -171,7 +171,7 @@ class FaceWorkflow:
         confidence = self._engine.calibration.confidence(float(np.max(gallery @ probe.vector)))
         verified = confidence >= self._rules.min_confidence
         async with self._database.transaction() as connection:
-            await record_deed(
+            await add_audit_entry(
                 connection, "face.verify", subject=employee_id, actor=actor, details={"verified": verified}
             )
         return Verification(
@@ -194,7 +194,7 @@ class FaceWorkflow:
         named = sorted({face.match.identity.employee_id for face in faces if face.match})
         if named:
             async with self._database.transaction() as connection:
-                await record_deed(
+                await add_audit_entry(
                     connection, "face.identify", subject="frame", actor=actor, details={"employee_ids": named}
                 )
         return faces

@@ -17,7 +17,7 @@ from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import face_migration_store as store
 from app.services.stores import face_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_migration_store import MovableTemplate, MovedTemplate
 from app.services.stores.face_store import Identity
 from app.services.vector_db import VectorDBService, new_vector_id
@@ -86,7 +86,7 @@ class FaceMigration:
             await self._fill(counting)
             to_enrol = await store.people_without(connection, model_id)
             details = {"model_id": model_id, "templates": len(counting), "to_enrol": len(to_enrol)}
-            await record_deed(connection, "face.migrate", subject=model_id, actor=_ACTOR, details=details)
+            await add_audit_entry(connection, "face.migrate", subject=model_id, actor=_ACTOR, details=details)
         await self._vectors.faces.take_alias()
         await self._cache.forget(PEOPLE_KEY)
         return Move(len(counting), len(made), tuple(to_enrol))

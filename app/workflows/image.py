@@ -20,7 +20,7 @@ from app.services.database import Connection, Database
 from app.services.image_filters import ImageFilter, normal_tags
 from app.services.storage import ObjectStorage
 from app.services.stores import image_store, removals
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage
 from app.services.vector_db import VectorDBService
 from app.utils import clock, metrics
@@ -160,7 +160,7 @@ class ImageWorkflow:
                 storage_url=self._storage.url(image.object_key),
                 thumbnail_url=self._storage.url(image.thumbnail_key),
             )
-            await record_deed(
+            await add_audit_entry(
                 connection,
                 "image.index",
                 subject=image.image_id,
@@ -204,7 +204,7 @@ class ImageWorkflow:
         try:
             async with self._database.transaction() as connection:
                 changed = await self._change(connection, image_id, changes, new_vector_id=new_vector_id)
-                await record_deed(
+                await add_audit_entry(
                     connection, "image.change", subject=image_id, actor=actor, details={"fields": sorted(changes)}
                 )
         except BackendUnavailable:
@@ -240,7 +240,7 @@ class ImageWorkflow:
                 raise _unknown(image_id)
             await removals.schedule_removals(connection, removals.Kind.IMAGE_VECTOR, [image.vector_id])
             await removals.schedule_removals(connection, removals.Kind.OBJECT, [image.object_key, image.thumbnail_key])
-            await record_deed(
+            await add_audit_entry(
                 connection,
                 "image.delete",
                 subject=image_id,

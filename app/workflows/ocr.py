@@ -21,7 +21,7 @@ from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overl
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import document_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import StoredResult
 from app.services.stores.removals import Kind, announce, claim, schedule_removals
 from app.utils import clock, metrics, tracing
@@ -140,7 +140,7 @@ class OcrWorkflow:
                 object_key=object_key,
             )
             await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
-            await record_deed(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
+            await add_audit_entry(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
         return InvoiceResult(reading, result_id)
 
     async def read_identity(
@@ -176,7 +176,7 @@ class OcrWorkflow:
                 object_key=object_key,
             )
             await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
-            await record_deed(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
+            await add_audit_entry(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
         return IdentityResult(reading, result_id)
 
     async def result(self, result_id: int, *, actor: str | None) -> StoredResult:
@@ -187,7 +187,7 @@ class OcrWorkflow:
         """
         async with self._database.transaction() as connection:
             stored = await _stored(connection, result_id)
-            await record_deed(connection, "ocr.see_result", subject=str(result_id), actor=actor)
+            await add_audit_entry(connection, "ocr.see_result", subject=str(result_id), actor=actor)
         return stored
 
     async def confirm(self, result_id: int, corrections: Mapping[str, object], *, actor: str | None) -> int | None:
@@ -211,7 +211,7 @@ class OcrWorkflow:
         vendor, tax_code = data.get("vendor"), data.get("vendor_tax_code")
         async with self._database.transaction() as connection:
             await document_store.confirm_result(connection, result_id, data=data, confirmed_by=actor)
-            await record_deed(connection, "ocr.confirm", subject=str(result_id), actor=actor)
+            await add_audit_entry(connection, "ocr.confirm", subject=str(result_id), actor=actor)
             if stored.document_type != "invoice" or not isinstance(vendor, str) or not squeeze(vendor):
                 return None
             read_vendor, fingerprints = await document_store.seller_evidence(connection, result_id)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
-from app.core.ocr.identity import Identity
+from app.core.ocr.identity import IdentityDocument
 from app.core.ocr.invoice import Invoice
-from app.core.ocr.items import Item
+from app.core.ocr.items import LineItem
 
 _KEPT = ("document_type", "engine", "confidence", "warnings", "language")
 _VISIBLE_DIGITS = 4
@@ -46,7 +46,7 @@ def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
     }
 
 
-def _item_data(item: Item) -> dict[str, object]:
+def _item_data(item: LineItem) -> dict[str, object]:
     return {
         "description": item.description,
         "quantity": number(item.quantity),
@@ -55,7 +55,7 @@ def _item_data(item: Item) -> dict[str, object]:
     }
 
 
-def identity_data(identity: Identity, *, engine: str) -> dict[str, object]:
+def identity_data(identity: IdentityDocument, *, engine: str) -> dict[str, object]:
     """The fields of an identity paper with their sources."""
     return {
         "document_type": identity.document_type,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.services.database import Database
 from app.services.stores import outbox
-from app.services.stores.audit import delete_old_deeds
+from app.services.stores.audit import delete_old_entries
 
 
 class RecordRetention:
@@ -23,4 +23,4 @@ class RecordRetention:
     async def step(self) -> None:
         async with self._database.connection() as connection:
             await outbox.delete_old_events(connection, days=self._outbox_days, only_published=self._only_published)
-            await delete_old_deeds(connection, days=self._audit_days)
+            await delete_old_entries(connection, days=self._audit_days)

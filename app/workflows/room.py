@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import cv2
 
 from app.core.inference import InferencePool
-from app.core.room_analyzer import Item, PhotoEvidence, RoomModel
+from app.core.room_analyzer import ChecklistItem, PhotoEvidence, RoomModel
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.errors import NotFound
 from app.services.cache import Cache
@@ -24,7 +24,7 @@ from app.services.message_queue import publish_event
 from app.services.room_cache import RoomCache
 from app.services.storage import ObjectStorage
 from app.services.stores import removals, room_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.types import Image
 from app.utils import clock, metrics, tracing
@@ -51,7 +51,7 @@ class Correction:
 
     status: RoomStatus
     ready_for_guest: bool
-    checklist: Mapping[Item, bool]
+    checklist: Mapping[ChecklistItem, bool]
     note: str | None
     analysis_id: int | None
 
@@ -73,7 +73,7 @@ class HistoryPage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Inspection:
     evidence: PhotoEvidence
     jpeg: bytes
 
@@ -134,7 +134,7 @@ class RoomWorkflow:
                 connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
             )
             await removals.claim(connection, removals.Kind.OBJECT, keys)
-            await record_deed(
+            await add_audit_entry(
                 connection, "room.analyze", subject=room_number, actor=actor, details={"analysis_id": analysis_id}
             )
             if closed:
@@ -148,7 +148,7 @@ class RoomWorkflow:
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
 
-    async def _keep_photos(self, keys: Sequence[str], looks: Sequence[_Look]) -> None:
+    async def _keep_photos(self, keys: Sequence[str], looks: Sequence[_Inspection]) -> None:
         """For the rows of the analysis to claim."""
         async with self._database.transaction() as connection:
             await removals.announce(connection, removals.Kind.OBJECT, keys)
@@ -219,7 +219,7 @@ class RoomWorkflow:
             await room_store.add_feedback(connection, room_number, feedback)
             before = await room_store.find_state(connection, room_number)
             state = await self._change_state(connection, room_number, new_state, before=before)
-            await record_deed(
+            await add_audit_entry(
                 connection, "room.feedback", subject=room_number, actor=actor, details={"status": feedback.status}
             )
         await self._cache.remember(state)
@@ -256,14 +256,14 @@ class RoomWorkflow:
 
     # What follows runs on an inference thread.
 
-    def _look(self, picture: bytes, depth: str) -> _Look:
+    def _look(self, picture: bytes, depth: str) -> _Inspection:
         with tracing.stage("room.decode"):
             image = decode_image(picture, max_pixels=self._max_pixels)
         with tracing.stage("room.inspect"):
             [evidence] = self._model.inspect([image], depth=depth)
         with tracing.stage("room.encode"):
             # Encoded anew, so that nothing of the EXIF data, where GPS hides, is kept.
-            return _Look(evidence, encode_jpeg(_bounded(image)))
+            return _Inspection(evidence, encode_jpeg(_bounded(image)))
 
 
 class RoomPhotoRetention:
@@ -280,7 +280,7 @@ class RoomPhotoRetention:
 
 
 def _as_analysis(verdict: RoomVerdict, *, depth: str, image_ids: Sequence[str], keys: Sequence[str]) -> NewAnalysis:
-    checklist = {item.value: None for item in Item} | {
+    checklist = {item.value: None for item in ChecklistItem} | {
         item.value: checked.value if checked else None for item, checked in verdict.checklist.items()
     }
     tags = [

@@ -28,7 +28,7 @@ from scripts.evaluation.safety.hazards import (
     FIRE_OR_SMOKE,
     FLOOD,
     Detectors,
-    Question,
+    HazardQuestion,
     Verdicts,
     alarms_of_other_folds,
     f1,
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(share.passed for share in shares) and all(score.passed for score in scores) else 1
 
 
-def _learn(loader: ModelLoader, data: Path, *, cache_dir: Path) -> tuple[dict[str, Question], Detectors]:
+def _learn(loader: ModelLoader, data: Path, *, cache_dir: Path) -> tuple[dict[str, HazardQuestion], Detectors]:
     recipes = {recipe.question.name: recipe for recipe in read_recipes(data)}
     extractor = build_feature_extractor(loader)
     questions = {
@@ -96,7 +96,7 @@ def _learn(loader: ModelLoader, data: Path, *, cache_dir: Path) -> tuple[dict[st
     return questions, Detectors(extractor, build_person_detector(loader), build_person_face_detector(loader))
 
 
-def _f1_scores(question: Question, verdicts: Verdicts) -> list[F1]:
+def _f1_scores(question: HazardQuestion, verdicts: Verdicts) -> list[F1]:
     """Of the service's detector, and of its head alone over several divisions into folds, at two kinds of threshold."""
     collected, trained = question.collected, question.trained
     repeats = len(trained.folds)
@@ -117,7 +117,7 @@ def _f1_scores(question: Question, verdicts: Verdicts) -> list[F1]:
     return scores
 
 
-def _fair(question: Question) -> NDArray[np.bool_]:
+def _fair(question: HazardQuestion) -> NDArray[np.bool_]:
     """(repeats, n) alarms: the shipped threshold was set by a look at all folds; this tells what that is worth."""
     trained, targets = question.trained, question.collected.targets
     return np.stack(

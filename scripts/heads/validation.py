@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.heads import ScoreCalibration
+from app.core.heads import TwoSlopeCalibration
 from scripts.heads.logistic import Floats, fit_logistic
 
 Flags = NDArray[np.bool_]
@@ -56,7 +56,7 @@ def grouped_folds(targets: Flags, groups: NDArray[np.intp], *, folds: int, seed:
     return fold_of
 
 
-def fit_calibration(scores: Floats, targets: Flags, weights: Floats, *, cautious: bool = True) -> ScoreCalibration:
+def fit_calibration(scores: Floats, targets: Flags, weights: Floats, *, cautious: bool = True) -> TwoSlopeCalibration:
     """The likeliest logistic curve; if ``cautious``, flattened where it would be sure of its mistakes.
 
     Then, on each side, it passes ``SURE`` only beyond the middle between the farthest mistake and the median
@@ -69,9 +69,9 @@ def fit_calibration(scores: Floats, targets: Flags, weights: Floats, *, cautious
     slope = max(float(slope), 1e-3)
     midpoint = -bias / slope
     if not cautious:
-        return ScoreCalibration(midpoint=midpoint, slope_below=slope, slope_above=slope)
+        return TwoSlopeCalibration(midpoint=midpoint, slope_below=slope, slope_above=slope)
     distances = scores - midpoint
-    return ScoreCalibration(
+    return TwoSlopeCalibration(
         midpoint=midpoint,
         slope_below=_careful_slope(-distances, ~targets, slope),
         slope_above=_careful_slope(distances, targets, slope),
@@ -88,7 +88,7 @@ def _careful_slope(distances: Floats, right: Flags, slope: float) -> float:
     return min(slope, float(np.log(SURE / (1 - SURE))) / limit)
 
 
-def probabilities(calibration: ScoreCalibration, scores: Floats) -> Floats:
+def probabilities(calibration: TwoSlopeCalibration, scores: Floats) -> Floats:
     """(n,) probability of the positive class."""
     return np.array([calibration.probability(float(score)) for score in scores])
 

@@ -12,7 +12,7 @@ from scripts.local.layout import write_private
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class LocalCredentials:
     """Every secret is hexadecimal, so it needs no quoting in a URL, in SQL or in a configuration file."""
 
     postgres_admin_password: str
@@ -22,12 +22,12 @@ class Credentials:
     storage_secret_key: str
 
     @classmethod
-    def generate(cls) -> Credentials:
+    def generate(cls) -> LocalCredentials:
         """New secrets of 160 random bits each."""
         return cls(**{field.name: secrets.token_hex(20) for field in fields(cls)})
 
     @classmethod
-    def load_or_generate(cls, path: Path) -> Credentials:
+    def load_or_generate(cls, path: Path) -> LocalCredentials:
         """The secrets in ``path``, which is written first where it is missing.
 
         Raises:

@@ -6,7 +6,7 @@ import http.client
 import sys
 from dataclasses import dataclass
 
-from scripts.local.credentials import Credentials
+from scripts.local.credentials import LocalCredentials
 from scripts.local.layout import Layout
 from scripts.local.ports import LOOPBACK
 from scripts.local.processes import Command
@@ -21,7 +21,7 @@ class ObjectServer:
     """One S3 server over one directory."""
 
     layout: Layout
-    credentials: Credentials
+    credentials: LocalCredentials
     port: int
     name: str = "objects"
     label: str = "S3 storage"

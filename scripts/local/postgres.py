@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.local.credentials import Credentials
+from scripts.local.credentials import LocalCredentials
 from scripts.local.errors import LocalStackError
 from scripts.local.layout import Layout, write_private
 from scripts.local.ports import LOOPBACK
@@ -33,7 +33,7 @@ class PostgresServer:
 
     layout: Layout
     files: PostgresFiles
-    credentials: Credentials
+    credentials: LocalCredentials
     port: int
     name: str = "postgres"
     label: str = "PostgreSQL"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.local.credentials import Credentials
+from scripts.local.credentials import LocalCredentials
 from scripts.local.layout import Layout, write_private
 from scripts.local.milvus import MilvusServer
 from scripts.local.objects import ObjectServer
@@ -50,7 +50,7 @@ class LocalStack:
                 f"PostgreSQL's data lie in {self._postgres_files.cluster_dir}: "
                 f"its account {self._postgres_files.account_name} cannot reach {layout.data_dir}"
             )
-        self._credentials = Credentials.load_or_generate(layout.secrets_file)
+        self._credentials = LocalCredentials.load_or_generate(layout.secrets_file)
         self._stop_leftovers(dependents)
         self.ports = assign_ports(layout.ports_file, _SERVER_NAMES)
         self.services: dict[str, Service] = {server.name: self.service(server) for server in self._servers(self.ports)}

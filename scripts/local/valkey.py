@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.local.credentials import Credentials
+from scripts.local.credentials import LocalCredentials
 from scripts.local.errors import LocalStackError
 from scripts.local.layout import Layout, write_private
 from scripts.local.ports import LOOPBACK
@@ -22,7 +22,7 @@ class ValkeyServer:
     """One Valkey with an append-only file, synced every second."""
 
     layout: Layout
-    credentials: Credentials
+    credentials: LocalCredentials
     port: int
     name: str = "valkey"
     label: str = "Valkey"

@@ -15,8 +15,9 @@ import pytest
 
 from app.composition.backends import open_backends
 from app.config import Settings
+from app.types import Severity
 from app.utils import clock
-from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, LeaseLost, Origin, Severity
+from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, LeaseLost, Origin
 from tests.backends import RunningBackends
 from tests.event_schemas import problems
 from tests.integration.conftest import Start

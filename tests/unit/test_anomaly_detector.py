@@ -10,7 +10,7 @@ import pytest
 
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share, saturation_of_evidence
-from app.core.heads import LinearHead, Pooling, ScoreCalibration
+from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.errors import ConfigurationError
 from app.ml_models.factories.anomaly import build_anomaly_detector
 from app.ml_models.heads import write_head
@@ -120,7 +120,7 @@ def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
 @pytest.mark.parametrize("look", ["frame", "quick"])
 def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames(tmp_path: Path, look: str) -> None:
     loader = ModelLoader(load_pack("compact"), WEIGHTS)
-    level = ScoreCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
+    level = TwoSlopeCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
     weights = np.zeros(1280, np.float32)
     own = LinearHead("hazard_flood", weights, bias=0.0, pooling=Pooling.PEAK, calibrations={look: level})
     model_id = loader.spec("image_features").model_id

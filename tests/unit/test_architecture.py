@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def imported(path: Path) -> set[str]:
 def test_imports_go_to_lower_layers_only(module: str, path: Path) -> None:
     above = {name for name in imported(path) if layer_of(name) > layer_of(module)}
     assert not above, f"{module} imports from above: {sorted(above)}"
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[Path]] = defaultdict(list)
+    for folder in ("app", "scripts"):
+        for path in sorted((APP.parent / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(path)
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
 @pytest.mark.parametrize("folder", ["core", "utils"])

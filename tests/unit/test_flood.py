@@ -13,7 +13,7 @@ from app.core.anomalies import Anomaly, AnomalyType
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.features import FeatureExtractor
 from app.core.flood import FloodByWords
-from app.core.heads import LinearHead, Pooling, ScoreCalibration
+from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.core.looks import FRAME
 from app.core.yolo import YoloDetector
 from app.ml_models.factories.anomaly import build_person_detector, build_person_face_detector
@@ -66,7 +66,7 @@ class OneBox:
 
 def always(answer: float) -> LinearHead:
     """A head that gives every picture this probability."""
-    level = ScoreCalibration(midpoint=-float(np.log(answer / (1 - answer))), slope_below=1.0, slope_above=1.0)
+    level = TwoSlopeCalibration(midpoint=-float(np.log(answer / (1 - answer))), slope_below=1.0, slope_above=1.0)
     weights = np.zeros(1280, np.float32)
     return LinearHead(name="test", weights=weights, bias=0.0, pooling=Pooling.PEAK, calibrations={FRAME: level})
 

@@ -10,13 +10,13 @@ import pytest
 
 from app.core.activation import hot_region
 from app.core.features import Features
-from app.core.heads import LinearHead, Pooling, ScoreCalibration, pool_scores
+from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration, pool_scores
 from app.core.views import Views
 from app.errors import ConfigurationError
 from app.ml_models.heads import HEADS_DIR, load_heads, read_head, read_head_table, write_head
 from app.types import FloatArray
 
-LEVEL = ScoreCalibration(midpoint=0.0, slope_below=1.0, slope_above=1.0)
+LEVEL = TwoSlopeCalibration(midpoint=0.0, slope_below=1.0, slope_above=1.0)
 
 
 def features_of(feature_map: FloatArray) -> Features:
@@ -61,7 +61,7 @@ def test_head_scores_all_views_of_a_picture() -> None:
 
 
 def test_calibration_is_half_at_its_midpoint_and_has_two_slopes() -> None:
-    calibration = ScoreCalibration(midpoint=1.0, slope_below=1.0, slope_above=4.0)
+    calibration = TwoSlopeCalibration(midpoint=1.0, slope_below=1.0, slope_above=4.0)
     assert calibration.probability(1.0) == pytest.approx(0.5)
     assert 1 - calibration.probability(0.0) == pytest.approx(calibration.probability(1.25))
     assert calibration.probability(1e9) == pytest.approx(1.0)

@@ -19,7 +19,7 @@ import pytest
 
 from scripts.local.accounts import Account, can_reach, is_root
 from scripts.local.api import Address, api_environment
-from scripts.local.credentials import Credentials
+from scripts.local.credentials import LocalCredentials
 from scripts.local.errors import LocalStackError, StopRequested
 from scripts.local.layout import Layout
 from scripts.local.ports import LOOPBACK, assign_ports, choose_free_port, is_free
@@ -142,21 +142,21 @@ class TestLayout:
 class TestCredentials:
     def test_are_generated_once(self, tmp_path: Path) -> None:
         path = tmp_path / "secrets.json"
-        assert Credentials.load_or_generate(path) == Credentials.load_or_generate(path)
+        assert LocalCredentials.load_or_generate(path) == LocalCredentials.load_or_generate(path)
 
     def test_differ_between_installations(self, tmp_path: Path) -> None:
-        first = Credentials.load_or_generate(tmp_path / "a")
-        assert first.postgres_password != Credentials.load_or_generate(tmp_path / "b").postgres_password
+        first = LocalCredentials.load_or_generate(tmp_path / "a")
+        assert first.postgres_password != LocalCredentials.load_or_generate(tmp_path / "b").postgres_password
 
     def test_file_is_ours_alone(self, tmp_path: Path) -> None:
-        Credentials.load_or_generate(tmp_path / "secrets.json")
+        LocalCredentials.load_or_generate(tmp_path / "secrets.json")
         assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
     def test_damaged_file_is_reported_not_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "secrets.json"
         path.write_text("{")
         with pytest.raises(LocalStackError, match=r"secrets\.json"):
-            Credentials.load_or_generate(path)
+            LocalCredentials.load_or_generate(path)
         assert path.read_text() == "{"
 
 

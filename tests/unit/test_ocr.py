@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.page_reader import PageReader
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
@@ -132,7 +132,7 @@ def test_tesseract_reads_where_paddleocr_fails(loader: ModelLoader) -> None:
     class Broken:
         name = "paddleocr"
 
-        def read(self, _: Sequence[Image]) -> list[Reading]:
+        def read(self, _: Sequence[Image]) -> list[LineReading]:
             raise ReaderFailure("text recognition failed") from MemoryError()
 
     fallback = TesseractReader(loader.path("ocr_fallback_vi").parent)

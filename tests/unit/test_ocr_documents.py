@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from app.core.ocr.easyocr import EasyOcrReader
-from app.core.ocr.identity import DocumentType, Source, fuse
+from app.core.ocr.identity import DocumentType, FieldSource, fuse
 from app.core.ocr.invoice import read_invoice
 from app.core.ocr.layout import arrange, skew_rad
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.mrz import Mrz, parse_mrz
 from app.core.ocr.page_reader import PageReader, is_vietnamese
 from app.core.ocr.qr import CitizenCode, read_citizen_codes
@@ -308,7 +308,7 @@ def test_a_card_is_read_from_its_print() -> None:
         "place_of_origin": "Phú Thị, Gia Lâm, Hà Nội",
         "address": "12 Lê Lợi, Phường Bến Nghé, Quận 1, Thành phố Hồ Chí Minh",
     }
-    assert {field.source for field in identity.fields.values()} == {Source.OCR}
+    assert {field.source for field in identity.fields.values()} == {FieldSource.OCR}
     assert identity.warnings == ()
 
 
@@ -318,7 +318,7 @@ def test_the_code_wins_over_the_print_and_the_difference_is_named() -> None:
     )
     identity = fuse(arrange(page_of(*CARD)), codes=[code], zones=[], today=TODAY)
     assert identity.fields["date_of_birth"].value == "1990-05-16"
-    assert identity.fields["date_of_birth"].source is Source.QR
+    assert identity.fields["date_of_birth"].source is FieldSource.QR
     assert "date_of_birth_disagrees" in identity.warnings
     assert identity.fields["issue_date"].value == "2021-03-04"
     assert identity.fields["full_name"].value == "NGUYỄN TUẤN ANH"
@@ -354,7 +354,7 @@ def test_a_checked_zone_wins_over_clear_print_of_another_field() -> None:
     zone = ("P<VNMDO<<THUY<MY<HUNG<<<<<<<<<<<<<<<<<<<<<<<", "B1421362<2VNM7302127M3402199056073136632<<08")
     rows = ([(50, "HỘ CH")], [(50, "056073136632")])
     number = fuse(arrange(page_of(*rows)), codes=[], zones=zones_of(zone), today=TODAY).fields["id_number"]
-    assert (number.value, number.source) == ("B1421362", Source.MRZ)
+    assert (number.value, number.source) == ("B1421362", FieldSource.MRZ)
 
 
 @pytest.mark.parametrize(
@@ -431,12 +431,12 @@ def test_of_a_foreign_paper_only_what_its_zone_can_judge_is_taken_from_print() -
 @pytest.mark.parametrize(
     ("printed", "zone", "name", "source"),
     [
-        ("ERIKSSON ANNA MARIA", "ERIKSSDN<<ANNA<MARIA", "ERIKSSON ANNA MARIA", Source.OCR),
-        ("ĐỖ THÙY MỸ HÙNG", "DO<<THUY<MY<HUNG", "ĐỖ THÙY MỸ HÙNG", Source.OCR),
-        ("LAI THUY VAN", "DO<<THUY<MY<HUNG", "DO THUY MY HUNG", Source.MRZ),
+        ("ERIKSSON ANNA MARIA", "ERIKSSDN<<ANNA<MARIA", "ERIKSSON ANNA MARIA", FieldSource.OCR),
+        ("ĐỖ THÙY MỸ HÙNG", "DO<<THUY<MY<HUNG", "ĐỖ THÙY MỸ HÙNG", FieldSource.OCR),
+        ("LAI THUY VAN", "DO<<THUY<MY<HUNG", "DO THUY MY HUNG", FieldSource.MRZ),
     ],
 )
-def test_a_clearly_printed_name_spells_the_zones_out(printed: str, zone: str, name: str, source: Source) -> None:
+def test_a_clearly_printed_name_spells_the_zones_out(printed: str, zone: str, name: str, source: FieldSource) -> None:
     zones = zones_of((f"P<UTO{zone}".ljust(44, "<"), UTOPIA[1]))
     page = arrange(page_of([(50, "PASSPORT")], [(50, f"Full name: {printed}")]))
     field = fuse(page, codes=[], zones=zones, today=TODAY).fields["full_name"]
@@ -510,13 +510,13 @@ class MarkReader:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
         return [self._read(crop) for crop in crops]
 
-    def _read(self, crop: Image) -> Reading:
+    def _read(self, crop: Image) -> LineReading:
         width = crop.shape[1]
         upright = crop[:, : width // 4].mean() < crop[:, -width // 4 :].mean()
-        return Reading(self._text, 0.95) if upright else Reading("ɯsıuɥɔǝɯ", 0.6)
+        return LineReading(self._text, 0.95) if upright else LineReading("ɯsıuɥɔǝɯ", 0.6)
 
 
 class UnsureReader:
@@ -524,8 +524,8 @@ class UnsureReader:
 
     name = "paddleocr"
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
-        return [Reading("unsure", 0.5) for _ in crops]
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
+        return [LineReading("unsure", 0.5) for _ in crops]
 
 
 class BrokenReader:
@@ -533,7 +533,7 @@ class BrokenReader:
 
     name = "paddleocr"
 
-    def read(self, _: Sequence[Image]) -> list[Reading]:
+    def read(self, _: Sequence[Image]) -> list[LineReading]:
         raise ReaderFailure("out of memory")
 
 
@@ -545,8 +545,8 @@ class GivenFallback:
     def __init__(self, score: float = 0.9) -> None:
         self._score = score
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
-        return [Reading("fallback", self._score) for _ in crops]
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
+        return [LineReading("fallback", self._score) for _ in crops]
 
     def read_page(self, _: Image) -> list[TextLine]:
         return [line(10, 10, "fallback page")]
@@ -634,7 +634,7 @@ class GivenEasyOcr:
 
 def test_easyocr_reads_lines_and_pages() -> None:
     reader, image = EasyOcrReader(GivenEasyOcr()), np.zeros((8, 8, 3), np.uint8)
-    assert reader.read([image]) == [Reading("Tổng cộng", 0.7)]
+    assert reader.read([image]) == [LineReading("Tổng cộng", 0.7)]
     page = PageReader(None, latin=None, vietnamese=None, fallback=reader).read(image)
     assert page.engine == "easyocr"
     assert [(found.text, found.polygon.tolist()[2]) for found in page.lines] == [("Tổng cộng", [9, 6])]

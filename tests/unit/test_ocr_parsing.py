@@ -19,7 +19,7 @@ from app.core.ocr.identity_fields import (
     parse_sex,
 )
 from app.core.ocr.lexicon import restore_expressions, restore_name
-from app.core.ocr.merge import Reading, merge
+from app.core.ocr.merge import LineReading, merge
 from app.core.ocr.money import find_amounts, parse_amount
 from app.core.ocr.mrz import check_digit, parse_mrz
 from app.core.ocr.number_words import amount_in_words
@@ -244,13 +244,12 @@ def test_names_and_addresses_are_cleaned() -> None:
     ],
 )
 def test_each_reader_is_believed_in_what_it_reads_best(latin: str, vietnamese: str, expected: str) -> None:
-    assert merge(Reading(latin, 0.95), Reading(vietnamese, 0.95)).text == expected
+    assert merge(LineReading(latin, 0.95), LineReading(vietnamese, 0.95)).text == expected
 
 
 def test_noise_of_the_vietnamese_reader_is_not_believed() -> None:
-    assert (
-        merge(Reading("Samsung Triple Camera", 0.98), Reading("Ehrttchiitgetune", 0.6)).text == "Samsung Triple Camera"
-    )
+    merged = merge(LineReading("Samsung Triple Camera", 0.98), LineReading("Ehrttchiitgetune", 0.6))
+    assert merged.text == "Samsung Triple Camera"
 
 
 def test_labels_are_found_in_spite_of_misread_letters() -> None:

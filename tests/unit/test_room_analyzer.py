@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.room_analyzer import DEPTHS, Finding, Item, PhotoEvidence, RoomAnalyzer, Severity, Sight
+from app.core.room_analyzer import DEPTHS, ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer, RoomFinding
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.ml_models.factories.room import build_room_analyzer
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.types import Image
+from app.types import Image, Severity
 from tests.photos import astronaut, coffee
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
@@ -30,7 +30,7 @@ def photo(
     *,
     room: float = 0.99,
     untidy: float | None = 0.02,
-    findings: tuple[Finding, ...] = (),
+    findings: tuple[RoomFinding, ...] = (),
     things: Mapping[str, float] | None = None,
     **sights: float,
 ) -> PhotoEvidence:
@@ -38,14 +38,14 @@ def photo(
     return PhotoEvidence(
         room=room,
         untidy=untidy,
-        sights={Item(name): Sight(value=p > 0.5, confidence=max(p, 1 - p)) for name, p in sights.items()},
+        sights={ChecklistItem(name): ItemAnswer(value=p > 0.5, confidence=max(p, 1 - p)) for name, p in sights.items()},
         findings=findings,
         things=things or {},
     )
 
 
-def finding(label: str = "bed_unmade", confidence: float = 0.95) -> Finding:
-    return Finding(label, confidence, Severity.HIGH, None)
+def finding(label: str = "bed_unmade", confidence: float = 0.95) -> RoomFinding:
+    return RoomFinding(label, confidence, Severity.HIGH, None)
 
 
 def judge(*photos: PhotoEvidence, room_type: str | None = None, **rules: object) -> RoomVerdict:
@@ -107,7 +107,7 @@ def test_a_bathroom_alone_is_uncertain_and_beside_a_room_says_nothing_of_its_sta
     assert judge(bathroom).uncertain
     assert not judge(bathroom).ready_for_guest
     verdict = judge(photo(untidy=0.02), bathroom)
-    towels = verdict.checklist[Item.TOWELS_PRESENT]
+    towels = verdict.checklist[ChecklistItem.TOWELS_PRESENT]
     assert verdict.ready_for_guest
     assert towels is not None
     assert (towels.value, towels.photo) == (True, 1)
@@ -120,7 +120,7 @@ def test_a_close_up_answers_its_item_and_things_are_told_from_where_they_are_sur
         ("bath_towel", 0.9, 1),
         ("quilt", 0.5, 0),
     ]
-    towels = verdict.checklist[Item.TOWELS_PRESENT]
+    towels = verdict.checklist[ChecklistItem.TOWELS_PRESENT]
     assert towels is not None
     assert towels.photo == 1
 
@@ -138,17 +138,21 @@ def test_a_finding_or_an_open_no_keeps_a_clean_room_from_being_ready() -> None:
 
 def test_each_item_names_the_photo_that_decided_it() -> None:
     verdict = judge(photo(bed_made=0.93), photo(bed_made=0.98, floor_clean=0.92))
-    bed, floor = verdict.checklist[Item.BED_MADE], verdict.checklist[Item.FLOOR_CLEAN]
+    bed, floor = verdict.checklist[ChecklistItem.BED_MADE], verdict.checklist[ChecklistItem.FLOOR_CLEAN]
     assert bed is not None
     assert (bed.value, bed.photo) == (True, 1)
     assert floor is not None
     assert floor.photo == 1
-    assert verdict.checklist[Item.TOWELS_PRESENT] is None
-    assert set(verdict.not_seen) == {Item.BATHROOM_CLEAN, Item.TOWELS_PRESENT, Item.AMENITIES_COMPLETE}
+    assert verdict.checklist[ChecklistItem.TOWELS_PRESENT] is None
+    assert set(verdict.not_seen) == {
+        ChecklistItem.BATHROOM_CLEAN,
+        ChecklistItem.TOWELS_PRESENT,
+        ChecklistItem.AMENITIES_COMPLETE,
+    }
 
 
 def test_no_beats_yes_however_sure_the_yes_is() -> None:
-    bed = judge(photo(bed_made=0.99), photo(bed_made=0.08)).checklist[Item.BED_MADE]
+    bed = judge(photo(bed_made=0.99), photo(bed_made=0.08)).checklist[ChecklistItem.BED_MADE]
     assert bed is not None
     assert (bed.value, bed.photo) == (False, 1)
 
@@ -161,17 +165,17 @@ def test_a_finding_is_told_once_from_the_photo_where_it_is_surest() -> None:
 
 
 def test_required_items_must_have_been_seen() -> None:
-    required = frozenset({Item.BED_MADE})
+    required = frozenset({ChecklistItem.BED_MADE})
     assert not judge(photo(), required=required).ready_for_guest
     assert judge(photo(bed_made=0.95), required=required).ready_for_guest
 
 
 def test_items_that_do_not_apply_are_neither_asked_nor_missing() -> None:
-    rules = {"required": frozenset(Item), "items_by_type": {"lounge": frozenset({Item.FLOOR_CLEAN})}}
+    rules = {"required": frozenset(ChecklistItem), "items_by_type": {"lounge": frozenset({ChecklistItem.FLOOR_CLEAN})}}
     verdict = judge(photo(floor_clean=0.95), room_type="lounge", **rules)
     assert verdict.ready_for_guest
     assert verdict.not_seen == ()
-    assert set(verdict.not_applicable) == set(Item) - {Item.FLOOR_CLEAN}
+    assert set(verdict.not_applicable) == set(ChecklistItem) - {ChecklistItem.FLOOR_CLEAN}
     assert not judge(photo(floor_clean=0.95), room_type="suite", **rules).ready_for_guest
 
 

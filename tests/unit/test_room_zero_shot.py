@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.core.looks import DETAILED, QUICK
-from app.core.room_analyzer import Item, PhotoEvidence, RoomAnalyzer, Sight
+from app.core.room_analyzer import ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_room_statements
@@ -86,28 +86,29 @@ def inspect(
 def test_a_bathroom_is_answered_for_and_a_room_without_one_is_not() -> None:
     bathroom, _ = inspect({"bathroom": 1.0, "bathroom_dirty": 1.0, "towels_present": 1.0})
     assert {item: sight.value for item, sight in bathroom.sights.items()} == {
-        Item.BATHROOM_CLEAN: False,
-        Item.TOWELS_PRESENT: True,
-        Item.AMENITIES_COMPLETE: False,
+        ChecklistItem.BATHROOM_CLEAN: False,
+        ChecklistItem.TOWELS_PRESENT: True,
+        ChecklistItem.AMENITIES_COMPLETE: False,
     }
     bedroom, _ = inspect({"bathroom_dirty": 1.0, "towels_present": 1.0})
     assert bedroom.sights == {}
 
 
 def test_a_bed_is_judged_only_where_one_is_seen() -> None:
-    assert inspect({"bed_unmade": 1.0}, "bed")[0].sights[Item.BED_MADE].value is False
-    assert Item.BED_MADE not in inspect({"bed_unmade": 1.0})[0].sights
+    assert inspect({"bed_unmade": 1.0}, "bed")[0].sights[ChecklistItem.BED_MADE].value is False
+    assert ChecklistItem.BED_MADE not in inspect({"bed_unmade": 1.0})[0].sights
 
 
 def test_what_the_heads_answered_stands() -> None:
-    answered = PhotoEvidence(room=0.99, untidy=0.02, sights={Item.BED_MADE: Sight(True, 0.95)}, findings=())
-    assert inspect({"bed_unmade": 1.0}, "bed", heads=answered)[0].sights[Item.BED_MADE] == Sight(True, 0.95)
+    made = ItemAnswer(True, 0.95)
+    answered = PhotoEvidence(room=0.99, untidy=0.02, sights={ChecklistItem.BED_MADE: made}, findings=())
+    assert inspect({"bed_unmade": 1.0}, "bed", heads=answered)[0].sights[ChecklistItem.BED_MADE] == made
 
 
 def test_a_doubtful_statement_is_no_answer() -> None:
     evidence, _ = inspect({"bathroom": 1.0, "bathroom_dirty": 0.02, "towels_present": -0.02})
-    assert Item.BATHROOM_CLEAN not in evidence.sights
-    assert Item.TOWELS_PRESENT not in evidence.sights
+    assert ChecklistItem.BATHROOM_CLEAN not in evidence.sights
+    assert ChecklistItem.TOWELS_PRESENT not in evidence.sights
 
 
 def test_damage_makes_a_case_for_maintenance() -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.heads import ScoreCalibration
+from app.core.heads import TwoSlopeCalibration
 from app.ml_models.heads import HEADS_DIR, read_head, read_head_table
 from app.ml_models.tables import Table
 from scripts.heads.examples import BadData, Source, labels_of, read_background, read_examples
@@ -183,7 +183,7 @@ def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
     assert status == 0
     table = read_head_table(out / "wall.json")
     head = read_head(out / "wall.json", model_id=table.text("model_id"))
-    assert isinstance(head.calibrations["quick"], ScoreCalibration)
+    assert isinstance(head.calibrations["quick"], TwoSlopeCalibration)
     assert table.integer("photos") == 40
     assert table.table("cross_validated").table("quick").number("balanced_accuracy") > 0.9
     card = (out / "wall.md").read_text()

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.readers import ReaderFailure
 from app.types import Image, TextLine
 
@@ -30,7 +30,7 @@ class EasyOcrReader:
         self._reader = reader
         self._lock = threading.Lock()
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
         """See ``LineReader.read``."""
         with self._lock:
             return [self._read_line(crop) for crop in crops]
@@ -44,13 +44,13 @@ class EasyOcrReader:
             raise ReaderFailure("EasyOCR failed") from error
         return [TextLine(np.asarray(box, np.float32), text, float(score)) for box, text, score in found if text.strip()]
 
-    def _read_line(self, crop: Image) -> Reading:
+    def _read_line(self, crop: Image) -> LineReading:
         try:
             parts = self._reader.recognize(crop, detail=1)
         except (RuntimeError, ValueError) as error:
             raise ReaderFailure("EasyOCR failed") from error
         score = min((part[2] for part in parts), default=0.0)
-        return Reading(" ".join(part[1] for part in parts), float(score))
+        return LineReading(" ".join(part[1] for part in parts), float(score))
 
 
 def open_easyocr() -> EasyOcrReader:

@@ -1,4 +1,4 @@
-"""Identity papers: what the QR code, the machine-readable zone and the print say, fused and checked."""
+"""IdentityDocument papers: what the QR code, the machine-readable zone and the print say, fused and checked."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DocumentType(StrEnum):
     DRIVER_LICENSE = "driver_license"
 
 
-class Source(StrEnum):
+class FieldSource(StrEnum):
     """What a field was read from."""
 
     QR = "qr"
@@ -50,11 +50,11 @@ class FieldValue:
 
     value: str
     confidence: float
-    source: Source
+    source: FieldSource
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class IdentityDocument:
     """What an identity paper says.
 
     Attributes:
@@ -83,7 +83,7 @@ def fuse(
     zones: Sequence[Mrz],
     today: date,
     expected: DocumentType | None = None,
-) -> Identity:
+) -> IdentityDocument:
     """Bring the three sources together; QR before MRZ before print, save where print adds the tone marks of a name,
     or where the zone's check digits disagree.
 
@@ -94,9 +94,9 @@ def fuse(
     mrz = max(zones, key=lambda zone: zone.share_valid, default=None)
     kind = _document_type(page, codes, mrz) or (expected if printed.fields else None)
     candidates = {
-        Source.QR: _of_code(codes[0]) if codes else {},
-        Source.MRZ: _of_mrz(mrz) if mrz else {},
-        Source.OCR: _of_print(printed, mrz),
+        FieldSource.QR: _of_code(codes[0]) if codes else {},
+        FieldSource.MRZ: _of_mrz(mrz) if mrz else {},
+        FieldSource.OCR: _of_print(printed, mrz),
     }
     fields: dict[str, FieldValue] = {}
     warnings: list[str] = []
@@ -111,7 +111,7 @@ def fuse(
     documents = max(len(numbers), len({zone.number for zone in zones if zone.all_valid}), 1)
     confidence = _confidence(fields, warnings)
     issuer = mrz.issuer if mrz else None
-    return Identity(kind, fields, confidence, tuple(warnings), documents, issuer=issuer)
+    return IdentityDocument(kind, fields, confidence, tuple(warnings), documents, issuer=issuer)
 
 
 def _document_type(page: Page, codes: Sequence[CitizenCode], mrz: Mrz | None) -> DocumentType | None:
@@ -172,12 +172,12 @@ def _of_print(printed: Print, mrz: Mrz | None) -> dict[str, tuple[str, float]]:
     return kept
 
 
-def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
+def _fuse_field(name: str, candidates: dict[FieldSource, dict[str, tuple[str, float]]]) -> tuple[FieldValue, bool]:
     """The best source's value, and whether another source contradicts it."""
     present = {source: values[name] for source, values in candidates.items() if name in values}
     # A valid zone was read right; print, however clear, can belong to another field.
-    valid = present.get(Source.MRZ, ("", 0.0))[1] >= _UNCOVERED_MRZ_CONFIDENCE
-    ranks = {Source.QR: 0, Source.MRZ: 1 if valid else 2, Source.OCR: 2}
+    valid = present.get(FieldSource.MRZ, ("", 0.0))[1] >= _UNCOVERED_MRZ_CONFIDENCE
+    ranks = {FieldSource.QR: 0, FieldSource.MRZ: 1 if valid else 2, FieldSource.OCR: 2}
     ranked = sorted(present, key=lambda source: (ranks[source], -present[source][1]))
     best = ranked[0]
     value, confidence = present[best]
@@ -185,10 +185,11 @@ def _fuse_field(name: str, candidates: dict[Source, dict[str, tuple[str, float]]
     agreeing = [other for other in others if _same(name, value, other)]
     if agreeing:
         confidence = max(confidence, _AGREEMENT)
-    printed = present.get(Source.OCR)
-    if name == "full_name" and best is Source.MRZ and printed and _spells_out(printed, value):
+    printed = present.get(FieldSource.OCR)
+    if name == "full_name" and best is FieldSource.MRZ and printed and _spells_out(printed, value):
         # The zone has no tone marks, the print has; and no check digit covers its letters.
-        return FieldValue(printed[0], round(min(confidence, max(printed[1], present[best][1])), 3), Source.OCR), False
+        confidence = min(confidence, max(printed[1], present[best][1]))
+        return FieldValue(printed[0], round(confidence, 3), FieldSource.OCR), False
     return FieldValue(value, round(confidence, 3), best), len(agreeing) < len(others)
 
 

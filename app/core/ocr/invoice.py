@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.core.ocr.header_fields import HeaderFields, find_header_fields
-from app.core.ocr.items import Item, find_items
+from app.core.ocr.items import LineItem, find_items
 from app.core.ocr.layout import Page
 from app.core.ocr.money import find_amounts
 from app.core.ocr.receipt_dates import find_receipt_date
@@ -39,7 +39,7 @@ class Invoice:
     tax_amount: Decimal | None
     currency: str | None
     header: HeaderFields
-    items: tuple[Item, ...]
+    items: tuple[LineItem, ...]
     confidence: float
     warnings: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ def read_invoice(page: Page, *, today: date, suppliers: Sequence[Supplier] = (),
         suppliers: sellers confirmed before.
         vietnamese: the page's language, which settles the currency where none is printed.
     """
-    items: Sequence[Item] = find_items(page)
+    items: Sequence[LineItem] = find_items(page)
     labelled = find_labelled_amounts(page)
     items_sum = sum((item.amount for item in items), Decimal(0)) or None
     total = choose_total(labelled, page, items_sum=items_sum)
@@ -102,7 +102,7 @@ def read_invoice(page: Page, *, today: date, suppliers: Sequence[Supplier] = (),
 
 def _check(
     total: TotalChoice | None,
-    items: Sequence[Item],
+    items: Sequence[LineItem],
     items_sum: Decimal | None,
     labelled: Sequence[LabelledAmount],
     *,
@@ -138,8 +138,8 @@ def _slack(labelled: Sequence[LabelledAmount]) -> Decimal:
 
 
 def _without_total(
-    items: Sequence[Item], total: TotalChoice | None, labelled: Sequence[LabelledAmount]
-) -> Sequence[Item]:
+    items: Sequence[LineItem], total: TotalChoice | None, labelled: Sequence[LabelledAmount]
+) -> Sequence[LineItem]:
     """``items`` less a last one that is the total itself, under a label that could not be read."""
     if total is None or len(items) < 2 or items[-1].amount != total.value:
         return items

@@ -34,7 +34,7 @@ _TOLERANCE = Decimal("0.006")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class LineItem:
     """A line. ``consistent`` when quantity × unit price gives the amount; ``score`` is the reading's, 0 to 1."""
 
     description: str
@@ -45,7 +45,7 @@ class Item:
     score: float
 
 
-def find_items(page: Page) -> list[Item]:
+def find_items(page: Page) -> list[LineItem]:
     """The items of ``page``, top to bottom; empty where none can be told from the rest."""
     columns = find_columns(page)
     rows = body_rows(page, columns)
@@ -53,7 +53,7 @@ def find_items(page: Page) -> list[Item]:
     described = [index for index in anchors if len(_letters(_description(rows[index], columns))) >= 3]
     texts = _text_rows(rows, anchors)
     below = 2 * len(described) < len(anchors)
-    items: list[Item] = []
+    items: list[LineItem] = []
     for position, index in enumerate(anchors):
         own = _own_texts(rows, anchors, position, texts, below=below)
         item = _read_item(rows[index], [rows[i] for i in own], index, own, columns)
@@ -100,7 +100,7 @@ def _own_texts(
 
 def _read_item(
     row: Row, texts: Sequence[Row], index: int, text_indices: Sequence[int], columns: Columns | None
-) -> Item | None:
+) -> LineItem | None:
     numbers = [number for number in numbers_in(row) if not number.is_code]
     money = [number for number in numbers if number.value > 0]
     if not money:
@@ -112,7 +112,8 @@ def _read_item(
     description = restore_expressions(_LEADING_CODE.sub("", description).strip(" .,:;-*_|"))
     if len(_letters(description)) < 2:
         return None
-    return Item(description, quantity, price, amount, consistent, min(row.score, *(text.score for text in texts), 1.0))
+    score = min(row.score, *(text.score for text in texts), 1.0)
+    return LineItem(description, quantity, price, amount, consistent, score)
 
 
 def _assign(numbers: Sequence[Number], columns: Columns | None) -> tuple[Decimal | None, Decimal | None, Decimal, bool]:
@@ -231,7 +232,7 @@ def _is_unit_cell(cell: Cell, columns: Columns | None) -> bool:
     return abs(cell.x_centre - columns.unit) < 2.5 * cell.height and len(cell.text) <= 8
 
 
-def _with_details(items: Sequence[Item], rows: Sequence[Row], anchors: Sequence[int]) -> list[Item]:
+def _with_details(items: Sequence[LineItem], rows: Sequence[Row], anchors: Sequence[int]) -> list[LineItem]:
     """Quantity and price that stand below their line replace what was assumed from the amount alone."""
     details = [
         [number.value for number in numbers_in(row)]
@@ -243,13 +244,13 @@ def _with_details(items: Sequence[Item], rows: Sequence[Row], anchors: Sequence[
         match = next((pair for pair in details if len(pair) == 2 and pair[0] * pair[1] == item.amount), None)
         if match and item.quantity in (None, Decimal(1)):
             details.remove(match)
-            detailed.append(Item(item.description, match[0], match[1], item.amount, True, item.score))
+            detailed.append(LineItem(item.description, match[0], match[1], item.amount, True, item.score))
         else:
             detailed.append(_weighed(item))
     return detailed
 
 
-def _weighed(item: Item) -> Item:
+def _weighed(item: LineItem) -> LineItem:
     """A unit price by weight in the description says, with the amount, how much it was."""
     match = _WEIGHED.search(item.description)
     price = parse_amount(match["price"]) if match else None
@@ -259,7 +260,7 @@ def _weighed(item: Item) -> Item:
     if abs(price * weight - item.amount) > _TOLERANCE * item.amount or not _WEIGHTS_KG[0] < weight < _WEIGHTS_KG[1]:
         return item
     words = (item.description[: match.start()] + item.description[match.end() :]).strip()
-    return Item(words or item.description, weight, price, item.amount, True, item.score)
+    return LineItem(words or item.description, weight, price, item.amount, True, item.score)
 
 
 def _decimal(text: str) -> Decimal | None:

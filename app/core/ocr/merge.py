@@ -25,7 +25,7 @@ _UNIT_SLIP = re.compile(r"(?<=\d)m[I1|](?![A-Za-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LineReading:
     """What one recogniser made of a line; ``score`` is its mean character probability, 0 to 1."""
 
     text: str
@@ -39,7 +39,7 @@ def needs_second_reading(text: str) -> bool:
     return letters >= 2 and not (letters <= 4 and digits > 2 * letters)
 
 
-def merge(latin: Reading, vietnamese: Reading) -> Reading:
+def merge(latin: LineReading, vietnamese: LineReading) -> LineReading:
     """One reading of the line: Vietnamese for words, Latin for digits and codes."""
     if not vietnamese.text.strip() or (vietnamese.score < _UNSURE and latin.score > 0.9):
         return latin
@@ -47,7 +47,7 @@ def merge(latin: Reading, vietnamese: Reading) -> Reading:
         return vietnamese
     words = [_choose(left, right) for left, right in _aligned_words(latin.text, vietnamese.text)]
     text = " ".join(word for word in words if word)
-    return Reading(_UNIT_SLIP.sub("ml", text), 0.5 * (latin.score + vietnamese.score))
+    return LineReading(_UNIT_SLIP.sub("ml", text), 0.5 * (latin.score + vietnamese.score))
 
 
 def _choose(latin: str, vietnamese: str) -> str:

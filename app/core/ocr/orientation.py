@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.readers import LineReader
 from app.types import FloatArray, Image
 
@@ -35,7 +35,7 @@ def is_sideways(polygons: Sequence[FloatArray]) -> bool:
     return upright > level
 
 
-def looks_upside_down(crops: Sequence[Image], readings: Sequence[Reading], reader: LineReader) -> bool:
+def looks_upside_down(crops: Sequence[Image], readings: Sequence[LineReading], reader: LineReader) -> bool:
     """Whether the longest lines read clearly better turned by 180°. Costs a few lines; nothing when they are clear.
 
     Args:
@@ -50,7 +50,7 @@ def looks_upside_down(crops: Sequence[Image], readings: Sequence[Reading], reade
     return _mean_score(turned) > upright + _MARGIN
 
 
-def _mean_score(readings: Sequence[Reading]) -> float:
+def _mean_score(readings: Sequence[LineReading]) -> float:
     scores = [reading.score for reading in readings if len(reading.text.strip()) >= 2]
     return float(np.mean(scores)) if scores else 0.0
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.readers import ReaderFailure
 from app.types import FloatArray, Image, Session
 
@@ -86,7 +86,7 @@ class PaddleReader:
             resize.rec_image_shape = [*resize.rec_image_shape[:2], min_width_px]
         self._lock = threading.Lock()
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
         """See ``LineReader.read``. One line a batch: padding costs accuracy, and on a CPU it saves nothing."""
         if not crops:
             return []
@@ -95,7 +95,7 @@ class PaddleReader:
                 found = self._model.predict(list(crops), batch_size=1)
         except _RUNTIME_ERRORS as error:
             raise ReaderFailure("text recognition failed") from error
-        return [Reading(cast(str, line["rec_text"]), float(cast(float, line["rec_score"]))) for line in found]
+        return [LineReading(cast(str, line["rec_text"]), float(cast(float, line["rec_score"]))) for line in found]
 
 
 class _SessionRunner:

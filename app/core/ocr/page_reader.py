@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from loguru import logger
 
-from app.core.ocr.merge import Reading, merge, needs_second_reading
+from app.core.ocr.merge import LineReading, merge, needs_second_reading
 from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_image, rotate_polygons
 from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure, crop_line
 from app.core.ocr.text import fold, has_vietnamese_letter
@@ -35,7 +35,7 @@ class PageFallback(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]: ...
+    def read(self, crops: Sequence[Image]) -> list[LineReading]: ...
 
     def read_page(self, image: Image) -> list[TextLine]: ...
 
@@ -171,7 +171,7 @@ def is_vietnamese(texts: Sequence[str]) -> bool:
     return hits >= max(2, _VIETNAMESE_SHARE * len(lines))
 
 
-def _with_vietnamese(reader: LineReader, crops: Sequence[Image], readings: Sequence[Reading]) -> list[Reading]:
+def _with_vietnamese(reader: LineReader, crops: Sequence[Image], readings: Sequence[LineReading]) -> list[LineReading]:
     wanted = [index for index, reading in enumerate(readings) if needs_second_reading(reading.text)]
     merged = list(readings)
     for index, second in zip(wanted, reader.read([crops[index] for index in wanted]), strict=True):

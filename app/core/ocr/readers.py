@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.types import FloatArray, Image
 
 _MARGIN = 0.08
@@ -39,7 +39,7 @@ class LineReader(Protocol):
         """The engine's public name, such as ``paddleocr``."""
         ...
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
         """One reading for each of ``crops``, (h, w, 3) uint8 BGR of one upright line each.
 
         Raises:

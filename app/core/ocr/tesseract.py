@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from app.core.ocr.merge import Reading
+from app.core.ocr.merge import LineReading
 from app.core.ocr.readers import ReaderFailure
 from app.types import FloatArray, Image, TextLine
 
@@ -60,7 +60,7 @@ class TesseractReader:
         self._line_level = int(tesserocr.RIL.TEXTLINE)
         self._lock = threading.Lock()
 
-    def read(self, crops: Sequence[Image]) -> list[Reading]:
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
         """See ``LineReader.read``."""
         with self._lock:
             self._api.SetPageSegMode(self._line_mode)
@@ -86,13 +86,13 @@ class TesseractReader:
         """Free Tesseract's memory; the reader cannot be used afterwards."""
         self._api.End()
 
-    def _read_line(self, crop: Image) -> Reading:
+    def _read_line(self, crop: Image) -> LineReading:
         scale = _LINE_HEIGHT_PX / crop.shape[0]
         grey = cv2.resize(
             cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC
         )
         self._set(cv2.copyMakeBorder(grey, *(_MARGIN_PX,) * 4, cv2.BORDER_REPLICATE))
-        return Reading(" ".join(self._api.GetUTF8Text().split()), self._api.MeanTextConf() / 100.0)
+        return LineReading(" ".join(self._api.GetUTF8Text().split()), self._api.MeanTextConf() / 100.0)
 
     def _set(self, grey: np.ndarray) -> None:
         height, width = grey.shape

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from app.core.heads import LinearHead
-from app.core.room_analyzer import TOWEL, Item, RoomAnalyzer, RoomClasses, RoomHeads, RoomModel
+from app.core.room_analyzer import TOWEL, ChecklistItem, RoomAnalyzer, RoomClasses, RoomHeads, RoomModel
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.core.yolo import YoloDetector
 from app.ml_models.concept_data import read_classes
@@ -22,9 +22,9 @@ OBJECTS_ROLE = "person_detection"  # in packs with CLIP this network knows the e
 
 # Heads that are not shipped: a hotel may teach them with scripts/train_heads.py.
 OWN_HEADS = {
-    Item.BATHROOM_CLEAN: "bathroom_dirty",
-    Item.TOWELS_PRESENT: "towels_present",
-    Item.AMENITIES_COMPLETE: "amenities_complete",
+    ChecklistItem.BATHROOM_CLEAN: "bathroom_dirty",
+    ChecklistItem.TOWELS_PRESENT: "towels_present",
+    ChecklistItem.AMENITIES_COMPLETE: "amenities_complete",
 }
 _BATHROOM = ("bathtub", "shower curtain", "toilet seat", "toilet tissue", "tub")
 # Where no labelled photos exist, the backbone's own classes speak; a close-up is what they recognise.
@@ -118,7 +118,7 @@ def room_classes() -> RoomClasses:
     )
 
 
-def _own_heads(own_dir: Path | None, *, model_id: str) -> dict[Item, LinearHead]:
+def _own_heads(own_dir: Path | None, *, model_id: str) -> dict[ChecklistItem, LinearHead]:
     if own_dir is None:
         return {}
     present = {item: name for item, name in OWN_HEADS.items() if (own_dir / f"{name}.json").is_file()}

@@ -8,7 +8,7 @@ from app.services.database import Connection
 from app.utils.logging import key_id_var, request_id_var
 
 
-async def record_deed(
+async def add_audit_entry(
     connection: Connection, action: str, *, subject: str, actor: str | None, details: Mapping[str, object] | None = None
 ) -> None:
     """Write an audit row.
@@ -30,6 +30,6 @@ async def record_deed(
     )
 
 
-async def delete_old_deeds(connection: Connection, *, days: int) -> None:
+async def delete_old_entries(connection: Connection, *, days: int) -> None:
     """Remove audit rows older than ``days``."""
     await connection.execute("DELETE FROM audit_log WHERE at < NOW() - $1 * INTERVAL '1 day'", days)

@@ -13,7 +13,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.services.database import Database
 from app.services.secret_box import SecretBox, SecretLost
 from app.services.stores import camera_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.camera_store import CameraColumns, CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import Credentials, StreamKind, StreamSource
@@ -129,7 +129,7 @@ class CameraRegistry:
             record = await camera_store.insert_camera(connection, camera_id, columns)
             if record is None:
                 raise Conflict(f"There is a camera {camera_id} already.", code="camera_exists")
-            await record_deed(connection, "camera.add", subject=camera_id, actor=actor)
+            await add_audit_entry(connection, "camera.add", subject=camera_id, actor=actor)
         return shown(record)
 
     async def change(self, camera_id: str, change: CameraChange, *, actor: str) -> Camera:
@@ -161,7 +161,7 @@ class CameraRegistry:
                 enabled=old.enabled if change.enabled is None else change.enabled,
             )
             record = await camera_store.update_camera(connection, camera_id, columns)
-            await record_deed(connection, "camera.change", subject=camera_id, actor=actor)
+            await add_audit_entry(connection, "camera.change", subject=camera_id, actor=actor)
         return shown(record or held)
 
     async def remove(self, camera_id: str, *, actor: str) -> None:
@@ -173,7 +173,7 @@ class CameraRegistry:
         async with self._database.transaction() as connection:
             if not await camera_store.delete_camera(connection, camera_id):
                 raise _unknown(camera_id)
-            await record_deed(connection, "camera.remove", subject=camera_id, actor=actor)
+            await add_audit_entry(connection, "camera.remove", subject=camera_id, actor=actor)
 
     async def get(self, camera_id: str) -> Camera:
         """One camera.

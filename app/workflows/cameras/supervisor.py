@@ -22,7 +22,7 @@ from app.utils.logging import logger
 from app.workflows.background import repeat
 from app.workflows.cameras.reader import ReaderStatus
 from app.workflows.cameras.registry import CameraRegistry
-from app.workflows.cameras.worker import CameraWorker, Sight, WorkerState
+from app.workflows.cameras.worker import CameraTools, CameraWorker, WorkerState
 from app.workflows.safety.incidents import LeaseLost
 
 _STEP_S = 1.0
@@ -64,14 +64,14 @@ class CameraSupervisor:
     def __init__(
         self,
         *,
-        sight: Sight,
+        tools: CameraTools,
         registry: CameraRegistry,
         database: Database,
         leases: Leases,
         board: CameraBoard,
         capacity: int,
     ) -> None:
-        self._sight = sight
+        self._tools = tools
         self._registry = registry
         self._database = database
         self._leases = leases
@@ -131,7 +131,7 @@ class CameraSupervisor:
         if record is None:
             await self._leases.release(camera_id)
             return
-        worker = CameraWorker(self._sight, record, lambda: self._registry.source_of(record))
+        worker = CameraWorker(self._tools, record, lambda: self._registry.source_of(record))
         self._held[camera_id] = _Held(worker, asyncio.create_task(worker.run()))
         logger.info("camera_taken", camera=camera_id)
 

@@ -36,7 +36,7 @@ _ACTOR = "camera"
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class CameraTools:
     """What camera workers look with, the same for all cameras.
 
     Attributes:
@@ -72,11 +72,11 @@ class CameraWorker:
         source: where to read.
     """
 
-    def __init__(self, sight: Sight, record: CameraRecord, source: Callable[[], StreamSource]) -> None:
+    def __init__(self, tools: CameraTools, record: CameraRecord, source: Callable[[], StreamSource]) -> None:
         self.camera_id = record.id
         self.version = (record.created_at, record.revision)
         self._epoch = record.lease_epoch
-        self._sight = sight
+        self._tools = tools
         tasks, interval_s = record.columns.tasks, 1 / record.columns.frames_per_second
         self._watch = (
             AnomalyWatch(rules_from_json(record.columns.rules), interval_s=interval_s)
@@ -84,7 +84,7 @@ class CameraWorker:
             else None
         )
         self._attendance = (
-            AttendanceWatch(min_liveness=sight.min_liveness, interval_s=interval_s)
+            AttendanceWatch(min_liveness=tools.min_liveness, interval_s=interval_s)
             if Task.ATTENDANCE.value in tasks
             else None
         )
@@ -92,7 +92,7 @@ class CameraWorker:
         self._has_frame = asyncio.Event()
         self._reader = FrameReader(
             record.id,
-            sight.opener,
+            tools.opener,
             source,
             frames_per_second=record.columns.frames_per_second,
             on_frame=self._wake,
@@ -175,7 +175,7 @@ class CameraWorker:
 
     async def _judge(self, frame: ReadFrame) -> None:
         types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
-        anomalies, faces = await self._sight.pool.submit_at(
+        anomalies, faces = await self._tools.pool.submit_at(
             Priority.BACKGROUND, "camera", self._look, frame.image, types
         )
         if self._watch is not None:
@@ -185,10 +185,10 @@ class CameraWorker:
 
     def _look(self, image: Image, types: Set[AnomalyType]) -> tuple[list[Anomaly], list[SeenFace]]:
         """On an inference thread. Faces are read for attendance, and where people may turn out to be staff."""
-        anomalies = self._sight.detector.detect(image, types) if types else []
+        anomalies = self._tools.detector.detect(image, types) if types else []
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in anomalies)
         wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)
-        return anomalies, self._sight.face_reader.read(image) if wants_faces else []
+        return anomalies, self._tools.face_reader.read(image) if wants_faces else []
 
     async def _judge_anomalies(
         self,
@@ -199,7 +199,7 @@ class CameraWorker:
         faces: list[SeenFace],
     ) -> None:
         wants_staff = watch.wants_staff and any(one.type is AnomalyType.INTRUSION for one in anomalies)
-        staff = await staff_boxes(self._sight.faces, faces) if wants_staff else []
+        staff = await staff_boxes(self._tools.faces, faces) if wants_staff else []
         findings = watch.see(
             anomalies,
             types,
@@ -220,16 +220,16 @@ class CameraWorker:
         while self._unwritten:
             evidence, findings = self._unwritten[0]
             try:
-                await self._sight.incidents.record(evidence, findings)
+                await self._tools.incidents.record(evidence, findings)
             except BackendUnavailable:
                 return
             self._unwritten.popleft()
 
     async def _note_attendance(self, candidates: list[Candidate], frame: ReadFrame) -> None:
-        matches = await self._sight.faces.match([candidate.vector for candidate in candidates])
+        matches = await self._tools.faces.match([candidate.vector for candidate in candidates])
         for candidate, (match, _) in zip(candidates, matches, strict=True):
             if match is None or self._attendance is None:
                 continue
             sighting = Sighting(match.identity, match.confidence, self.camera_id, frame.taken_at, liveness_checked=True)
-            await self._sight.faces.attendance.record(sighting, actor=_ACTOR)
+            await self._tools.faces.attendance.record(sighting, actor=_ACTOR)
             self._attendance.decide(candidate.track_id)

@@ -28,7 +28,7 @@ class AnomalyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _FrameAnalysis:
     """What an inference thread saw. ``faces`` is empty where nobody asked for them."""
 
     size: tuple[int, int]
@@ -107,22 +107,22 @@ class AnomalyWorkflow:
 
     # What follows runs on an inference thread.
 
-    def _look(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
+    def _look(self, picture: bytes, types: Set[AnomalyType]) -> _FrameAnalysis:
         return self._seen(self._decoded(picture), types)
 
-    def _look_for_people_too(self, picture: bytes, types: Set[AnomalyType]) -> _Look:
+    def _look_for_people_too(self, picture: bytes, types: Set[AnomalyType]) -> _FrameAnalysis:
         image = self._decoded(picture)
         look = self._seen(image, types)
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in look.anomalies)
-        return _Look(look.size, look.anomalies, self._face_reader.read(image) if people else [], look.jpeg)
+        return _FrameAnalysis(look.size, look.anomalies, self._face_reader.read(image) if people else [], look.jpeg)
 
     def _decoded(self, picture: bytes) -> Image:
         with tracing.stage("anomaly.decode"):
             return decode_image(picture, max_pixels=self._max_pixels)
 
-    def _seen(self, image: Image, types: Set[AnomalyType]) -> _Look:
+    def _seen(self, image: Image, types: Set[AnomalyType]) -> _FrameAnalysis:
         with tracing.stage("anomaly.detect"):
             anomalies = self._detector.detect(image, types)
         # Encoded anew: without the EXIF of whoever sent it, and upright like the boxes.
         jpeg = encode_jpeg(image) if anomalies else b""
-        return _Look((image.shape[1], image.shape[0]), anomalies, [], jpeg)
+        return _FrameAnalysis((image.shape[1], image.shape[0]), anomalies, [], jpeg)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyType
-from app.workflows.safety.incidents import Finding, Severity
+from app.types import Severity
+from app.workflows.safety.incidents import Finding
 from app.workflows.safety.rules import IntrusionRule
 
 _SURE = 0.85

@@ -19,10 +19,10 @@ from app.services.database import Connection, Database
 from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
 from app.services.stores import camera_store, incident_store
-from app.services.stores.audit import record_deed
+from app.services.stores.audit import add_audit_entry
 from app.services.stores.incident_store import Incident, IncidentFilter
 from app.services.stores.removals import Kind, schedule_removals
-from app.types import Box
+from app.types import Box, Severity
 from app.utils import clock, metrics
 from app.utils.logging import logger
 
@@ -35,19 +35,12 @@ __all__ = [
     "LeaseLost",
     "Origin",
     "Recorded",
-    "Severity",
 ]
 
 _FRAME_WAIT_S = 0.3
 _FRAME_BATCH = 500
 # Longer than a camera worker's pause between two rows of one incident and the quiet that ends it.
 _QUIET = timedelta(seconds=45)
-
-
-class Severity(StrEnum):
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class Origin(StrEnum):
@@ -143,7 +136,7 @@ class IncidentBook:
                     for finding in findings
                 ]
                 if evidence.actor is not None:
-                    await record_deed(
+                    await add_audit_entry(
                         connection,
                         "anomaly.detect",
                         subject=evidence.camera_id,
@@ -295,7 +288,7 @@ class IncidentBook:
         """
         async with self._database.transaction() as connection:
             changed = await incident_store.acknowledge_incident(connection, incident_id, actor=actor)
-            return await _after_deed(connection, incident_id, "incident.acknowledge", actor, changed)
+            return await _after_change(connection, incident_id, "incident.acknowledge", actor, changed)
 
     async def resolve(self, incident_id: int, *, actor: str) -> Incident:
         """Close it; doing so again changes nothing.
@@ -305,7 +298,7 @@ class IncidentBook:
         """
         async with self._database.transaction() as connection:
             changed = await incident_store.resolve_incident(connection, incident_id, actor=actor)
-            return await _after_deed(connection, incident_id, "incident.resolve", actor, changed)
+            return await _after_change(connection, incident_id, "incident.resolve", actor, changed)
 
     def frame_url(self, key: str, *, lifetime_s: int) -> str:
         """A link to a stored frame that works for a while."""
@@ -336,10 +329,10 @@ async def _fence(connection: Connection, evidence: Evidence) -> None:
         raise LeaseLost(f"Camera {evidence.camera_id} is another replica's now.")
 
 
-async def _after_deed(connection: Connection, incident_id: int, action: str, actor: str, changed: bool) -> Incident:
+async def _after_change(connection: Connection, incident_id: int, action: str, actor: str, changed: bool) -> Incident:
     incident = await incident_store.find_incident(connection, incident_id)
     if incident is None:
         raise NotFound(f"There is no incident {incident_id}.", code="incident_not_found")
     if changed:
-        await record_deed(connection, action, subject=str(incident_id), actor=actor)
+        await add_audit_entry(connection, action, subject=str(incident_id), actor=actor)
     return incident

@@ -15,7 +15,7 @@ import numpy as np
 
 from app.core.features import FeatureExtractor
 from app.core.heads import LinearHead
-from app.core.room_analyzer import DEPTHS, Item, RoomAnalyzer, RoomClasses, RoomHeads
+from app.core.room_analyzer import DEPTHS, ChecklistItem, RoomAnalyzer, RoomClasses, RoomHeads
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.utils.image_processing import decode_image
 from scripts.evaluation.figures import Share
@@ -109,9 +109,9 @@ def checklist_shares(judged: Sequence[Judged], depth: str, labels: Mapping[str, 
     """The checklist against labels by eye: how often it is answered, and how often that is right."""
     shares: list[Share] = []
     for item, column, visible in (
-        (Item.BED_MADE, "bed_made", "bed_visible"),
-        (Item.FLOOR_CLEAN, "floor_clear", "floor_clear"),
-        (Item.TOWELS_PRESENT, "towels_visible", "towels_visible"),
+        (ChecklistItem.BED_MADE, "bed_made", "bed_visible"),
+        (ChecklistItem.FLOOR_CLEAN, "floor_clear", "floor_clear"),
+        (ChecklistItem.TOWELS_PRESENT, "towels_visible", "towels_visible"),
     ):
         told = [(one.verdict.checklist[item], labels[f"{one.path.parent.name}/{one.path.name}"]) for one in judged]
         known = [(answer, eye[column] == "1") for answer, eye in told if eye[column]]

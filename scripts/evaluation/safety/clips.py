@@ -12,14 +12,14 @@ from app.types import Image
 from app.workflows.cameras.watch import AnomalyWatch
 from app.workflows.safety.rules import CameraRules
 from scripts.evaluation.figures import Share
-from scripts.evaluation.safety.hazards import Detectors, Question, detectors_of, open_photo
+from scripts.evaluation.safety.hazards import Detectors, HazardQuestion, detectors_of, open_photo
 
 _FPS = 2
 _FRAMES_EACH = 6  # three seconds: long enough to confirm whatever a camera confirms
 _SHAKE = 0.02  # of the width
 
 
-def incidents_of_loop(questions: Mapping[str, Question], parts: Detectors, photos: Sequence[Path]) -> list[Share]:
+def incidents_of_loop(questions: Mapping[str, HazardQuestion], parts: Detectors, photos: Sequence[Path]) -> list[Share]:
     """Show one photo after another to one camera's watch, each shaking a little, and count what it raises."""
     watch = AnomalyWatch(CameraRules(), interval_s=1 / _FPS)
     moment = datetime.now(UTC)

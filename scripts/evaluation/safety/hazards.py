@@ -43,7 +43,7 @@ class Detectors:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HazardQuestion:
     """One head in all its folds, with its photos."""
 
     collected: Collected
@@ -78,20 +78,20 @@ class Verdicts:
         return np.array(wanted, np.intp)
 
 
-def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None, repeats: int = 1) -> Question:
+def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None, repeats: int = 1) -> HazardQuestion:
     """Train a shipped head anew, fold by fold, in ``repeats`` divisions into folds; verdicts are of the first."""
     reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
-    return Question(collected, train(recipe.question, collected, repeats=repeats))
+    return HazardQuestion(collected, train(recipe.question, collected, repeats=repeats))
 
 
-def detectors_of(questions: Mapping[str, Question], parts: Detectors, path: Path) -> HeadAnomalyDetector:
+def detectors_of(questions: Mapping[str, HazardQuestion], parts: Detectors, path: Path) -> HeadAnomalyDetector:
     """A detector that knows nothing of this photo."""
     heads = {name: question.trained.fold_heads[question.fold_of(path)] for name, question in questions.items()}
     return parts.with_heads(HazardHeads(fire_or_smoke=heads[FIRE_OR_SMOKE], flood=heads[FLOOD]))
 
 
-def judge(questions: Mapping[str, Question], parts: Detectors) -> dict[str, Verdicts]:
+def judge(questions: Mapping[str, HazardQuestion], parts: Detectors) -> dict[str, Verdicts]:
     """Every photo of the questions, by the detector that knows nothing of it."""
     told: dict[Path, set[str]] = {}
     paths = {example.path for question in questions.values() for example in question.collected.examples}

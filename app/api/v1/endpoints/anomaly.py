@@ -14,7 +14,7 @@ from app.models.anomaly import (
     AnomalyDetectionRequest,
     AnomalyDetectionResponse,
     AnomalyInfo,
-    IncidentDeedRequest,
+    IncidentActionRequest,
     IncidentInfo,
     IncidentsResponse,
 )
@@ -32,7 +32,7 @@ Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources
 Watcher = Annotated[Caller, Depends(require("anomaly"))]
 MAX_ID = 2**63 - 1
 IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
-Deed = Annotated[IncidentDeedRequest | None, Depends(optional_json_of(IncidentDeedRequest))]
+Deed = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
 
 _FRAME_LINK_S = 900
 
@@ -117,7 +117,7 @@ async def resolve_incident(
     return _info(await incidents.resolve(incident_id, actor=_actor(deed, caller)), incidents)
 
 
-def _actor(deed: IncidentDeedRequest | None, caller: Caller) -> str:
+def _actor(deed: IncidentActionRequest | None, caller: Caller) -> str:
     return deed.by if deed is not None and deed.by else caller.label[:20]
 
 
