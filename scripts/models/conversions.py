@@ -9,31 +9,11 @@ from __future__ import annotations
 import gzip
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from app.ml_models.tables import Table
+from scripts.models.conversion import Conversion
 from scripts.models.errors import PreparationError
-from scripts.models.torch_tools import ConversionTools
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What is to be converted.
-
-    Attributes:
-        sources: the members, in the manifest's order.
-        targets: the files to write, in the manifest's order.
-        options: the ``source`` table.
-        tools: where PyTorch is, for those that need it.
-    """
-
-    sources: tuple[Path, ...]
-    targets: tuple[Path, ...]
-    options: Table
-    tools: ConversionTools
 
 
 def _copy(job: Conversion) -> None:

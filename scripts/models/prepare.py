@@ -12,7 +12,8 @@ from pathlib import Path
 
 from app.ml_models.integrity import Lock, LockedSource, file_sha256, lock_path, read_lock, write_lock
 from app.ml_models.manifest import ModelSpec, Pack
-from scripts.models.conversions import Conversion, convert
+from scripts.models.conversion import Conversion
+from scripts.models.conversions import convert
 from scripts.models.errors import PreparationError
 from scripts.models.progress import Progress
 from scripts.models.sources import FetchedFile, SourceStore

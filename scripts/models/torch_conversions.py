@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from app.ml_models.runtimes import OnnxRuntimeSession
-from scripts.models.conversions import Conversion
+from scripts.models.conversion import Conversion
 from scripts.models.errors import PreparationError
 
 RELATIVE_TOLERANCE = 1e-4

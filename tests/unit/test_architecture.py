@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-APP = Path(__file__).resolve().parents[2] / "app"
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+APP = PROJECT_DIR / "app"
 
 # Lower layers first. A module may import from its own layer's shared modules and from any layer before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
@@ -40,29 +42,41 @@ def layer_of(module: str) -> int:
     return max(matches)[1]
 
 
-def modules() -> list[tuple[str, Path]]:
+def modules(folder: str = "app") -> list[tuple[str, Path]]:
     found = []
-    for path in sorted(APP.rglob("*.py")):
-        name = ".".join(path.relative_to(APP.parent).with_suffix("").parts)
+    for path in sorted((PROJECT_DIR / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(PROJECT_DIR).with_suffix("").parts)
         if not name.endswith("__init__"):
             found.append((name, path))
     return found
 
 
-def imported(path: Path) -> set[str]:
+def imported(path: Path, folder: str = "app") -> set[str]:
+    """What the module imports of that folder, wherever in the file: a late import makes a circle too."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.startswith("app.")}
+    return {name for name in names if name.startswith(f"{folder}.")}
 
 
 @pytest.mark.parametrize(("module", "path"), modules(), ids=[name for name, _ in modules()])
 def test_imports_go_to_lower_layers_only(module: str, path: Path) -> None:
     above = {name for name in imported(path) if layer_of(name) > layer_of(module)}
     assert not above, f"{module} imports from above: {sorted(above)}"
+
+
+@pytest.mark.parametrize("folder", ["app", "scripts"])
+def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
+    places = dict(modules(folder))
+    assert places
+    order = TopologicalSorter({name: imported(path, folder) & places.keys() for name, path in places.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
 
 
 def test_a_class_name_stands_for_one_thing() -> None:
