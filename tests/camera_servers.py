@@ -29,7 +29,8 @@ class HttpCamera:
 
     Paths: ``/stream`` (motion JPEG), ``/plain`` (the same without lengths), ``/snapshot.jpg``, ``/basic`` and
     ``/digest`` (snapshots for those who know the login), ``/garbage``, ``/silent`` (a head and nothing more),
-    ``/drip`` (a byte at a time), ``/moved`` (a redirect to ``moved_to``), anything else is missing.
+    ``/drip`` (a byte at a time),
+    ``/busy`` (a page instead of a picture), ``/moved`` (a redirect to ``moved_to``), anything else is missing.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,11 @@ class HttpCamera:
             handler.send_response(302)
             handler.send_header("Location", self.moved_to)
             handler.end_headers()
+        elif path == "/busy":
+            handler.send_response(200)
+            handler.send_header("Content-Type", "text/html; charset=utf-8")
+            handler.end_headers()
+            handler.wfile.write(b"<html>Too many sessions</html>")
         elif path == "/snapshot.jpg" or (path in ("/basic", "/digest") and self._is_known(handler, path)):
             handler.send_response(200)
             handler.send_header("Content-Type", "image/jpeg")

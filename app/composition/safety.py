@@ -18,7 +18,6 @@ from app.services.camera_board import CameraBoard
 from app.services.leases import Leases
 from app.services.secret_box import SecretBox
 from app.services.streams.opener import StreamOpener
-from app.services.streams.rtsp_stream import prepare_ffmpeg
 from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
@@ -79,7 +78,6 @@ def compose_safety(
     Raises:
         ConfigurationError: the networks or the key in the settings can't be read.
     """
-    prepare_ffmpeg()
     opener = StreamOpener(
         NetworkGuard(parse_networks(settings.CAMERA_ALLOWED_CIDRS)),
         timeout_s=settings.CAMERA_READ_TIMEOUT_S,

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,6 @@ import pytest
 
 from app.errors import InvalidInput
 from app.services.streams.opener import StreamOpener
-from app.services.streams.rtsp_stream import prepare_ffmpeg
 from app.services.streams.types import Credentials, Fault, FrameStream, StreamFailed, StreamKind, StreamSource
 from app.utils.network_guard import NetworkGuard, parse_networks
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
@@ -30,10 +30,9 @@ def camera() -> Iterator[HttpCamera]:
         yield running
 
 
-def opener(allowed: str = "127.0.0.0/8", *, allow_files: bool = True) -> StreamOpener:
-    prepare_ffmpeg()
+def opener(allowed: str = "127.0.0.0/8", *, allow_files: bool = True, timeout_s: float = TIMEOUT_S) -> StreamOpener:
     guard = NetworkGuard(parse_networks(allowed))
-    return StreamOpener(guard, timeout_s=TIMEOUT_S, max_pixels=2_000_000, allow_files=allow_files)
+    return StreamOpener(guard, timeout_s=timeout_s, max_pixels=2_000_000, allow_files=allow_files)
 
 
 def fault_of(kind: StreamKind, url: str, login: Credentials | None = None, *, allowed: str = "127.0.0.0/8") -> Fault:
@@ -95,6 +94,7 @@ def test_snapshots_are_not_asked_for_more_often_than_wanted(camera: HttpCamera) 
     [
         (StreamKind.MJPEG, "/nothing", Fault.NOT_FOUND),
         (StreamKind.SNAPSHOT, "/nothing", Fault.NOT_FOUND),
+        (StreamKind.SNAPSHOT, "/busy", Fault.NOT_A_PICTURE),
         (StreamKind.MJPEG, "/garbage", Fault.NOT_A_STREAM),
         (StreamKind.MJPEG, "/snapshot.jpg", Fault.NOT_A_STREAM),
         (StreamKind.MJPEG, "/silent", Fault.STALLED),
@@ -216,6 +216,38 @@ def test_rtsp_with_a_login() -> None:
         assert stream.decode().shape == (240, 320, 3)
         stream.close()
         assert fault_of(StreamKind.RTSP, camera.url(), Credentials(USERNAME, "wrong")) is Fault.UNAUTHORIZED
+
+
+def test_silent_cameras_keep_no_other_from_opening() -> None:
+    """After a power cut, the dead cameras of a hotel must not decide when the others come back."""
+    with rtsp_camera() as camera, socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
+        dead = StreamSource(StreamKind.RTSP, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live")
+        with ThreadPoolExecutor(8) as threads:
+            waiting = [threads.submit(read_one, opener(timeout_s=60), dead) for _ in range(4)]
+            for _ in range(4):
+                read_one(opener(), StreamSource(StreamKind.RTSP, camera.url()))
+            assert not any(one.done() for one in waiting)
+            silent.close()
+            assert all(isinstance(one.exception(), StreamFailed) for one in waiting)
+
+
+def test_a_silent_rtsp_camera_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert fault_of(StreamKind.RTSP, f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live") is Fault.STALLED
+
+
+def test_an_rtsp_camera_that_speaks_something_else_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"\x00\x01\x02 what?\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert fault_of(StreamKind.RTSP, f"rtsp://127.0.0.1:{server.getsockname()[1]}/") is Fault.WRONG_ANSWER
+        thread.join()
 
 
 # Files

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from app.errors import InvalidImage, TooLarge
 from app.services.streams.http_client import HttpAnswer, HttpClient
+from app.services.streams.mjpeg import JpegSplitter
 from app.services.streams.types import Credentials, Fault, StreamFailed
 from app.types import Image
 from app.utils.image_processing import decode_image
 
 _MAX_PICTURE_BYTES = 16 * 2**20
-_MAX_HEAD_BYTES = 16 * 2**10
-_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
-_LENGTH = re.compile(rb"^content-length:\s*(\d{1,9})\s*$", re.IGNORECASE | re.MULTILINE)
+_SOMETHING_BYTES = 512  # a camera that sent more within its time limit is not silent
 
 
 def read_picture(data: bytes, *, max_pixels: int) -> Image:
@@ -42,59 +40,41 @@ class MjpegStream:
         self._answer = client.get(url, credentials)
         self._timeout_s = timeout_s
         self._max_pixels = max_pixels
-        self._unread = bytearray()
+        self._pictures = JpegSplitter(max_picture_bytes=_MAX_PICTURE_BYTES)
         self._picture = b""
-        found = _BOUNDARY.search(self._answer.content_type)
-        if "multipart/" not in self._answer.content_type.lower() or found is None:
+        # Some cameras call a stream of parts image/jpeg; a single picture has no part's head before it.
+        if "multipart/" not in self._answer.content_type.lower() and not self._begins_with_a_part():
             self._answer.close()
             raise StreamFailed(
                 Fault.NOT_A_STREAM, "The camera answers with no motion JPEG; if it gives pictures, use kind snapshot."
             )
-        # Some cameras write the dashes into the header, some do not.
-        self._mark = b"--" + found[1].strip().removeprefix("--").encode()
+
+    def _begins_with_a_part(self) -> bool:
+        first = self._answer.read_some(time.monotonic() + self._timeout_s)
+        self._pictures.feed(first)
+        return first.lstrip(b"\r\n").startswith(b"--")
 
     def grab(self) -> None:
         deadline_s = time.monotonic() + self._timeout_s
-        self._read_until(self._mark, deadline_s, _MAX_PICTURE_BYTES)
-        head = self._read_until(b"\r\n\r\n", deadline_s, _MAX_HEAD_BYTES)
-        length = _LENGTH.search(head.replace(b"\r\n", b"\n"))
-        if length is None:
-            end = b"\r\n" + self._mark
-            self._picture = self._read_until(end, deadline_s, _MAX_PICTURE_BYTES)
-            self._unread[:0] = end
-        else:
-            self._picture = self._read_exactly(min(int(length[1]), _MAX_PICTURE_BYTES + 1), deadline_s)
+        received_bytes = 0
+        while (picture := self._pictures.next_picture()) is None:
+            try:
+                data = self._answer.read_some(deadline_s)
+            except StreamFailed as error:
+                if error.fault is Fault.STALLED and received_bytes >= _SOMETHING_BYTES:
+                    raise StreamFailed(Fault.NOT_A_STREAM, "The camera sends data, but no JPEG picture.") from error
+                raise
+            if not data:
+                raise StreamFailed(Fault.ENDED, "The camera ended the stream.")
+            received_bytes += len(data)
+            self._pictures.feed(data)
+        self._picture = picture
 
     def decode(self) -> Image:
         return read_picture(self._picture, max_pixels=self._max_pixels)
 
     def close(self) -> None:
         self._answer.close()
-
-    def _more(self, deadline_s: float, max_bytes: int) -> None:
-        if len(self._unread) > max_bytes:
-            raise StreamFailed(Fault.NOT_A_STREAM, "The camera sends no pictures of a usable size.")
-        data = self._answer.read_some(deadline_s)
-        if not data:
-            raise StreamFailed(Fault.ENDED, "The camera ended the stream.")
-        self._unread += data
-
-    def _read_until(self, mark: bytes, deadline_s: float, max_bytes: int) -> bytes:
-        """What comes before ``mark``, which is taken away too."""
-        searched = 0
-        while (at := self._unread.find(mark, searched)) < 0:
-            searched = max(0, len(self._unread) - len(mark) + 1)
-            self._more(deadline_s, max_bytes)
-        data = bytes(self._unread[:at])
-        del self._unread[: at + len(mark)]
-        return data
-
-    def _read_exactly(self, count: int, deadline_s: float) -> bytes:
-        while len(self._unread) < count:
-            self._more(deadline_s, _MAX_PICTURE_BYTES)
-        data = bytes(self._unread[:count])
-        del self._unread[:count]
-        return data
 
 
 class SnapshotStream:
@@ -143,7 +123,15 @@ class SnapshotStream:
         return bytes(body)
 
     def decode(self) -> Image:
-        return read_picture(self._picture, max_pixels=self._max_pixels)
+        try:
+            return read_picture(self._picture, max_pixels=self._max_pixels)
+        except StreamFailed as error:
+            kind = self._answer.content_type.partition(";")[0].strip().lower() if self._answer is not None else ""
+            if kind.startswith("image/") or not kind:
+                raise
+            raise StreamFailed(
+                Fault.NOT_A_PICTURE, f"not_a_picture: {kind[:50]}; the camera sends no image."
+            ) from error
 
     def close(self) -> None:
         if self._answer is not None:

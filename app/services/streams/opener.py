@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 from app.errors import InvalidInput, Unavailable
 from app.services.streams.http_client import HttpClient
 from app.services.streams.http_streams import MjpegStream, SnapshotStream
-from app.services.streams.rtsp_stream import DEFAULT_PORT, CaptureStream, RtspStream
+from app.services.streams.rtsp_stream import DEFAULT_PORT, RtspStream
 from app.services.streams.types import (
     Fault,
     FrameStream,
@@ -18,6 +18,7 @@ from app.services.streams.types import (
     StreamKind,
     StreamSource,
 )
+from app.services.streams.video import VideoStream
 from app.types import Image
 from app.utils.network_guard import NetworkGuard
 
@@ -29,29 +30,30 @@ _SCHEMES = {
 }
 _PORTS = {"rtsp": DEFAULT_PORT, "http": 80, "https": 443}
 _FALLBACK_FPS = 25.0
+_FILE_OPTIONS = {"protocol_whitelist": "file"}  # no playlist may reach further
 
 
 class FileStream:
-    """A video file, played at its own speed; at its end the stream ends, and opening it again begins anew."""
+    """A video file, played at its own speed; at its end the stream ends, and opening it again plays it again."""
 
     def __init__(self, path: Path, *, timeout_s: float, max_pixels: int) -> None:
         if not path.is_file():
             raise StreamFailed(Fault.NOT_FOUND, "The file does not exist.")
-        self._capture = CaptureStream(str(path), timeout_s=timeout_s, max_pixels=max_pixels)
-        fps = self._capture.frames_per_second
+        self._video = VideoStream(str(path), timeout_s=timeout_s, max_pixels=max_pixels, options=_FILE_OPTIONS)
+        fps = self._video.frames_per_second
         self._interval_s = 1 / (fps if 0.1 <= fps <= 240 else _FALLBACK_FPS)
         self._due_s = time.monotonic()
 
     def grab(self) -> None:
         time.sleep(max(0.0, self._due_s - time.monotonic()))
         self._due_s = max(self._due_s + self._interval_s, time.monotonic() - 1)
-        self._capture.grab()
+        self._video.grab()
 
     def decode(self) -> Image:
-        return self._capture.decode()
+        return self._video.decode()
 
     def close(self) -> None:
-        """Nothing to wake: no read of a file waits long. The capture frees itself with its last reference."""
+        """Nothing to wake: no read of a file waits long. The video frees itself with its last reference."""
 
 
 class StreamOpener:

@@ -28,6 +28,7 @@ class Fault(StrEnum):
     NOT_FOUND = "not_found"
     WRONG_ANSWER = "wrong_answer"
     NOT_A_STREAM = "not_a_stream"
+    NOT_A_PICTURE = "not_a_picture"
     STALLED = "stalled"
     ENDED = "ended"
     SECRET_LOST = "secret_lost"  # noqa: S105  # a state, not a secret

@@ -23,6 +23,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 10.0  # a stream that lasted so long has earned a quick new try
 _MAX_DAMAGED = 20  # pictures in a row
+_MAX_DAMAGED_S = 10.0  # a slow camera is not given the time of twenty pictures
 
 
 class ReaderStatus(StrEnum):
@@ -135,7 +136,7 @@ class FrameReader:
             self._fail(Fault.WRONG_ANSWER, "Reading the camera failed in an unexpected way.")
 
     def _read(self, stream: FrameStream) -> None:
-        due_s, damaged = time.monotonic(), 0
+        due_s, good_at_s, damaged = time.monotonic(), time.monotonic(), 0
         while not self._stopping.is_set():
             stream.grab()
             now_s = time.monotonic()
@@ -147,10 +148,10 @@ class FrameReader:
             except StreamFailed:
                 damaged += 1
                 metrics.camera_frames_total.labels(self._camera_id, "damaged").inc()
-                if damaged >= _MAX_DAMAGED:
+                if damaged >= _MAX_DAMAGED or (damaged > 1 and now_s - good_at_s >= _MAX_DAMAGED_S):
                     raise
                 continue
-            damaged = 0
+            damaged, good_at_s = 0, now_s
             self._offer(ReadFrame(image, clock.now(), now_s, self._motion.sees_motion(image)))
 
     def _offer(self, frame: ReadFrame) -> None:
