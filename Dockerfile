@@ -17,18 +17,18 @@ COPY requirements.txt requirements-gpu.txt ./
 RUN python -m venv /opt/venv \
     && case "${VARIANT}" in cpu) list=requirements.txt ;; gpu) list=requirements-gpu.txt ;; \
        *) echo "VARIANT is cpu or gpu, not ${VARIANT}" >&2; exit 1 ;; esac \
-    && /opt/venv/bin/pip install --no-deps --requirement "${list}"
+    && /opt/venv/bin/pip install --no-deps --require-hashes --requirement "${list}"
 
 FROM packages AS weights
 ARG MODEL_PACK=compact
 ARG PACK_OPTIONS=""
 # Of the environment that the full pack is converted in.
-COPY requirements-models.txt requirements-models-detectors.txt ./
+COPY requirements-models.txt requirements-models-torch.txt requirements-models-detectors.txt ./
 COPY app/ ./app/
 COPY scripts/ ./scripts/
 # Not quoted: several options are several words.
 # hadolint ignore=SC2086
-RUN /opt/venv/bin/python scripts/download_models.py --pack "${MODEL_PACK}" --weights-dir /weights ${PACK_OPTIONS}
+RUN /opt/venv/bin/python -m scripts.download_models --pack "${MODEL_PACK}" --weights-dir /weights ${PACK_OPTIONS}
 
 FROM ${PYTHON_IMAGE} AS serving
 ARG MODEL_PACK=compact
@@ -48,6 +48,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
+    PYTHONPATH=/app \
     OPENBLAS_NUM_THREADS=1 \
     CV_DATA_DIR=/tmp/cv \
     LOG_DIR= \

@@ -2,7 +2,7 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-servers test-image check audit format bench evaluate openapi weights model-tools \
+.PHONY: help run servers test test-servers test-image check audit format bench evaluate openapi weights model-tools lock \
   environment environment-dev
 
 ARGS ?=
@@ -50,6 +50,10 @@ check: environment-dev ## format, lint, types
 audit: ## known vulnerabilities of the pinned packages; ARGS=--where-possible: no failure without the advisories
 	$(call bootstrap,--venv .venv-audit requirements-audit.txt)
 	@.venv-audit/bin/python scripts/audit_dependencies.py $(ARGS)
+
+lock: ## after a change of dependencies in pyproject.toml: requirements.lock and the requirements files; ARGS=--upgrade
+	$(call bootstrap,--venv .venv-lock requirements-lock.txt)
+	@.venv-lock/bin/python scripts/lock.py $(ARGS)
 
 format: environment-dev ## format and sort imports
 	$(IN_VENV) -m ruff format .

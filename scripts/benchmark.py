@@ -20,8 +20,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from app.composition.models import open_loader
 from app.config import Settings
 from app.ml_models.factories.image import build_image_embedder

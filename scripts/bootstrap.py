@@ -1,4 +1,4 @@
-"""Make the virtual environment and install pinned requirements into it; nothing to do when that was done before.
+"""Make the virtual environment and install locked requirements into it; nothing to do when that was done before.
 
 Standard library only, since nothing else is there yet. Each requirements file is remembered by its hash, so a later
 start reads a few kilobytes and needs no network.
@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,10 +76,26 @@ class Environment:
         """Install all of ``files`` and remember them, once all went well."""
         say(f"installing {', '.join(file.name for file in files)} (the first time, a minute or more)")
         require(
-            [str(self.python), *_PIP, "install", "--no-deps", *(part for file in files for part in ("-r", str(file)))],
+            [
+                str(self.python),
+                *(*_PIP, "install", "--no-deps", "--require-hashes"),
+                *(part for file in files for part in ("-r", str(file))),
+            ],
             failure="Could not install the requirements; the lines above say why. Run the same command again to go on",
         )
-        self._stamp.write_text(json.dumps(self.installed() | hashes_of(files), indent=2) + "\n", encoding="utf-8")
+        # Replaced, not rewritten: a copy of the environment made of hard links keeps its own.
+        record = self._stamp.with_suffix(".new")
+        record.write_text(json.dumps(self.installed() | hashes_of(files), indent=2) + "\n", encoding="utf-8")
+        record.replace(self._stamp)
+
+    def make_importable(self, project: Path) -> None:
+        """Let its Python import ``project`` from any folder, so that scripts run by their path too.
+
+        The way there is relative, so that both may be moved together.
+        """
+        [packages] = self.folder.glob("lib/python3*/site-packages")
+        way = os.path.relpath(project, packages)
+        (packages / "cv-service.pth").write_text(f"{way}\n", encoding="utf-8")
 
     def _install_pip(self) -> None:
         """By our own pip: Debian's Python has no ensurepip until python3-venv is installed."""
@@ -120,6 +137,7 @@ def bootstrap(folder: Path, files: list[Path]) -> None:
     with only_one(folder.with_name(f"{folder.name}.lock")):
         if not environment.is_usable():
             environment.create()
+        environment.make_importable(PROJECT_DIR)
         missing = [file for file in files if environment.installed().get(file.name) != wanted[file.name]]
         if missing:
             environment.install(missing)

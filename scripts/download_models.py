@@ -17,16 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.errors import ConfigurationError
+from app.ml_models.manifest import PACKS_DIR, load_pack
+from scripts.models.errors import PreparationError
+from scripts.models.prepare import Failure, InstallOptions, PackInstaller
+from scripts.models.progress import Progress
+from scripts.models.torch_tools import ConversionTools
+
 PROJECT_DIR = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT_DIR))
-
-from app.errors import ConfigurationError  # noqa: E402  # needs the path above when run as a file
-from app.ml_models.manifest import PACKS_DIR, load_pack  # noqa: E402
-from scripts.models.errors import PreparationError  # noqa: E402
-from scripts.models.prepare import Failure, InstallOptions, PackInstaller  # noqa: E402
-from scripts.models.progress import Progress  # noqa: E402
-from scripts.models.torch_tools import ConversionTools  # noqa: E402
-
 DEFAULT_WEIGHTS_DIR = PROJECT_DIR / "app" / "ml_models" / "weights"
 DEFAULT_TOOLS_DIR = Path(os.environ.get("CV_DATA_DIR", PROJECT_DIR / "data")) / "model-tools"
 

@@ -15,8 +15,6 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from app.composition.backends import open_backends
 from app.config import Settings, load_settings
 from app.core.room_analyzer import ChecklistItem

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.composition.backends import open_vectors
 from app.config import Settings, load_settings

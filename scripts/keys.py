@@ -15,11 +15,8 @@ import getpass
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import asyncpg
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.composition.backends import open_database
 from app.config import load_settings

@@ -11,9 +11,6 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.composition.backends import open_database
 from app.config import Settings, load_settings

@@ -11,10 +11,7 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import fields
-from pathlib import Path
 from typing import Protocol, TypeVar
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.composition.backends import open_backends
 from app.config import Settings, load_settings

@@ -11,16 +11,12 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
-PROJECT_DIR = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT_DIR))  # so that it runs by its path, from any folder
-
-from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir, requires_keys  # noqa: E402
-from scripts.local.errors import LocalStackError, StopRequested  # noqa: E402
-from scripts.local.stack import LocalStack, open_stack  # noqa: E402
-from scripts.local.steps import run_step  # noqa: E402
-from scripts.local.supervisor import stop_signals, watch  # noqa: E402
+from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir, requires_keys
+from scripts.local.errors import LocalStackError, StopRequested
+from scripts.local.stack import LocalStack, open_stack
+from scripts.local.steps import run_step
+from scripts.local.supervisor import stop_signals, watch
 
 # Loading and warming every network takes some seconds; on a busy machine many.
 _API_READY_TIMEOUT_S = 300.0

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from app.composition.models import open_loader
 from app.config import load_settings
 from app.core.heads import Pooling

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from alembic.script import ScriptDirectory
 
 from app.composition.backends import open_database

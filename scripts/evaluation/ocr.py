@@ -27,20 +27,17 @@ import cv2
 import numpy as np
 from rapidfuzz import fuzz
 
-PROJECT_DIR = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT_DIR))
-
-from app.core.ocr.dates import find_dates  # noqa: E402  # needs the path above when run as a file
-from app.core.ocr.page_reader import PageText  # noqa: E402
-from app.core.ocr.seller import Supplier  # noqa: E402
-from app.core.ocr.text import similarity  # noqa: E402
-from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage, find_invoice  # noqa: E402
-from app.ml_models.factories.ocr import build_ocr_engine  # noqa: E402
-from app.ml_models.manifest import load_pack  # noqa: E402
-from app.ml_models.model_loader import ModelLoader  # noqa: E402
-from app.types import Image  # noqa: E402
-from scripts.evaluation.figures import Share, as_json, as_table  # noqa: E402
-from tests import synthetic_documents as synthetic  # noqa: E402
+from app.core.ocr.dates import find_dates
+from app.core.ocr.page_reader import PageText
+from app.core.ocr.seller import Supplier
+from app.core.ocr.text import similarity
+from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage, find_invoice
+from app.ml_models.factories.ocr import build_ocr_engine
+from app.ml_models.manifest import load_pack
+from app.ml_models.model_loader import ModelLoader
+from app.types import Image
+from scripts.evaluation.figures import Share, as_json, as_table
+from tests import synthetic_documents as synthetic
 
 R = TypeVar("R")
 Made = dict[str, list[bool]]

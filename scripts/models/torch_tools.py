@@ -15,6 +15,7 @@ from scripts.models.progress import Progress
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 REQUIREMENTS = PROJECT_DIR / "requirements-models.txt"
+TORCH_REQUIREMENTS = PROJECT_DIR / "requirements-models-torch.txt"
 DETECTOR_REQUIREMENTS = PROJECT_DIR / "requirements-models-detectors.txt"
 EXPORTERS_DIR = Path(__file__).parent / "exporters"
 STAMP = "complete"
@@ -62,18 +63,12 @@ class ConversionTools:
         self.remove()
         self._progress.step(f"installing PyTorch and its exporters into {self._tools_dir}, once")
         _run([sys.executable, "-m", "venv", str(self._tools_dir)], "the conversion environment")
-        pip = [
-            str(self._python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            *self._index_options,
-        ]
-        _run([*pip, "-r", str(REQUIREMENTS)], REQUIREMENTS.name)
-        aside = ["--no-deps", "--target", str(self._detectors_dir)]
-        _run([*pip, *aside, "-r", str(DETECTOR_REQUIREMENTS)], DETECTOR_REQUIREMENTS.name)
+        pip = [str(self._python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        locked = [*pip, "--no-deps", "--require-hashes"]
+        _run([*locked, "-r", str(REQUIREMENTS)], REQUIREMENTS.name)
+        _run([*pip, *self._index_options, "-r", str(TORCH_REQUIREMENTS)], TORCH_REQUIREMENTS.name)
+        aside = ["--target", str(self._detectors_dir), "-r", str(DETECTOR_REQUIREMENTS)]
+        _run([*locked, *aside], DETECTOR_REQUIREMENTS.name)
         self.mark_complete()
 
     def is_complete(self) -> bool:
@@ -101,7 +96,8 @@ class ConversionTools:
 
 def _fingerprint() -> str:
     """Changes with what the environment should hold."""
-    content = REQUIREMENTS.read_bytes() + DETECTOR_REQUIREMENTS.read_bytes() + sys.version.encode()
+    files = (REQUIREMENTS, TORCH_REQUIREMENTS, DETECTOR_REQUIREMENTS)
+    content = b"".join(file.read_bytes() for file in files) + sys.version.encode()
     return hashlib.sha256(content).hexdigest()
 
 

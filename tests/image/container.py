@@ -20,7 +20,6 @@ from tests.dockerfile import PROJECT_DIR, Instruction, Stage, assignments, conte
 # What the slim images of Python hold beside Debian's minimum.
 _BASE_PACKAGES = "ca-certificates,netbase,tzdata,python3,python3-venv"
 _IMAGE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MIRROR = "http://deb.debian.org/debian"
 # The machine's way to the package registries, which people hand to a builder in their own ways.
 _PASSED_ON_PREFIXES = ("PIP_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
 _PASSED_ON_FILES = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
@@ -143,7 +142,7 @@ class Builder:
             return root
         debootstrap = shutil.which("debootstrap", path=_IMAGE_PATH) or "debootstrap"
         release = image.rpartition("-")[2]
-        _run(debootstrap, "--variant=minbase", f"--include={_BASE_PACKAGES}", release, root, _MIRROR)
+        _run(debootstrap, "--variant=minbase", f"--include={_BASE_PACKAGES}", release, root)
         for name in ("python", "python3"):
             (root / "usr" / "local" / "bin" / name).symlink_to("/usr/bin/python3")
         for name in _PASSED_ON_FILES:

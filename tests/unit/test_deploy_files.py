@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from app.config import Settings
 from app.utils import metrics
-from scripts.models.torch_tools import DETECTOR_REQUIREMENTS, REQUIREMENTS
+from scripts.models.torch_tools import DETECTOR_REQUIREMENTS, REQUIREMENTS, TORCH_REQUIREMENTS
 from tests.dockerfile import context_files, is_given, read_stages
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -103,7 +103,8 @@ class TestDockerfile:
         assert not is_given(PurePosixPath(path))
 
     def test_the_conversion_has_its_requirements(self) -> None:
-        needed = {PurePosixPath(path.relative_to(PROJECT_DIR)) for path in (REQUIREMENTS, DETECTOR_REQUIREMENTS)}
+        files = (REQUIREMENTS, TORCH_REQUIREMENTS, DETECTOR_REQUIREMENTS)
+        needed = {PurePosixPath(path.relative_to(PROJECT_DIR)) for path in files}
         assert needed <= self.copied("weights")
 
     def test_serves_as_an_ordinary_user_with_a_health_check(self) -> None:
@@ -121,6 +122,7 @@ class TestDockerfile:
             "PYTHONDONTWRITEBYTECODE",
             "PYTHONUNBUFFERED",
             "HOME",
+            "PYTHONPATH",
             "OPENBLAS_NUM_THREADS",
         }
         assert named
