@@ -65,7 +65,7 @@ bench: environment-dev weights ## measure speed; ARGS go to scripts/benchmark.py
 evaluate: environment-dev weights ## measure accuracy on the photos in CV_EVAL_DATA; ARGS go to scripts/evaluate.py
 	@exec $(IN_VENV) scripts/evaluate.py $(ARGS)
 
-openapi: environment ## write docs/openapi.json anew, after the API has changed
+openapi: environment ## write docs/openapi.json, after the API has changed
 	@$(IN_VENV) scripts/export_openapi.py
 
 weights: environment ## fetch and verify the model pack; nothing to do when it is there

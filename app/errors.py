@@ -1,7 +1,7 @@
 """Every error that this service raises on purpose, on one page.
 
 Engines, services and workflows raise these; only ``app/main.py`` knows which HTTP status each one becomes.
-``code`` is stable and machine-readable, the message tells a person what to do. Neither may hold image data,
+``code`` is stable and machine-readable, the message says what to do. Neither may hold image data,
 vectors, document text or secrets.
 """
 

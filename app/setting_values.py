@@ -68,7 +68,7 @@ def bucket_name(text: str) -> str:
 
 def strong_or_absent(key: SecretStr) -> SecretStr:
     secret = key.get_secret_value()
-    if secret and not re.fullmatch(r"[!-~]+", secret):  # no header carries anything else as it stands
+    if secret and not re.fullmatch(r"[!-~]+", secret):  # no header carries anything else as it is
         raise ValueError("use printable ASCII without spaces, for example: openssl rand -hex 32")
     if 0 < len(secret) < _MIN_ADMIN_KEY_LENGTH:
         raise ValueError(f"give at least {_MIN_ADMIN_KEY_LENGTH} random characters, for example: openssl rand -hex 32")

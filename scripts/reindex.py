@@ -7,10 +7,10 @@ Needed after MODEL_PACK, or the model of a pack, has changed: vectors of two mod
 refuses to start until this has run. Both may be interrupted and started again. The way back is the same command with
 the old MODEL_PACK.
 
-Pictures: the stored originals are embedded anew, also beside a service of the old pack, which goes on finding
+Pictures: the stored originals are embedded again, also beside a service of the old pack, which goes on finding
 everything until it is restarted with the new one. The old collection is kept until --drop-old.
 
-Faces: only crops of faces can be embedded anew, where FACE_KEEP_CROPS kept them. Everybody else is listed, and has to
+Faces: only crops of faces can be embedded again, where FACE_KEEP_CROPS kept them. Everybody else is listed, and has to
 be enrolled again. A service of the old pack that still runs recognises nobody from then on. PostgreSQL keeps the old
 templates for the way back, so the old collection goes at once.
 """
@@ -67,14 +67,14 @@ async def move_faces(settings: Settings, console: Console) -> Move:
         if previous not in (None, faces.spec.collection):
             await backends.vectors.client.drop_collection(previous)
         console.print(
-            f"{move.counting} templates count, {move.embedded} of them embedded anew from kept crops; "
+            f"{move.counting} templates count, {move.embedded} of them embedded again from kept crops; "
             f"{FACES} is {faces.spec.collection}."
         )
         return move
 
 
 async def reindex(settings: Settings, console: Console, *, drop_old: bool) -> list[str]:
-    """Ids of the pictures that could not be embedded anew."""
+    """Ids of the pictures that could not be embedded again."""
     async with AsyncExitStack() as stack:
         pool = _open_pool(stack, settings)
         embedder = build_image_embedder(open_loader(settings, streams=pool.thread_count))

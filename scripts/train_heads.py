@@ -83,7 +83,7 @@ def _wanted(options: argparse.Namespace) -> list[Recipe]:
         recipes = read_recipes(Path(options.data))
         return [recipe for recipe in recipes if not options.only or recipe.question.name in options.only]
     if options.photos is None or not options.name or not options.positive:
-        raise BadData("Give the folder of photos, --name and --positive, or --shipped; --help tells more.")
+        raise BadData("Give the folder of photos, --name and --positive, or --shipped; see --help.")
     if not options.name.replace("_", "").isalnum():
         raise BadData("The name may hold letters, digits and _ only.")
     options.out = options.out or load_settings(**_NO_BACKENDS).own_heads_dir

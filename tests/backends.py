@@ -112,7 +112,7 @@ class RunningBackends:
 
 @contextmanager
 def folder_for_servers() -> Iterator[Path]:
-    """A temporary data directory, emptied at the end with all that stands in for it elsewhere."""
+    """A temporary data directory, emptied at the end with all that replaces it elsewhere."""
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
     try:

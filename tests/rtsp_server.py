@@ -1,7 +1,7 @@
 """An RTSP camera: GStreamer's server with H.264 from test pictures. Run by the system's Python, which has its bindings.
 
 Arguments: username and password, or nothing. Prints its port, then serves ``/live`` until it is killed. ``--check``
-only tells, by the exit status, whether everything that it needs is installed.
+only says, by the exit status, whether everything that it needs is installed.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Which API key a deed of the audit came by: what a request says of its sender can be made up, its key cannot.
+"""Which API key an audit entry came by: what a request says of its sender can be made up, its key cannot.
 
 Revision: 0008, after 0007.
 """

@@ -1,6 +1,6 @@
 """An example for every schema of the OpenAPI document.
 
-Bodies have theirs at the model or in ``examples.json``; what stands inside of a body takes its part of that example.
+Bodies have theirs at the model or in ``examples.json``; what is inside a body takes its part of that example.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ class LocalGuard:
 
 
 class StartFailure:
-    """Tells in one line why the service cannot start, where the server would print a traceback.
+    """Says in one line why the service cannot start, where the server would print a traceback.
 
     The lifespan leaves that line in ``app.state.start_failure``; a failure without one is a bug, and keeps its
     traceback.

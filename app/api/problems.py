@@ -123,7 +123,7 @@ def _advice(error: HTTPException) -> str:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return "There is no such path; /docs lists those that there are."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}; /docs tells more."
+        return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}; see /docs."
     return str(error.detail)
 
 

@@ -71,7 +71,7 @@ def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
 
 
 def standing(scope: str) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
-    """A dependency for answers that last: tells at any later moment whether the key still has ``scope``."""
+    """A dependency for answers that last: says at any later moment whether the key still has ``scope``."""
 
     async def question(secret: Presented, resources: Everything) -> Callable[[], Awaitable[bool]]:
         async def stands() -> bool:

@@ -1,4 +1,4 @@
-"""What a detector of hazards and people tells, whichever networks are behind it."""
+"""What a detector of hazards and people reports, whichever networks are behind it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.types import Box, Image
 
 
 class AnomalyType(StrEnum):
-    """What can be wrong in a frame. ``INTRUSION`` stands for a person; whether they may be there is no matter of
+    """What can be wrong in a frame. ``INTRUSION`` means a person; whether they may be there is no matter of
     pixels."""
 
     FIRE = "fire"

@@ -145,7 +145,7 @@ class GlossaryTranslator:
         return " ".join(dict.fromkeys(names))
 
     def _is_english(self, text: str) -> bool:
-        """Whether the text has no Vietnamese letter and holds a term as it stands."""
+        """Whether the text has no Vietnamese letter and holds a term as it is."""
         if not text.isascii():
             return False
         return any(mention.is_exact for mention in self._things.find(text))

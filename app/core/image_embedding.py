@@ -38,7 +38,7 @@ class QueryKind(StrEnum):
 class SimilarityCalibration:
     """From a cosine to the public ``similarity``, 0 to 1: ``1 / (1 + exp(-(slope * cosine + intercept)))``.
 
-    The manifest tells the data and the error rates that the figures were set at.
+    The manifest states the data and the error rates that the figures were set at.
     """
 
     slope: float

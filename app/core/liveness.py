@@ -67,7 +67,7 @@ class LivenessLimits:
 
 
 class LivenessDetector:
-    """Tells live faces from printed and held-up ones. Screens were not among the photos that it was measured on.
+    """Separates live faces from printed and held-up ones. Screens were not among the photos that it was measured on.
 
     Args:
         views: their probabilities are averaged.

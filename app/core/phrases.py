@@ -66,7 +66,7 @@ class Mention:
 class PhraseFinder:
     """Finds the longest known terms in a text, from left to right.
 
-    A term is tried as it stands, then with its last word in the singular, then, where the text has no diacritics at
+    A term is tried as it is, then with its last word in the singular, then, where the text has no diacritics at
     all, without its own: so ``chia khoa`` finds ``chìa khóa``, and never at the cost of an exact English word.
 
     Args:

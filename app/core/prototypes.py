@@ -1,6 +1,6 @@
 """What a hotel's own tagged pictures teach: the mean vector of those that carry a name, found by its words.
 
-A prototype stands beside the text's own vector in a search by words. It sharpens what the glossary knows, and it
+A prototype is added to the text's own vector in a search by words. It sharpens what the glossary knows, and it
 gives a meaning to names that no model has heard of, such as the hotel's own amenities.
 """
 
@@ -46,7 +46,7 @@ def learn_prototypes(
 
 
 def _common_name(name: str, finder: PhraseFinder) -> str:
-    """The glossary's name for a name that is one of its terms, else the name as it stands."""
+    """The glossary's name for a name that is one of its terms, else the name as it is."""
     normal = normalise_text(name)
     mentions = finder.find(normal)
     if len(mentions) == 1 and mentions[0].phrase == normal and len(mentions[0].names) == 1:

@@ -65,7 +65,7 @@ class ModelInfo(Response):
     licence: str
     source: str
     provider: str | None
-    calibration: dict[str, Any]  # whatever the manifest tells
+    calibration: dict[str, Any]  # whatever the manifest says
 
 
 class ModelsResponse(Response):

@@ -1,4 +1,4 @@
-"""What each replica tells the others of the cameras that it reads: state and a small picture, for a few seconds."""
+"""What each replica reports to the others of its cameras: state and a small picture, for a few seconds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Leases in Redis: each thing has one holder, and loses it when the holder stops renewing.
 
-A lease tells who *should* work, fast; it can't stop a holder that slept through its end. Whatever must not be written
+A lease says who *should* work, fast; it can't stop a holder that slept through its end. Whatever must not be written
 twice is fenced in PostgreSQL as well.
 """
 

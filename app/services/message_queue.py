@@ -1,6 +1,6 @@
 """Events: ``publish_event`` writes one into the outbox, ``MessageQueue`` carries it to RabbitMQ.
 
-``publish_event`` takes the caller's transaction, so an event exists exactly when the change it tells of does.
+``publish_event`` takes the caller's transaction, so an event exists exactly when the change it reports does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 # Types with a durable queue of their own name, declared here so that no event is lost before a consumer exists.
 QUEUED_TYPES = ("attendance.events", "anomaly.alerts")
 
-# aiormq tells of a channel that went away by a RuntimeError; lost connections are OSErrors.
+# aiormq reports a channel that went away by a RuntimeError; lost connections are OSErrors.
 _FAILURES = (AMQPException, RuntimeError)
 
 

@@ -17,7 +17,7 @@ def create(table: str, columns: str, indexes: Sequence[str] = ()) -> None:
     """Create ``table`` unless the database has one of that name.
 
     Args:
-        columns: what stands between the parentheses of CREATE TABLE.
+        columns: what is between the parentheses of CREATE TABLE.
         indexes: whole CREATE INDEX statements, run only when the table is new.
     """
     if _exists(table):

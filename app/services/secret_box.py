@@ -57,13 +57,13 @@ class SecretBox:
         if key is None or _fingerprint(key) != fingerprint:
             raise SecretLost(
                 f"The credentials of {owner} were encrypted with a key that is gone (fingerprint "
-                f"{fingerprint.hex()}); bring CAMERA_SECRET_KEY or the key file back, or set the credentials anew."
+                f"{fingerprint.hex()}); bring CAMERA_SECRET_KEY or the key file back, or set the credentials again."
             )
         nonce, ciphertext = sealed[_FINGERPRINT_BYTES:][:_NONCE_BYTES], sealed[_FINGERPRINT_BYTES + _NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, ciphertext, owner.encode()).decode()
         except (InvalidTag, ValueError) as error:
-            raise SecretLost(f"The credentials of {owner} are damaged; set them anew.") from error
+            raise SecretLost(f"The credentials of {owner} are damaged; set them again.") from error
 
     def _read_file(self) -> bytes | None:
         try:

@@ -56,7 +56,7 @@ def decode_image(data: bytes, *, max_pixels: int) -> Image:
     if header.format in ("JPEG", "MPO"):
         passes = data.count(_START_OF_SCAN)
         if passes > _MAX_SCANS or passes * width * height > _MAX_SCANNED_PIXELS:
-            raise InvalidImage("The JPEG has too many passes; save it anew, not progressive.", code="too_many_passes")
+            raise InvalidImage("The JPEG has too many passes; save it again, not progressive.", code="too_many_passes")
         if header.mode in ("RGB", "L"):
             return _decode_jpeg(data)
     return _decode_with_pillow(header)

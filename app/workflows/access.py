@@ -17,7 +17,7 @@ _LOCAL_LABEL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks; ``label`` stands in the audit where the request names nobody. ``key_id`` is None without a key."""
+    """Who asks; ``label`` goes into the audit where the request names nobody. ``key_id`` is None without a key."""
 
     label: str
     scopes: frozenset[str]

@@ -57,7 +57,7 @@ async def until_done(name: str, step: Callable[[], Awaitable[object]], *, pause_
 
 
 async def _attempt(name: str, step: Callable[[], Awaitable[object]]) -> bool:
-    """Whether the step succeeded; why it did not stands in the log."""
+    """Whether the step succeeded; why it did not is in the log."""
     try:
         await step()
     except VisionError as error:

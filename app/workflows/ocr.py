@@ -180,7 +180,7 @@ class OcrWorkflow:
         return IdentityResult(reading, result_id)
 
     async def result(self, result_id: int, *, actor: str | None) -> StoredResult:
-        """A stored result, for somebody to see: the audit tells who did.
+        """A stored result, for somebody to see: the audit says who did.
 
         Raises:
             NotFound: there is none of that id.

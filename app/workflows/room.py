@@ -262,7 +262,7 @@ class RoomWorkflow:
         with tracing.stage("room.inspect"):
             [evidence] = self._model.inspect([image], depth=depth)
         with tracing.stage("room.encode"):
-            # Encoded anew, so that nothing of the EXIF data, where GPS hides, is kept.
+            # Encoded again, so that nothing of the EXIF data, where GPS hides, is kept.
             return _Inspection(evidence, encode_jpeg(_bounded(image)))
 
 

@@ -56,7 +56,7 @@ def model_card(story: Story, question: Question, collected: Collected, trained: 
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(look, item) for look, item in trained.figures.items()),
         "",
-        f"Cross-validated{_times(repeats)}: no scene, and no photo that nearly equals another, stands on both sides of "
+        f"Cross-validated{_times(repeats)}: no scene, and no photo that nearly equals another, is on both sides of "
         "a fold. The calibration of a fold comes from the other folds, and counts both answers as equally common. The "
         "interval resamples scenes.",
         "",

@@ -48,7 +48,7 @@ class RowReader:
     """Computes the rows of photos, or takes them from a cache.
 
     Args:
-        cache_dir: keeps the rows by content of the photo and backbone; None computes anew.
+        cache_dir: keeps the rows by content of the photo and backbone; None computes again.
         looks: which ways of looking are wanted.
         relit: how often a photo is also trained on under another light, see ``relight``.
     """

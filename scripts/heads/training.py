@@ -100,7 +100,7 @@ class Trained:
     """The head, its figures by way of looking, and the out-of-fold probabilities that they come from.
 
     Attributes:
-        out_of_fold: (repeats, n) by way of looking; each repeat divides the photos into folds anew.
+        out_of_fold: (repeats, n) by way of looking; each repeat divides the photos into folds again.
         folds: (repeats, n), the fold of each example.
         fold_heads: by fold of the first repeat, the head that saw nothing of it, in training or in calibration.
     """
@@ -139,7 +139,7 @@ def train(question: Question, collected: Collected, *, repeats: int = 1) -> Trai
     """Cross-validate by group, calibrate on the out-of-fold scores, then fit the head on everything.
 
     Args:
-        repeats: how often the photos are divided into folds anew; with few photos one division may be a lucky one.
+        repeats: how often the photos are divided into folds again; with few photos one division may be a lucky one.
 
     Raises:
         BadData: too few photos or groups of an answer.

@@ -131,7 +131,7 @@ class Figures:
 def figures(
     probability: Floats, targets: Flags, groups: NDArray[np.intp], weights: Floats, *, threshold: float = 0.5
 ) -> Figures:
-    """The figures of (repeats, n) out-of-fold probabilities: each repeat divides the photos into folds anew.
+    """The figures of (repeats, n) out-of-fold probabilities: each repeat divides the photos into folds again.
 
     ``weights`` are those that they were calibrated with.
     """

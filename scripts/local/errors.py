@@ -1,4 +1,4 @@
-"""The errors of the local stack: what went wrong, in a line that tells a person what to do."""
+"""The errors of the local stack: what went wrong, in a line that says what to do."""
 
 from __future__ import annotations
 

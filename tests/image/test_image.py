@@ -163,6 +163,6 @@ def test_every_model_of_its_pack_is_there_and_used(container: Container, place: 
 def test_it_stops_when_asked_and_its_log_is_json_without_the_key(container: Container, place: Place) -> None:
     assert container.stop() == 0
     log = place.log("service")
-    ours = [line for line in log.splitlines() if ":onnxruntime:" not in line]  # it tells of the missing GPU by itself
+    ours = [line for line in log.splitlines() if ":onnxruntime:" not in line]  # it reports the missing GPU by itself
     assert [json.loads(line)["record"]["message"] for line in ours]
     assert place.admin_key not in log

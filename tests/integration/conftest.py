@@ -72,7 +72,7 @@ def client(shared_client: httpx.Client, records: Records) -> httpx.Client:
 
 @dataclass(frozen=True)
 class Service:
-    """A service of one test's own, with what stands behind it."""
+    """A service of one test's own, with what is behind it."""
 
     client: httpx.Client
     records: Records

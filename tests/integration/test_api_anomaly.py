@@ -71,9 +71,9 @@ def test_people_without_a_rule_are_reported_without_alert(client: httpx.Client, 
     rows = records.rows("SELECT id, image_url, alert_sent, location FROM anomaly_detections ORDER BY id")
     assert sorted(row["id"] for row in rows) == sorted(found["detection_id"] for found in data["anomalies"])
     assert all(row["image_url"].startswith("s3://") and not row["alert_sent"] and row["location"] for row in rows)
-    [deed] = records.rows("SELECT subject, actor, details FROM audit_log WHERE action = 'anomaly.detect'")
-    assert (deed["subject"], deed["actor"]) == ("cam_hall", "local")
-    assert sorted(deed["details"]["detection_ids"]) == [row["id"] for row in rows]
+    [entry] = records.rows("SELECT subject, actor, details FROM audit_log WHERE action = 'anomaly.detect'")
+    assert (entry["subject"], entry["actor"]) == ("cam_hall", "local")
+    assert sorted(entry["details"]["detection_ids"]) == [row["id"] for row in rows]
 
 
 def test_a_frame_without_anomalies_leaves_no_trace(client: httpx.Client, records: Records) -> None:
@@ -192,8 +192,8 @@ def test_an_incident_is_acknowledged_and_resolved_once(client: httpx.Client, rec
     assert again == done
     rows = records.rows("SELECT resolved_at, resolved_by FROM anomaly_detections")
     assert all(row["resolved_at"] and row["resolved_by"] == "EMP008" for row in rows)
-    deeds = records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(incident_id))
-    assert [tuple(deed.values()) for deed in deeds] == [
+    entries = records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(incident_id))
+    assert [tuple(entry.values()) for entry in entries] == [
         ("incident.acknowledge", "EMP007"),
         ("incident.resolve", "EMP008"),
     ]
@@ -241,11 +241,11 @@ def test_incidents_are_filtered_and_paged(client: httpx.Client, records: Records
         assert client.get(f"{API}/anomaly/incidents", params=wrong).status_code == 422
 
 
-@pytest.mark.parametrize("deed", ["acknowledge", "resolve"])
-def test_an_unknown_incident_is_not_found(client: httpx.Client, deed: str) -> None:
-    answer = client.post(f"{API}/anomaly/incidents/987654321/{deed}")
+@pytest.mark.parametrize("action", ["acknowledge", "resolve"])
+def test_an_unknown_incident_is_not_found(client: httpx.Client, action: str) -> None:
+    answer = client.post(f"{API}/anomaly/incidents/987654321/{action}")
     assert (answer.status_code, answer.json()["code"]) == (404, "incident_not_found")
-    assert client.post(f"{API}/anomaly/incidents/{2**63}/{deed}").status_code == 422
+    assert client.post(f"{API}/anomaly/incidents/{2**63}/{action}").status_code == 422
 
 
 def test_what_is_not_seen_any_more_ends(client: httpx.Client, records: Records) -> None:

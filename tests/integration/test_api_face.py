@@ -189,8 +189,8 @@ def test_a_face_of_somebody_else_is_refused_and_twins_are_allowed(client: httpx.
 
     allowed = enroll(client, "EMP002", base64_jpeg(varied(portrait(2))), allow_duplicate=True)
     assert allowed.status_code == 200
-    [deed] = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' AND subject = 'EMP002'")
-    assert deed["details"]["duplicate_of"] == "EMP001"
+    [entry] = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' AND subject = 'EMP002'")
+    assert entry["details"]["duplicate_of"] == "EMP001"
 
 
 def test_another_face_is_not_added_to_a_person_unless_asked_for(client: httpx.Client, records: Records) -> None:
@@ -204,8 +204,8 @@ def test_another_face_is_not_added_to_a_person_unless_asked_for(client: httpx.Cl
 
     allowed = enroll(client, "EMP001", base64_jpeg(portrait(4)), allow_mismatch=True)
     assert allowed.status_code == 200
-    deeds = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
-    assert ["mismatch" in deed["details"] for deed in deeds] == [False, False, True]
+    entries = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
+    assert ["mismatch" in entry["details"] for entry in entries] == [False, False, True]
 
 
 def test_replacing_swaps_the_templates(client: httpx.Client, records: Records) -> None:
@@ -217,8 +217,8 @@ def test_replacing_swaps_the_templates(client: httpx.Client, records: Records) -
     records.wait_until(lambda: set(records.vectors()) == set(second["vector_ids"]))
     assert not set(first["vector_ids"]) & set(records.vectors())
     assert enroll(client, "EMP001", base64_jpeg(portrait(4)), replace_existing=True).status_code == 200
-    deeds = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
-    assert ["replaced" in deed["details"] for deed in deeds] == [False, True, True]
+    entries = records.rows("SELECT details FROM audit_log WHERE action = 'face.enroll' ORDER BY id")
+    assert ["replaced" in entry["details"] for entry in entries] == [False, True, True]
 
 
 def test_adding_stops_at_the_limit(client: httpx.Client) -> None:

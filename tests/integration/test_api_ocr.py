@@ -253,10 +253,10 @@ def test_results_are_stored_and_found(service: Service) -> None:
     assert stored.json()["extracted_data"]["id_number"] == body["id_number"]
     assert stored.json()["redacted"] is False
     assert service.client.get(f"{API}/results/999999").status_code == 404
-    deeds = service.records.rows(
+    entries = service.records.rows(
         "SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(body["result_id"])
     )
-    assert [tuple(deed.values()) for deed in deeds] == [("ocr.read_identity", "EMP7"), ("ocr.see_result", "local")]
+    assert [tuple(entry.values()) for entry in entries] == [("ocr.read_identity", "EMP7"), ("ocr.see_result", "local")]
     assert service.client.post(f"{API}/results/999999/confirm", json={}).status_code == 404
 
 

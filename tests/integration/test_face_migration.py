@@ -34,7 +34,7 @@ def test_kept_crops_are_embedded_anew_and_everybody_else_is_listed(service: Serv
     [before] = service.records.rows("SELECT vector_id FROM face_templates WHERE employee_id = $1", KEPT)
     answer = service.records.run(*MOVE)
     assert answer.returncode == 1
-    assert "1 templates count, 1 of them embedded anew" in answer.stdout
+    assert "1 templates count, 1 of them embedded again" in answer.stdout
     assert f"enrol {UNKEPT} again" in answer.stderr
     assert KEPT not in answer.stderr
     [active] = service.records.rows("SELECT employee_id, vector_id FROM employee_faces WHERE is_active")
@@ -51,7 +51,7 @@ def test_a_second_run_changes_nothing(service: Service) -> None:
     service.records.run(*MOVE)
     before = service.records.rows("SELECT vector_id, is_active FROM employee_faces ORDER BY id")
     again = service.records.run(*MOVE)
-    assert "1 templates count, 0 of them embedded anew" in again.stdout
+    assert "1 templates count, 0 of them embedded again" in again.stdout
     assert service.records.rows("SELECT vector_id, is_active FROM employee_faces ORDER BY id") == before
     [active] = [row["vector_id"] for row in before if row["is_active"]]
     assert service.records.vectors().count(active) == 1
@@ -72,7 +72,7 @@ def test_the_way_back_brings_everybody_back(service: Service) -> None:
     service.records.rows("UPDATE face_templates SET model_id = $1 WHERE model_id = 'of-yesterday'", row["model_id"])
     back = service.records.run(*MOVE)
     assert back.returncode == 0, back.stderr
-    assert "2 templates count, 0 of them embedded anew" in back.stdout
+    assert "2 templates count, 0 of them embedded again" in back.stdout
     assert known_as(service, base64_jpeg(astronaut())) == KEPT
     assert known_as(service, base64_jpeg(portrait(0))) == UNKEPT
 

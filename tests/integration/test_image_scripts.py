@@ -145,7 +145,7 @@ def test_reconcile_restores_a_vector_that_milvus_lost(client: httpx.Client, reco
     looked = records.reconcile()
     assert looked.returncode == 1
     assert f"missing vectors: 1: {vector_id}" in looked.stdout
-    # The status also tells of what earlier tests left in the bucket, part of which may just have turned a minute old.
+    # The status also reports what earlier tests left in the bucket, part of which may just have turned a minute old.
     mended = records.reconcile("--mend").stdout.partition("looking again")[2]
     assert "missing vectors: 0" in mended
     records.wait_until(lambda: found(client, filters={"tags": ["white"]}) == [cup])  # another process inserted it

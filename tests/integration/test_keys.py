@@ -230,21 +230,21 @@ def test_making_and_ending_keys_is_audited(service: Service) -> None:
     create(service, "room")
     [row] = service.records.rows("SELECT id FROM api_keys ORDER BY id DESC LIMIT 1")
     keys(service, "revoke", str(row["id"]))
-    deeds = service.records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(row["id"]))
-    assert [(deed["action"], deed["actor"]) for deed in deeds] == [("key.create", "test"), ("key.revoke", "test")]
+    entries = service.records.rows("SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(row["id"]))
+    assert [(entry["action"], entry["actor"]) for entry in entries] == [("key.create", "test"), ("key.revoke", "test")]
 
 
 def test_the_first_key_is_audited(service: Service) -> None:
-    [deed] = service.records.rows("SELECT subject FROM audit_log WHERE actor = 'ADMIN_API_KEY'")
+    [entry] = service.records.rows("SELECT subject FROM audit_log WHERE actor = 'ADMIN_API_KEY'")
     [key] = service.records.rows("SELECT id FROM api_keys WHERE label = 'admin'")
-    assert deed["subject"] == str(key["id"])
+    assert entry["subject"] == str(key["id"])
 
 
 def deeds_of(service: Service, key: str) -> list[tuple[str, str]]:
     """What was done with a key, as the audit has it: action and actor."""
     rows = service.records.rows(
-        "SELECT action, actor FROM audit_log AS deed JOIN api_keys AS key ON key.id = key_id "
-        "WHERE digest = $1 ORDER BY deed.id",
+        "SELECT action, actor FROM audit_log AS entry JOIN api_keys AS key ON key.id = key_id "
+        "WHERE digest = $1 ORDER BY entry.id",
         hashlib.sha256(key.encode()).digest(),
     )
     return [(row["action"], row["actor"]) for row in rows]

@@ -78,7 +78,7 @@ async def test_a_published_message_is_in_the_queue_of_its_type_for_good(
 
 @pytest.mark.parametrize("name", QUEUED_TYPES)
 async def test_queues_and_exchange_survive_the_broker(queue: MessageQueue, channel: AbstractChannel, name: str) -> None:
-    # Declaring a thing again with another durability is an error; passively it tells that it is there.
+    # Declaring a thing again with another durability is an error; passively it says that it is there.
     await queue.ping()
     assert (await channel.declare_queue(name, durable=True)).name == name
     await queue.publish(name, event())

@@ -1,4 +1,4 @@
-"""What stands on an invoice that never existed."""
+"""What is on an invoice that never existed."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_tokens_are_padded_and_cut_to_the_context(tokenizer: FileTokenizer) -> N
     assert ids.dtype == np.int64
     assert ids[:4].tolist() == GOLDEN["ids"]
     assert ids.shape == (5, 12)
-    assert ids[4, -1] == 12  # the end token stands also after a cut
+    assert ids[4, -1] == 12  # the end token is there also after a cut
 
 
 def test_tokenizer_without_the_pad_token_is_refused() -> None:

@@ -49,7 +49,7 @@ def program(name: str) -> str:
 
 
 def manifests() -> list[Path]:
-    """Every Kubernetes object as it stands in the base and the overlays."""
+    """Every Kubernetes object as it is in the base and the overlays."""
     return [path for path in sorted(KUBERNETES.rglob("*.yaml")) if path.name != "kustomization.yaml"]
 
 

@@ -25,7 +25,7 @@ TERMS = {
         ("v\u0069\u0301", "ví"),  # i with a combining accent
         ("T-Shirt_blue", "t-shirt blue"),
         ("…", ""),
-        ("khoảng", "khoảng"),  # the tone stands on the second vowel where another letter follows
+        ("khoảng", "khoảng"),  # the tone is on the second vowel where another letter follows
         ("điện thọai", "điện thoại"),
         ("bàn tòan màu", "bàn toàn màu"),
     ],

@@ -58,13 +58,13 @@ class TestBootstrap:
         marker = environment.folder / "marker"
         marker.touch()
         bootstrap(environment.folder, [requirements])
-        assert marker.exists(), "the environment was made anew"
+        assert marker.exists(), "the environment was made again"
 
         requirements.write_text("# nothing, said differently\n")
         assert environment.installed() != hashes_of([requirements])
         bootstrap(environment.folder, [requirements])
         assert environment.installed() == hashes_of([requirements])
-        assert marker.exists(), "the environment was made anew"
+        assert marker.exists(), "the environment was made again"
 
     def test_its_python_imports_the_project_from_any_folder(self, tmp_path: Path) -> None:
         environment = Environment(tmp_path / "venv")

@@ -1,4 +1,4 @@
-"""What a Milvus can do, by the version that it tells."""
+"""What a Milvus can do, by the version that it reports."""
 
 from __future__ import annotations
 

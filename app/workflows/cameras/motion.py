@@ -43,6 +43,6 @@ class MotionDetector:
 def _small(image: Image) -> FloatArray:
     """In colour, because people's clothes often are as bright as the wall behind them."""
     height = max(1, round(image.shape[0] * _WIDTH_PX / image.shape[1]))
-    step = max(1, image.shape[1] // (4 * _WIDTH_PX))  # averaging sixteen pixels tells as much as averaging hundreds
+    step = max(1, image.shape[1] // (4 * _WIDTH_PX))  # averaging sixteen pixels says as much as averaging hundreds
     small = cv2.resize(image[::step, ::step], (_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(small, (5, 5), 0).astype(np.float32)

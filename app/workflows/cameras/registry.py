@@ -133,7 +133,7 @@ class CameraRegistry:
         return shown(record)
 
     async def change(self, camera_id: str, change: CameraChange, *, actor: str) -> Camera:
-        """Change a camera; its worker begins anew within a moment.
+        """Change a camera; its worker begins again within a moment.
 
         Raises:
             NotFound: there is no such camera.
@@ -222,7 +222,7 @@ class CameraRegistry:
         try:
             old = self._opened(held)
         except SecretLost:
-            old = _Secret(None, "")  # this change is how it is mended
+            old = _Secret(None, "")  # this change is how it is repaired
         login, query = old.credentials, old.query
         if change.url:
             url, given, query = split_url(change.url)

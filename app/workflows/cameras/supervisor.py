@@ -150,7 +150,7 @@ class CameraSupervisor:
         _forget_metrics(camera_id)
 
     def _bury_the_dead(self) -> None:
-        """Workers end by themselves only when their camera is another's, or by a bug; both begin anew elsewhere."""
+        """Workers end by themselves only when their camera is another's, or by a bug; both begin again elsewhere."""
         for camera_id, held in list(self._held.items()):
             if held.task.done():
                 error = held.task.exception()

@@ -41,7 +41,7 @@ class AnomalyWatch:
         self._staff_until_s: dict[int, float] = {}
 
     def types(self, moment: datetime) -> frozenset[AnomalyType]:
-        """What to look for at ``moment``. People only while a rule forbids them, since that network is the dear one."""
+        """What to look for at ``moment``. People only while a rule forbids them: that network is the costly one."""
         rule = self._rules.intrusion
         wanted = {AnomalyType(name) for name in self._rules.anomalies}
         if rule is None or not rule.schedule.in_force(moment):

@@ -123,6 +123,6 @@ class AnomalyWorkflow:
     def _seen(self, image: Image, types: Set[AnomalyType]) -> _FrameAnalysis:
         with tracing.stage("anomaly.detect"):
             anomalies = self._detector.detect(image, types)
-        # Encoded anew: without the EXIF of whoever sent it, and upright like the boxes.
+        # Encoded again: without the EXIF of whoever sent it, and upright like the boxes.
         jpeg = encode_jpeg(image) if anomalies else b""
         return _FrameAnalysis((image.shape[1], image.shape[0]), anomalies, [], jpeg)

@@ -1,6 +1,6 @@
 """Writes detections down, joins them to incidents and raises alerts; lists, acknowledges and resolves incidents.
 
-One alert an incident: the event stands in the outbox exactly when the incident's row exists. An alert never waits
+One alert an incident: the event is in the outbox exactly when the incident's row exists. An alert never waits
 long for the object store: a frame that takes too long is stored behind it.
 """
 

@@ -32,7 +32,7 @@ Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources
 Watcher = Annotated[Caller, Depends(require("anomaly"))]
 MAX_ID = 2**63 - 1
 IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
-Deed = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
+Action = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
 
 _FRAME_LINK_S = 900
 
@@ -103,22 +103,22 @@ async def list_incidents(
 
 @router.post("/incidents/{incident_id}/acknowledge")
 async def acknowledge_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed
+    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:
     """Say that somebody has seen it; the first one is kept."""
-    return _info(await incidents.acknowledge(incident_id, actor=_actor(deed, caller)), incidents)
+    return _info(await incidents.acknowledge(incident_id, actor=_actor(action, caller)), incidents)
 
 
 @router.post("/incidents/{incident_id}/resolve")
 async def resolve_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, deed: Deed
+    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:
     """Close it; doing so again changes nothing."""
-    return _info(await incidents.resolve(incident_id, actor=_actor(deed, caller)), incidents)
+    return _info(await incidents.resolve(incident_id, actor=_actor(action, caller)), incidents)
 
 
-def _actor(deed: IncidentActionRequest | None, caller: Caller) -> str:
-    return deed.by if deed is not None and deed.by else caller.label[:20]
+def _actor(action: IncidentActionRequest | None, caller: Caller) -> str:
+    return action.by if action is not None and action.by else caller.label[:20]
 
 
 def _info(incident: Incident, incidents: IncidentBook) -> IncidentInfo:

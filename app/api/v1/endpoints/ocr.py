@@ -92,7 +92,7 @@ async def read_identity(
 
 @router.get("/results/{result_id}")
 async def get_result(result_id: ResultId, caller: Reader, documents: Documents) -> StoredResultResponse:
-    """What is kept of a document; the audit tells who asked."""
+    """What is kept of a document; the audit says who asked."""
     stored = await documents.result(result_id, actor=caller.label)
     return StoredResultResponse(
         result_id=stored.id,
