@@ -1,7 +1,7 @@
 """The types that every layer speaks. Frozen, slotted, without behaviour that needs a model or a backend.
 
-Coordinates are pixels of the EXIF-upright image, ``x1, y1, x2, y2`` with the origin at the top left; the public
-``x, y, width, height`` exists only in ``app/models``.
+Coordinates are pixels of the EXIF-upright image, ``x1, y1, x2, y2`` with the origin at the top left; only what leaves
+the service has ``x, y, width, height``, by ``Box.rectangle``.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ class Box:
     def scale(self, factor: float) -> Box:
         """The box multiplied by ``factor``, as when its image is resized by it."""
         return Box(self.x1 * factor, self.y1 * factor, self.x2 * factor, self.y2 * factor)
+
+    def rectangle(self) -> dict[str, int]:
+        """The public form, in whole pixels: ``x``, ``y``, ``width`` and ``height``."""
+        x, y = round(self.x1), round(self.y1)
+        return {"x": x, "y": y, "width": round(self.x2) - x, "height": round(self.y2) - y}
 
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1."""
@@ -117,3 +122,8 @@ class Session(Protocol):
     def run(self, feed: Mapping[str, NDArray[np.generic]]) -> list[FloatArray]:
         """One forward pass. Outputs are in the model's order; batch size may vary where the model allows it."""
         ...
+
+
+def shown(score: float) -> float:
+    """A score as answers, events and audit entries show it: four decimal places."""
+    return round(score, 4)

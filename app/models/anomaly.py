@@ -9,11 +9,15 @@ from pydantic import ConfigDict, Field
 
 from app.core.anomalies import AnomalyType
 from app.models.bodies import ImageData
-from app.models.common import ActorName, CameraId, Location, Moment, Request, Response
+from app.models.common import ActorName, CameraId, Location, Moment, Request, Response, Score
+from app.utils import clock
+from app.workflows.safety.anomaly import AnomalyReport
+from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Recorded
 
 _PICTURE = "/9j/4AAQSkZJRg…"
-Score = Annotated[float, Field(ge=0, le=1)]
 SeverityName = Literal["low", "medium", "high"]
+
+_FRAME_LINK_S = 900
 
 DEFAULT_TYPES = (AnomalyType.FIRE, AnomalyType.FLOOD, AnomalyType.INTRUSION)
 
@@ -53,6 +57,17 @@ class AnomalyInfo(Response):
     incident_id: int | None = Field(description="The incident that this began or goes on with")
     zone: str | None = None
 
+    @classmethod
+    def of(cls, finding: Finding, recorded: Recorded) -> AnomalyInfo:
+        return cls.like(
+            finding,
+            type=finding.anomaly_type,
+            location=Location.of_any(finding.box),
+            severity=finding.severity.value,
+            detection_id=recorded.detection_id,
+            incident_id=recorded.incident_id,
+        )
+
 
 class AnomalyDetectionResponse(Response):
     """What was found, surest first."""
@@ -63,6 +78,18 @@ class AnomalyDetectionResponse(Response):
     camera_id: str
     timestamp: Moment
     detection_time_ms: int
+
+    @classmethod
+    def of(cls, camera_id: str, report: AnomalyReport, *, elapsed_ms: int) -> AnomalyDetectionResponse:
+        found = [AnomalyInfo.of(*pair) for pair in zip(report.findings, report.recorded, strict=True)]
+        return cls(
+            anomalies_detected=bool(found),
+            count=len(found),
+            anomalies=found,
+            camera_id=camera_id,
+            timestamp=clock.now(),
+            detection_time_ms=elapsed_ms,
+        )
 
 
 class IncidentInfo(Response):
@@ -88,6 +115,16 @@ class IncidentInfo(Response):
     detections: int
     frame_url: str | None = Field(description="The newest stored frame; the link works for some minutes")
 
+    @classmethod
+    def of(cls, incident: Incident, incidents: IncidentBook) -> IncidentInfo:
+        """
+        Args:
+            incidents: signs the link to the frame.
+        """
+        status = "resolved" if incident.resolved_at else "ended" if incident.ended_at else "active"
+        link = incidents.frame_url(incident.frame_key, lifetime_s=_FRAME_LINK_S) if incident.frame_key else None
+        return cls.like(incident, type=incident.anomaly_type, status=status, frame_url=link)
+
 
 class IncidentsResponse(Response):
     """A page of incidents, newest first."""
@@ -95,6 +132,14 @@ class IncidentsResponse(Response):
     incidents: list[IncidentInfo]
     count: int
     next_before: int | None = Field(description="Send as `before` for the next page; null on the last one")
+
+    @classmethod
+    def of(cls, found: list[Incident], incidents: IncidentBook, *, limit: int) -> IncidentsResponse:
+        return cls(
+            incidents=[IncidentInfo.of(incident, incidents) for incident in found],
+            count=len(found),
+            next_before=found[-1].id if len(found) == limit else None,
+        )
 
 
 class IncidentActionRequest(Request):

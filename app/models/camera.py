@@ -11,6 +11,11 @@ from pydantic.config import JsonDict
 
 from app.core.anomalies import AnomalyType
 from app.models.common import CameraId, Moment, Request, Response, Text
+from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task
+from app.workflows.cameras.supervisor import CameraStatus
+from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window
+from app.workflows.safety.schedules import WEEKDAYS, Schedule, Window
+from app.workflows.safety.zones import Zone, make_zone
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Url = Annotated[
@@ -22,6 +27,14 @@ Fraction = Annotated[float, Field(description="From 0 to 1, of the picture's wid
 KindName = Literal["rtsp", "mjpeg", "snapshot", "file"]
 TaskName = Literal["attendance", "anomaly"]
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _tasks(names: list[TaskName]) -> tuple[Task, ...]:
+    return tuple(dict.fromkeys(Task(name) for name in names))
+
+
+def _credentials(given: CredentialsInput | None) -> Credentials | None:
+    return None if given is None else Credentials(given.username, given.password.get_secret_value())
 
 
 def _known_zone(name: str) -> str:
@@ -45,6 +58,10 @@ class ZoneModel(Request):
     name: Annotated[Text, Field(min_length=1, max_length=50)]
     points: Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=50)]
 
+    @classmethod
+    def of(cls, zone: Zone) -> ZoneModel:
+        return cls(name=zone.name, points=list(zone.points))
+
 
 class WindowModel(Request):
     """A part of the week. One that ends at or before its beginning runs into the next day."""
@@ -52,6 +69,11 @@ class WindowModel(Request):
     days: list[DayName] = Field(default_factory=list, max_length=7, description="Days it begins on; empty: every day")
     begins: time
     ends: time
+
+    @classmethod
+    def of(cls, window: Window) -> WindowModel:
+        days = [WEEKDAYS[day] for day in sorted(window.days)]
+        return cls.model_validate({"days": days, "begins": window.begins, "ends": window.ends})
 
     @model_validator(mode="after")
     def _local(self) -> WindowModel:
@@ -68,6 +90,33 @@ class IntrusionModel(Request):
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(None, description="The hotel's, if omitted")
     min_dwell_s: Annotated[float, Field(ge=0, le=3600, description="How long somebody has to stay")] = 2.0
     suppress_staff: bool = Field(False, description="Staff who are recognised live may be there")
+
+    def rule(self, hotel: ZoneInfo) -> IntrusionRule:
+        """What the worker is told.
+
+        Args:
+            hotel: its time zone, where this names none.
+
+        Raises:
+            InvalidInput: a zone is no polygon within the picture.
+        """
+        windows = tuple(make_window(window.days, window.begins, window.ends) for window in self.schedule)
+        return IntrusionRule(
+            zones=tuple(make_zone(zone.name, zone.points) for zone in self.zones),
+            schedule=Schedule(windows, ZoneInfo(self.timezone) if self.timezone else hotel),
+            min_dwell_s=self.min_dwell_s,
+            suppress_staff=self.suppress_staff,
+        )
+
+    @classmethod
+    def of(cls, rule: IntrusionRule) -> IntrusionModel:
+        return cls(
+            zones=[ZoneModel.of(zone) for zone in rule.zones],
+            schedule=[WindowModel.of(window) for window in rule.schedule.windows],
+            timezone=rule.schedule.zone.key,
+            min_dwell_s=rule.min_dwell_s,
+            suppress_staff=rule.suppress_staff,
+        )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> IntrusionModel:
@@ -98,6 +147,24 @@ class RulesModel(Request):
     )
     intrusion: IntrusionModel | None = None
     confirmation: ConfirmationModel | None = Field(None, description="Instead of each type's own")
+
+    def rules(self, hotel: ZoneInfo) -> CameraRules:
+        """What the worker is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
+        confirmation = self.confirmation
+        return CameraRules(
+            anomalies=tuple(kind.value for kind in dict.fromkeys(self.anomalies)),
+            intrusion=self.intrusion.rule(hotel) if self.intrusion else None,
+            confirmation=(confirmation.frames, confirmation.of) if confirmation else None,
+        )
+
+    @classmethod
+    def of(cls, rules: CameraRules) -> RulesModel:
+        frames = rules.confirmation
+        return cls(
+            anomalies=[AnomalyType(name) for name in rules.anomalies],
+            intrusion=IntrusionModel.of(rules.intrusion) if rules.intrusion else None,
+            confirmation=ConfirmationModel(frames=frames[0], of=frames[1]) if frames else None,
+        )
 
     @model_validator(mode="after")
     def _intrusion_has_a_rule(self) -> RulesModel:
@@ -140,6 +207,19 @@ class CameraCreateRequest(Request):
     rules: RulesModel = Field(default_factory=RulesModel)
     enabled: bool = True
 
+    def plan(self, hotel: ZoneInfo) -> CameraPlan:
+        """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
+        return CameraPlan(
+            name=self.name,
+            kind=StreamKind(self.kind),
+            url=self.url,
+            credentials=_credentials(self.credentials),
+            tasks=_tasks(self.tasks),
+            frames_per_second=self.frames_per_second,
+            rules=self.rules.rules(hotel),
+            enabled=self.enabled,
+        )
+
 
 class CameraChangeRequest(Request):
     """What to change; whatever is left out stays. `credentials: null` forgets the login."""
@@ -152,6 +232,20 @@ class CameraChangeRequest(Request):
     frames_per_second: FramesPerSecond | None = None
     rules: RulesModel | None = None
     enabled: bool | None = None
+
+    def change(self, hotel: ZoneInfo) -> CameraChange:
+        """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
+        return CameraChange(
+            name=self.name,
+            kind=StreamKind(self.kind) if self.kind else None,
+            url=self.url,
+            credentials=_credentials(self.credentials),
+            drops_credentials="credentials" in self.model_fields_set and self.credentials is None,
+            tasks=_tasks(self.tasks) if self.tasks else None,
+            frames_per_second=self.frames_per_second,
+            rules=self.rules.rules(hotel) if self.rules else None,
+            enabled=self.enabled,
+        )
 
 
 class CameraState(Response):
@@ -166,6 +260,10 @@ class CameraState(Response):
     last_frame_at: Moment | None = None
     frames_judged: int | None = None
     frames_skipped: int | None = Field(None, description="Without motion, hence not judged")
+
+    @classmethod
+    def of(cls, camera: Camera, status: CameraStatus) -> CameraState:
+        return cls.like(status) if camera.enabled else cls(status="disabled")
 
 
 class CameraInfo(Response):
@@ -183,6 +281,16 @@ class CameraInfo(Response):
     created_at: Moment
     updated_at: Moment
     state: CameraState
+
+    @classmethod
+    def of(cls, camera: Camera, status: CameraStatus) -> CameraInfo:
+        return cls.like(
+            camera,
+            kind=camera.kind.value,
+            tasks=[task.value for task in camera.tasks],
+            rules=RulesModel.of(camera.rules),
+            state=CameraState.of(camera, status),
+        )
 
 
 class CamerasResponse(Response):

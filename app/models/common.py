@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from app.types import Box
+from app.types import Box, shown
 from app.utils.clock import iso
 
 # Ids travel into keys, paths and expressions, so they are plain. Pydantic's regex engine lets $ match at the very
@@ -30,6 +30,13 @@ Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """Written as ISO 8601 in UTC with ``Z``."""
 
 
+Confidence = Annotated[float, AfterValidator(shown)]
+"""A score in an answer."""
+
+Score = Annotated[float, Field(ge=0, le=1), AfterValidator(shown)]
+"""A score in an answer, with the bounds that the documentation names."""
+
+
 class Request(BaseModel):
     """A body. Unknown fields are ignored, as the spec's clients may be newer than we are."""
 
@@ -37,9 +44,15 @@ class Request(BaseModel):
 
 
 class Response(BaseModel):
-    """An answer."""
+    """An answer. Each has a class method ``of`` for what a workflow returns, or takes it by ``like``."""
 
     model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def like(cls, source: object, **own: object) -> Self:
+        """An answer with the fields that ``source`` has under the same names, and with ``own``."""
+        same = {name: getattr(source, name) for name in cls.model_fields if name not in own and hasattr(source, name)}
+        return cls.model_validate(same | own)
 
 
 class Location(Response):
@@ -53,5 +66,9 @@ class Location(Response):
     @classmethod
     def of(cls, box: Box) -> Location:
         """``box`` rounded to whole pixels."""
-        x, y = round(box.x1), round(box.y1)
-        return cls(x=x, y=y, width=round(box.x2) - x, height=round(box.y2) - y)
+        return cls(**box.rectangle())
+
+    @classmethod
+    def of_any(cls, box: Box | None) -> Location | None:
+        """As ``of``; None where there is no box."""
+        return None if box is None else cls.of(box)

@@ -7,11 +7,31 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from app.core.liveness import Liveness
 from app.models.bodies import ImageData
-from app.models.common import ActorName, CameraId, EmployeeId, Location, Moment, Request, Response, Text
+from app.models.common import ActorName, CameraId, EmployeeId, Location, Moment, Request, Response, Score, Text
+from app.services.stores.face_store import StoredTemplate
+from app.utils import clock
+from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
+from app.workflows.face import IdentifiedFace, Outcome, Recognition, Verification
 
 _PICTURE = "/9j/4AAQSkZJRg…"
-Score = Annotated[float, Field(ge=0, le=1)]
+
+_MESSAGES = {
+    Outcome.NO_FACE: "No face detected in image",
+    Outcome.UNKNOWN: "No matching face found in database",
+    Outcome.NOT_LIVE: "Photo/video spoofing detected",
+}
+_UNCERTAIN = "Liveness could not be judged: the face is too small or blurred; come closer"
+
+
+def _message(outcome: Outcome, warnings: tuple[str, ...]) -> str:
+    return _UNCERTAIN if "liveness_uncertain" in warnings else _MESSAGES[outcome]
+
+
+def _is_alive(liveness: Liveness | None) -> bool | None:
+    """Null where nobody can tell: neither a false "live" nor an accusation."""
+    return None if liveness is None or liveness.uncertain else liveness.is_live
 
 
 class PersonMetadata(Request):
@@ -65,6 +85,21 @@ class FaceEnrollmentRequest(Request):
         False, description="Add it although it does not match the person's earlier templates (changed a lot)"
     )
     enrolled_by: ActorName | None = None
+
+    @property
+    def person(self) -> Person:
+        """Whose photos these are."""
+        about = self.metadata
+        return Person(self.employee_id, about.name, about.department, about.position)
+
+    @property
+    def terms(self) -> EnrolmentTerms:
+        """What shall become of templates that are there already."""
+        return EnrolmentTerms(
+            replace_existing=self.replace_existing,
+            allow_duplicate=self.allow_duplicate,
+            allow_mismatch=self.allow_mismatch,
+        )
 
 
 class FaceVerificationRequest(Request):
@@ -123,6 +158,32 @@ class FaceRecognitionResponse(Response):
     event_id: str | None = Field(None, description="The attendance event that this request wrote")
     warnings: list[str] = Field(default_factory=list)
 
+    @classmethod
+    def of(cls, recognition: Recognition, *, elapsed_ms: int) -> FaceRecognitionResponse:
+        answer: dict[str, object] = {
+            "success": recognition.match is not None,
+            "recognition_time_ms": elapsed_ms,
+            "timestamp": clock.now(),
+        }
+        if recognition.box is not None:
+            answer["face_location"] = Location.of(recognition.box)
+        if recognition.liveness is not None:
+            answer["liveness_score"] = recognition.liveness.score
+            answer["is_alive"] = _is_alive(recognition.liveness)
+        if recognition.outcome is not Outcome.NOT_LIVE:
+            answer["confidence"] = recognition.confidence
+        if recognition.match is None:
+            answer["error"] = recognition.outcome.value
+            answer["message"] = _message(recognition.outcome, recognition.warnings)
+        else:
+            answer["employee_id"] = recognition.match.identity.employee_id
+            answer["employee_name"] = recognition.match.identity.name
+        if recognition.event_id is not None:
+            answer["event_id"] = recognition.event_id
+        if recognition.warnings:
+            answer["warnings"] = list(recognition.warnings)
+        return cls.model_validate(answer)
+
 
 class ImageWarning(Response):
     """A picture that was not enrolled."""
@@ -130,6 +191,10 @@ class ImageWarning(Response):
     index: int = Field(description="Its place in `images`, from 0")
     reason: str
     message: str
+
+    @classmethod
+    def of(cls, rejected: RejectedImage) -> ImageWarning:
+        return cls.like(rejected)
 
 
 class FaceEnrollmentResponse(Response):
@@ -142,6 +207,16 @@ class FaceEnrollmentResponse(Response):
     vector_ids: list[str]
     warnings: list[ImageWarning]
 
+    @classmethod
+    def of(cls, enrolment: Enrolment) -> FaceEnrollmentResponse:
+        return cls(
+            employee_id=enrolment.employee_id,
+            embeddings_created=len(enrolment.templates),
+            average_quality_score=enrolment.average_quality,
+            vector_ids=[template.vector_id for template in enrolment.templates],
+            warnings=[ImageWarning.of(rejected) for rejected in enrolment.rejected],
+        )
+
 
 class EmbeddingInfo(Response):
     """One stored template, without its vector."""
@@ -151,6 +226,10 @@ class EmbeddingInfo(Response):
     quality_score: float
     image_angle: str | None
 
+    @classmethod
+    def of(cls, template: StoredTemplate) -> EmbeddingInfo:
+        return cls.like(template, image_angle=template.angle)
+
 
 class FaceEmbeddingsResponse(Response):
     """A person's templates."""
@@ -158,6 +237,11 @@ class FaceEmbeddingsResponse(Response):
     employee_id: str
     embeddings: list[EmbeddingInfo]
     total_count: int
+
+    @classmethod
+    def of(cls, employee_id: str, templates: list[StoredTemplate]) -> FaceEmbeddingsResponse:
+        embeddings = [EmbeddingInfo.of(template) for template in templates]
+        return cls(employee_id=employee_id, embeddings=embeddings, total_count=len(embeddings))
 
 
 class FaceDeletionResponse(Response):
@@ -183,6 +267,23 @@ class FaceVerificationResponse(Response):
     message: str | None = None
     warnings: list[str] = Field(default_factory=list)
 
+    @classmethod
+    def of(cls, employee_id: str, result: Verification, *, elapsed_ms: int) -> FaceVerificationResponse:
+        failed = result.outcome is not Outcome.RECOGNISED
+        return cls(
+            success=not failed,
+            verified=result.verified,
+            employee_id=employee_id,
+            confidence=result.confidence,
+            is_alive=_is_alive(result.liveness),
+            liveness_score=result.liveness.score if result.liveness else None,
+            face_location=Location.of_any(result.box),
+            recognition_time_ms=elapsed_ms,
+            error=result.outcome.value if failed else None,
+            message=_message(result.outcome, result.warnings) if failed else None,
+            warnings=list(result.warnings),
+        )
+
 
 class IdentifiedFaceInfo(Response):
     """One face of the frame; `employee_id` is null for a stranger."""
@@ -195,6 +296,19 @@ class IdentifiedFaceInfo(Response):
     liveness_score: Score | None
     warnings: list[str]
 
+    @classmethod
+    def of(cls, found: IdentifiedFace) -> IdentifiedFaceInfo:
+        identity, liveness = found.match.identity if found.match else None, found.liveness
+        return cls(
+            face_location=Location.of(found.face.box),
+            employee_id=identity.employee_id if identity else None,
+            employee_name=identity.name if identity else None,
+            confidence=found.confidence,
+            is_alive=_is_alive(liveness),
+            liveness_score=liveness.score if liveness else None,
+            warnings=["liveness_uncertain"] if liveness and liveness.uncertain else [],
+        )
+
 
 class FaceIdentificationResponse(Response):
     """All faces, largest first."""
@@ -202,3 +316,8 @@ class FaceIdentificationResponse(Response):
     faces: list[IdentifiedFaceInfo]
     count: int
     recognition_time_ms: int
+
+    @classmethod
+    def of(cls, found: list[IdentifiedFace], *, elapsed_ms: int) -> FaceIdentificationResponse:
+        faces = [IdentifiedFaceInfo.of(one) for one in found]
+        return cls(faces=faces, count=len(faces), recognition_time_ms=elapsed_ms)

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from app.ml_models.gpu import GpuState
 from app.models.common import Moment, Response
+from app.workflows.health import BackendState
 
 
 class BackendCheck(Response):
@@ -14,6 +16,10 @@ class BackendCheck(Response):
 
     status: Literal["ok", "error"]
     latency_ms: float
+
+    @classmethod
+    def of(cls, state: BackendState) -> BackendCheck:
+        return cls(status="ok" if state.ok else "error", latency_ms=round(state.latency_ms, 1))
 
 
 class GpuCheck(Response):
@@ -23,6 +29,17 @@ class GpuCheck(Response):
     name: str | None = None
     memory_used_mb: int | None = None
     memory_total_mb: int | None = None
+
+    @classmethod
+    def of(cls, device: GpuState | None) -> GpuCheck:
+        if device is None:
+            return cls(status="not_used")
+        return cls(
+            status="ok",
+            name=device.name,
+            memory_used_mb=device.memory_used_bytes // 2**20,
+            memory_total_mb=device.memory_total_bytes // 2**20,
+        )
 
 
 class Checks(Response):

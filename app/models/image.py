@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.models.bodies import ImageData
-from app.models.common import ActorName, Moment, Request, Response, RoomNumber, Text
+from app.models.common import ActorName, Moment, Request, Response, RoomNumber, Score, Text
+from app.models.dates import DateRange
+from app.workflows.image import ImageDetails, ImageFilter, ImagePage, ImageUrls, ImageWorkflow, Indexed, StoredImage
+from app.workflows.image_search import ImageMatch, ImageMatches, ImageQuery
 
 _PICTURE = "/9j/4AAQSkZJRg…"
 Category = Literal["room", "lost_found", "amenity"]
@@ -26,17 +29,6 @@ TopK = Annotated[int, Field(ge=1, le=100)]
 Offset = Annotated[int, Field(ge=0, le=900)]
 
 
-def _day_or_moment(value: object) -> object:
-    # Pydantic would read midnight as a day and a day as midnight; what was written decides.
-    if isinstance(value, str):
-        return date.fromisoformat(value) if len(value) == len("2025-01-17") else datetime.fromisoformat(value)
-    raise ValueError("write a day, 2025-01-17, or a moment, 2025-01-17T10:00:00Z")
-
-
-DayOrMoment = Annotated[date | datetime, BeforeValidator(_day_or_moment)]
-"""A day means all of it; a moment without a zone is the hotel's local time."""
-
-
 class ImageMetadata(Request):
     """What is known of the picture."""
 
@@ -48,6 +40,19 @@ class ImageMetadata(Request):
     description: Description | None = None
     status: Status = "active"
     photographer: ActorName | None = None
+
+    @property
+    def details(self) -> ImageDetails:
+        """What the records keep of it."""
+        return ImageDetails(
+            category=self.category,
+            room_number=self.room_number,
+            item_type=self.item_type,
+            tags=tuple(self.tags),
+            location=self.location,
+            description=self.description,
+            status=self.status,
+        )
 
 
 class ImageIndexRequest(Request):
@@ -84,12 +89,17 @@ class ImageIndexResponse(Response):
     indexed_at: Moment
     duplicate_of: str | None = None
 
-
-class DateRange(Request):
-    """Both ends belong to it; one may be left out."""
-
-    start: DayOrMoment | None = None
-    end: DayOrMoment | None = None
+    @classmethod
+    def of(cls, indexed: Indexed, urls: ImageUrls) -> ImageIndexResponse:
+        image = indexed.image
+        return cls(
+            image_id=image.image_id,
+            vector_id=image.vector_id,
+            storage_url=urls.url,
+            thumbnail_url=urls.thumbnail_url,
+            indexed_at=image.uploaded_at,
+            duplicate_of=image.image_id if indexed.is_duplicate else None,
+        )
 
 
 class ImageFilters(Request):
@@ -101,6 +111,24 @@ class ImageFilters(Request):
     tags: Tags = Field(default_factory=list, description="All of them")
     location: Place | None = Field(None, description="A part of it, in any case")
     status: Status | None = None
+
+    def wanted(self, category: str | None, zone: ZoneInfo) -> ImageFilter:
+        """What the workflows are told.
+
+        Raises:
+            InvalidInput: the range of dates ends before it begins.
+        """
+        since, before = self.date_range.bounds(zone) if self.date_range else (None, None)
+        return ImageFilter(
+            category=category,
+            room_number=self.room_number,
+            item_type=self.item_type,
+            tags=tuple(self.tags),
+            location=self.location,
+            status=self.status,
+            since=since,
+            before=before,
+        )
 
 
 class ImageSearchRequest(Request):
@@ -126,6 +154,24 @@ class ImageSearchRequest(Request):
     threshold: Similarity | None = Field(None, description="IMAGE_SIMILARITY_THRESHOLD, if omitted")
     filters: ImageFilters = Field(default_factory=ImageFilters)
 
+    def query(self, zone: ZoneInfo, *, min_similarity: float, top_k: int) -> ImageQuery:
+        """What the workflow is told.
+
+        Args:
+            min_similarity: where the request names no threshold; ``top_k`` likewise.
+
+        Raises:
+            InvalidInput: the range of dates ends before it begins.
+        """
+        return ImageQuery(
+            picture=self.query_image,
+            text=self.query_text,
+            wanted=self.filters.wanted(self.category, zone),
+            min_similarity=min_similarity if self.threshold is None else self.threshold,
+            top_k=self.top_k or top_k,
+            offset=self.offset,
+        )
+
     @model_validator(mode="after")
     def _has_a_query(self) -> Self:
         if self.query_text is not None and not any(letter.isalnum() for letter in self.query_text):
@@ -148,15 +194,30 @@ class ImageInfo(Response):
     status: str
     uploaded_by: str | None = None
 
+    @classmethod
+    def of(cls, image: StoredImage) -> ImageInfo:
+        return cls.like(
+            image.details,
+            tags=list(image.details.tags),
+            upload_time=image.uploaded_at,
+            uploaded_by=image.uploaded_by,
+        )
+
 
 class ImageMatchInfo(Response):
     """A picture found; `similarity` is calibrated, 0 to 1."""
 
     image_id: str
-    similarity: Similarity
+    similarity: Score
     metadata: ImageInfo
     url: str
     thumbnail_url: str
+
+    @classmethod
+    def of(cls, match: ImageMatch, urls: ImageUrls) -> ImageMatchInfo:
+        return cls.like(
+            urls, image_id=match.image.image_id, similarity=match.similarity, metadata=ImageInfo.of(match.image)
+        )
 
 
 class ImageSearchResponse(Response):
@@ -167,6 +228,20 @@ class ImageSearchResponse(Response):
     total_found: int
     total_is_exact: bool
     search_time_ms: int
+
+    @classmethod
+    def of(cls, found: ImageMatches, images: ImageWorkflow, *, elapsed_ms: int) -> ImageSearchResponse:
+        """The page ``found``.
+
+        Args:
+            images: signs the addresses.
+        """
+        return cls(
+            results=[ImageMatchInfo.of(match, images.urls(match.image)) for match in found.matches],
+            total_found=found.total,
+            total_is_exact=found.total_is_exact,
+            search_time_ms=elapsed_ms,
+        )
 
 
 class ImageResponse(Response):
@@ -180,12 +255,26 @@ class ImageResponse(Response):
     url: str
     thumbnail_url: str
 
+    @classmethod
+    def of(cls, image: StoredImage, urls: ImageUrls) -> ImageResponse:
+        return cls.like(image, metadata=ImageInfo.of(image), url=urls.url, thumbnail_url=urls.thumbnail_url)
+
 
 class ImageListResponse(Response):
     """Pictures, newest first. Send `next_cursor` as `cursor` for those that follow; it is absent at the end."""
 
     images: list[ImageResponse]
     next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, page: ImagePage, images: ImageWorkflow) -> ImageListResponse:
+        """The page.
+
+        Args:
+            images: signs the addresses.
+        """
+        listed = [ImageResponse.of(image, images.urls(image)) for image in page.images]
+        return cls(images=listed, next_cursor=page.next_cursor)
 
 
 class ImageChangeRequest(Request):

@@ -7,12 +7,24 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from app.core.ocr.identity import DocumentType
 from app.models.bodies import ImageData
-from app.models.common import ActorName, Moment, Request, Response, Text
+from app.models.common import ActorName, Moment, Request, Response, Score, Text
 from app.models.countries import COUNTRY_CODES
+from app.services.stores.document_store import StoredResult
+from app.workflows.ocr import IdentityResult, InvoiceResult
+from app.workflows.ocr_records import identity_data, invoice_data
 
 _PICTURE = "/9j/4AAQSkZJRg…"
 Language = Literal["vi", "en"]
+_MESSAGES = {
+    "no_text_found": "No text was found; send a sharp, well-lit picture of the whole document",
+    "no_invoice_found": "The text is no invoice or receipt: no amount is labelled as a total",
+    "no_document_found": "No identity card, passport or driving licence was recognised",
+    "wrong_document_type": "The document is of another type than document_type says",
+    "several_documents": "Several documents are on the picture; send one at a time",
+}
+
 DocumentTypeName = Literal["id_card", "passport", "driver_license"]
 
 
@@ -26,7 +38,6 @@ CountryCode = Annotated[str, AfterValidator(_known_country)]
 Figure = int | float
 """Whole amounts stay integers: ``1500000`` and not ``1500000.0``."""
 
-Score = Annotated[float, Field(ge=0, le=1)]
 ShortText = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
@@ -55,6 +66,15 @@ class IdentityRequest(Request):
     )
     keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
     processed_by: ActorName | None = None
+
+    @property
+    def expected(self) -> DocumentType | None:
+        """The type that the caller names."""
+        return DocumentType(self.document_type) if self.document_type else None
+
+    def disagrees_with(self, issuer: str | None) -> bool:
+        """Whether the caller says in so many words that the paper is Vietnamese, and it is another country's."""
+        return "country" in self.model_fields_set and self.country == "VN" and issuer not in (None, "VNM")
 
 
 class InvoiceItem(Response):
@@ -116,6 +136,23 @@ class InvoiceResponse(Response):
     error: str | None = None
     message: str | None = None
 
+    @classmethod
+    def of(cls, result: InvoiceResult, *, elapsed_ms: int) -> InvoiceResponse:
+        reading = result.reading
+        if reading.invoice is None:
+            reason = reading.reason or "no_text_found"
+            return cls(success=False, error=reason, message=_MESSAGES[reason], ocr_time_ms=elapsed_ms)
+        return cls.model_validate(
+            {
+                **invoice_data(reading.invoice, engine=reading.engine),
+                "success": True,
+                "ocr_time_ms": elapsed_ms,
+                "confidence": reading.invoice.confidence,
+                "raw_text": reading.raw_text,
+                "result_id": result.result_id,
+            }
+        )
+
 
 class IdentityField(Response):
     """A value with how sure it is and what it was read from."""
@@ -167,6 +204,27 @@ class IdentityResponse(Response):
     error: str | None = None
     message: str | None = None
 
+    @classmethod
+    def of(cls, result: IdentityResult, *, request: IdentityRequest, elapsed_ms: int) -> IdentityResponse:
+        reading = result.reading
+        identity, reason = reading.identity, reading.reason
+        if identity is None or reason is not None:
+            reason = reason or "no_text_found"
+            found = identity.document_type if identity else None
+            message = _MESSAGES[reason]
+            return cls(success=False, error=reason, message=message, document_type=found, ocr_time_ms=elapsed_ms)
+        doubts = ["issuer_is_not_country"] if request.disagrees_with(identity.issuer) else []
+        return cls.model_validate(
+            {
+                **identity_data(identity, engine=reading.engine),
+                "success": True,
+                "ocr_time_ms": elapsed_ms,
+                "confidence": identity.confidence,
+                "result_id": result.result_id,
+                "warnings": [*identity.warnings, *doubts],
+            }
+        )
+
 
 class ConfirmationRequest(Request):
     """What a person says is right. Fields that are absent stay as they were read."""
@@ -208,3 +266,13 @@ class StoredResultResponse(Response):
     processed_by: str | None
     confirmed: bool
     redacted: bool
+
+    @classmethod
+    def of(cls, stored: StoredResult) -> StoredResultResponse:
+        return cls.like(
+            stored,
+            result_id=stored.id,
+            extracted_data=stored.data,
+            confirmed=stored.confirmed_at is not None,
+            redacted=stored.redacted_at is not None,
+        )

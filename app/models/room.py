@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from app.core.room_analyzer import ChecklistItem
 from app.core.room_rules import PlacedFinding, RoomStatus, SeenThing
 from app.models.bodies import ImageData
-from app.models.common import ActorName, Location, Moment, Request, Response, RoomNumber, Text
+from app.models.common import ActorName, Confidence, Location, Moment, Request, Response, RoomNumber, Text
 from app.services.stores.room_store import LoggedAnalysis, RoomState
 from app.types import Severity
-from app.workflows.room import RoomReport
+from app.workflows.room import Correction, HistoryPage, RoomPage, RoomReport
 
 _MAX_PHOTOS = 10
 
@@ -47,7 +47,7 @@ class RoomTag(Response):
     """Something that speaks against the room; ``photo`` counts from 0."""
 
     label: str
-    confidence: float
+    confidence: Confidence
     severity: Severity
     photo: int
     location: Location | None = Field(description="Null where the place is not clear")
@@ -57,10 +57,10 @@ class RoomTag(Response):
         finding = placed.finding
         return cls(
             label=finding.label,
-            confidence=round(finding.confidence, 4),
+            confidence=finding.confidence,
             severity=finding.severity,
             photo=placed.photo,
-            location=Location.of(finding.box) if finding.box else None,
+            location=Location.of_any(finding.box),
         )
 
 
@@ -78,19 +78,19 @@ class DecidingPhoto(Response):
     """The photo that decided an item of the checklist, from 0, and how sure that is."""
 
     photo: int
-    confidence: float
+    confidence: Confidence
 
 
 class RoomThing(Response):
     """A thing that was recognised in a photo, counted from 0; for people to read: it decides nothing by itself."""
 
     label: str
-    confidence: float
+    confidence: Confidence
     photo: int
 
     @classmethod
     def of(cls, thing: SeenThing) -> RoomThing:
-        return cls(label=thing.label, confidence=round(thing.confidence, 4), photo=thing.photo)
+        return cls.like(thing)
 
 
 class RoomAnalysisResponse(Response):
@@ -102,7 +102,7 @@ class RoomAnalysisResponse(Response):
         description="The room's state now: as overall_status, unless a person set maintenance and nobody lifted it"
     )
     ready_for_guest: bool
-    confidence: float = Field(description="Probability that overall_status is right")
+    confidence: Confidence = Field(description="Probability that overall_status is right")
     uncertain: bool = Field(description="Nobody should rely on this verdict: look at the room")
     tags: list[RoomTag]
     estimated_cleaning_time_minutes: int
@@ -126,15 +126,12 @@ class RoomAnalysisResponse(Response):
             overall_status=verdict.status,
             room_status=RoomStatus(report.state.status),
             ready_for_guest=verdict.ready_for_guest,
-            confidence=round(verdict.confidence, 4),
+            confidence=verdict.confidence,
             uncertain=verdict.uncertain,
             tags=[RoomTag.of(placed) for placed in verdict.findings],
             estimated_cleaning_time_minutes=verdict.cleaning_minutes,
             checklist=RoomChecklist.model_validate({item.value: checked.value for item, checked in answered.items()}),
-            decided_by={
-                item: DecidingPhoto(photo=checked.photo, confidence=round(checked.confidence, 4))
-                for item, checked in answered.items()
-            },
+            decided_by={item: DecidingPhoto.like(checked) for item, checked in answered.items()},
             not_seen=list(verdict.not_seen),
             not_applicable=list(verdict.not_applicable),
             things=[RoomThing.of(thing) for thing in verdict.things],
@@ -163,7 +160,7 @@ class RoomStatusResponse(Response):
 
     @classmethod
     def of(cls, state: RoomState) -> RoomStatusResponse:
-        return cls.model_validate({name: getattr(state, name) for name in cls.model_fields})
+        return cls.like(state)
 
 
 class RoomBoardResponse(Response):
@@ -172,6 +169,10 @@ class RoomBoardResponse(Response):
     rooms: list[RoomStatusResponse]
     next_cursor: str | None
 
+    @classmethod
+    def of(cls, page: RoomPage) -> RoomBoardResponse:
+        return cls(rooms=[RoomStatusResponse.of(room) for room in page.rooms], next_cursor=page.next_cursor)
+
 
 class RoomHistoryEntry(Response):
     """An analysis as it was written down; ``corrected_to`` is what people said of it later."""
@@ -179,7 +180,7 @@ class RoomHistoryEntry(Response):
     analysis_id: int
     overall_status: RoomStatus
     ready_for_guest: bool
-    confidence: float
+    confidence: Confidence
     uncertain: bool
     tags: list[dict[str, object]]
     checklist: RoomChecklist
@@ -192,20 +193,11 @@ class RoomHistoryEntry(Response):
 
     @classmethod
     def of(cls, analysis: LoggedAnalysis) -> RoomHistoryEntry:
-        return cls(
+        return cls.like(
+            analysis,
             analysis_id=analysis.id,
-            overall_status=RoomStatus(analysis.overall_status),
-            ready_for_guest=analysis.ready_for_guest,
-            confidence=round(analysis.confidence, 4),
-            uncertain=analysis.uncertain,
-            tags=[dict(tag) for tag in analysis.tags],
-            checklist=RoomChecklist.model_validate(analysis.checklist),
             estimated_cleaning_time_minutes=analysis.cleaning_minutes,
             analysis_depth=analysis.depth,
-            image_ids=list(analysis.image_ids),
-            analyzed_at=analysis.analyzed_at,
-            analyzed_by=analysis.analyzed_by,
-            corrected_to=RoomStatus(analysis.corrected_to) if analysis.corrected_to else None,
         )
 
 
@@ -215,6 +207,11 @@ class RoomHistoryResponse(Response):
     room_number: str
     analyses: list[RoomHistoryEntry]
     next_cursor: int | None
+
+    @classmethod
+    def of(cls, room_number: str, page: HistoryPage) -> RoomHistoryResponse:
+        analyses = [RoomHistoryEntry.of(analysis) for analysis in page.analyses]
+        return cls(room_number=room_number, analyses=analyses, next_cursor=page.next_cursor)
 
 
 class RoomFeedbackRequest(Request):
@@ -226,6 +223,18 @@ class RoomFeedbackRequest(Request):
     note: Annotated[Text, Field(max_length=1000)] | None = None
     analysis_id: int | None = Field(None, ge=1, le=2**31 - 1, description="The analysis that this corrects")
     given_by: ActorName | None = None
+
+    @property
+    def correction(self) -> Correction:
+        """What the workflow is told."""
+        is_clean = self.status is RoomStatus.CLEAN
+        return Correction(
+            status=self.status,
+            ready_for_guest=is_clean if self.ready_for_guest is None else self.ready_for_guest,
+            checklist=self.checklist,
+            note=self.note,
+            analysis_id=self.analysis_id,
+        )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

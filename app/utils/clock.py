@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -28,3 +29,15 @@ def to_utc(moment: datetime, zone: ZoneInfo) -> datetime:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and ``Z``, as the spec writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Stopwatch:
+    """Runs from the moment it is made."""
+
+    def __init__(self) -> None:
+        self._started_at_s = time.perf_counter()
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Whole milliseconds until now."""
+        return round((time.perf_counter() - self._started_at_s) * 1000)

@@ -125,6 +125,16 @@ def encode_jpeg(image: Image, *, quality: int = 90) -> bytes:
     return encoded.tobytes()
 
 
+def bounded(image: Image, *, side_px: int) -> Image:
+    """The picture with no edge longer than ``side_px``; a small one stays as it is."""
+    height, width = image.shape[:2]
+    factor = side_px / max(height, width)
+    if factor >= 1.0:
+        return image
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def crop(image: Image, box: Box) -> Image:
     """The pixels inside ``box``, clipped to the image; may be empty."""
     height, width = image.shape[:2]

@@ -13,6 +13,7 @@ from app.services.stores.audit import add_audit_entry
 from app.services.stores.keys import ApiKey
 
 _LOCAL_LABEL = "local"
+_MAX_SIGNATURE = 20  # of enrolled_by, uploaded_by, analyzed_by and processed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Caller:
     def may(self, scope: str) -> bool:
         """Whether the key opens what asks for ``scope``."""
         return scope in self.scopes or "admin" in self.scopes
+
+    def signature(self, named: str | None) -> str:
+        """Who stands in the records: whom the request names, else the key's label as far as the columns hold it."""
+        return named or self.label[:_MAX_SIGNATURE]
 
 
 LOCAL = Caller(_LOCAL_LABEL, frozenset(keys.SCOPES))

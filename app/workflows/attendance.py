@@ -14,6 +14,7 @@ from app.services.message_queue import publish_event
 from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
+from app.types import shown
 from app.utils import clock
 
 
@@ -112,7 +113,7 @@ async def _publish(connection: Connection, sighting: Sighting, event_id: str) ->
             "timestamp": clock.iso(sighting.taken_at),
             "received_at": clock.iso(received_at),
             "camera_id": sighting.camera_id,
-            "confidence": round(sighting.confidence, 4),
+            "confidence": shown(sighting.confidence),
             "liveness_checked": sighting.liveness_checked,
             "action": "check_in",
         },
@@ -128,5 +129,5 @@ async def _audit(connection: Connection, sighting: Sighting, actor: str | None) 
         "face.recognize",
         subject=sighting.identity.employee_id,
         actor=actor,
-        details={"camera_id": sighting.camera_id, "confidence": round(sighting.confidence, 4)},
+        details={"camera_id": sighting.camera_id, "confidence": shown(sighting.confidence)},
     )

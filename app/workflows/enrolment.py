@@ -23,7 +23,7 @@ from app.services.stores import face_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.vector_db import VectorDBService, new_vector_id
-from app.types import FloatArray
+from app.types import FloatArray, shown
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
@@ -219,7 +219,7 @@ class EnrolmentWorkflow:
             raise Conflict(
                 f"This face is already enrolled as {other}. Send allow_duplicate=true if they are two people.",
                 code="duplicate_identity",
-                details={"employee_id": other, "confidence": round(confidence, 4)},
+                details={"employee_id": other, "confidence": shown(confidence)},
             )
         return {"duplicate_of": other}
 
@@ -234,7 +234,7 @@ class EnrolmentWorkflow:
         if not len(known):
             return {}
         similarity = float((np.stack([template.vector for template in templates]) @ known.T).max())
-        confidence = round(self._engine.calibration.confidence(similarity), 4)
+        confidence = shown(self._engine.calibration.confidence(similarity))
         if confidence >= self._rules.min_match_confidence:
             return {}
         if not allow:
@@ -386,7 +386,7 @@ class EnrolmentWorkflow:
             vector_id=new_vector_id(),
             vector=face_template.embedding.vector,
             model_id=face_template.embedding.model_id,
-            quality_score=round(quality.score, 4),
+            quality_score=shown(quality.score),
             angle=verdict.angle,
         )
         if not self._rules.keep_crops:

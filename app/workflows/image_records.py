@@ -7,15 +7,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-import cv2
-
 from app.core.image_embedding import ImageEmbedder
 from app.services.image_filters import joined_tags, normal
 from app.services.stores.image_store import ImageDetails, StoredImage
 from app.services.vector_db import ImageVector
 from app.types import Embedding, FloatArray, Image
 from app.utils import tracing
-from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.image_processing import bounded, decode_image, encode_jpeg
 
 IMAGE_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
 THUMBNAIL_PREFIX = "thumb_"
@@ -55,7 +53,7 @@ def read_picture(picture: bytes, *, embedder: ImageEmbedder, max_pixels: int) ->
             pixel_sha256=_pixel_sha256(image),
             # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
             original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
-            thumbnail_jpeg=encode_jpeg(thumbnail(image), quality=_THUMBNAIL_QUALITY),
+            thumbnail_jpeg=encode_jpeg(bounded(image, side_px=THUMBNAIL_PX), quality=_THUMBNAIL_QUALITY),
             width=width,
             height=height,
         )
@@ -66,16 +64,6 @@ def _pixel_sha256(image: Image) -> bytes:
     digest = hashlib.sha256(f"{width}x{height}:".encode())
     digest.update(image.data)  # the pixels where they are: a copy of a large picture takes as long as its digest
     return digest.digest()
-
-
-def thumbnail(image: Image) -> Image:
-    """The picture with no edge longer than ``THUMBNAIL_PX``; a small one stays as it is."""
-    height, width = image.shape[:2]
-    factor = THUMBNAIL_PX / max(height, width)
-    if factor >= 1.0:
-        return image
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
 
 
 def new_stored_image(

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import cv2
-
 from app.core.inference import InferencePool
 from app.core.room_analyzer import ChecklistItem, PhotoEvidence, RoomModel
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
@@ -26,9 +24,9 @@ from app.services.storage import ObjectStorage
 from app.services.stores import removals, room_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
-from app.types import Image
+from app.types import shown
 from app.utils import clock, metrics, tracing
-from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.image_processing import bounded, decode_image, encode_jpeg
 
 _STORED_SIDE_PX = 1600  # enough to see what a verdict was about, and to train on
 _RETENTION_BATCH = 500
@@ -263,7 +261,7 @@ class RoomWorkflow:
             [evidence] = self._model.inspect([image], depth=depth)
         with tracing.stage("room.encode"):
             # Encoded again, so that nothing of the EXIF data, where GPS hides, is kept.
-            return _Inspection(evidence, encode_jpeg(_bounded(image)))
+            return _Inspection(evidence, encode_jpeg(bounded(image, side_px=_STORED_SIDE_PX)))
 
 
 class RoomPhotoRetention:
@@ -286,7 +284,7 @@ def _as_analysis(verdict: RoomVerdict, *, depth: str, image_ids: Sequence[str], 
     tags = [
         {
             "label": placed.finding.label,
-            "confidence": round(placed.finding.confidence, 4),
+            "confidence": shown(placed.finding.confidence),
             "severity": placed.finding.severity.value,
             "photo": placed.photo,
         }
@@ -321,12 +319,3 @@ def _as_state(verdict: RoomVerdict, analysis_id: int, *, actor: str | None, mome
         changed_at=moment,
         analysis_id=analysis_id,
     )
-
-
-def _bounded(image: Image) -> Image:
-    height, width = image.shape[:2]
-    scale = _STORED_SIDE_PX / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(image.dtype, copy=False)

@@ -99,6 +99,25 @@ def test_the_core_knows_no_web_and_no_backend(folder: str) -> None:
             assert f"from {name}" not in text, path
 
 
+def handlers() -> list[tuple[str, ast.AsyncFunctionDef]]:
+    """Every function that answers a route, with its file's name."""
+    return [
+        (path.name, node)
+        for path in sorted((APP / "api" / "v1" / "endpoints").glob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.AsyncFunctionDef) and any("router" in ast.unparse(d) for d in node.decorator_list)
+    ]
+
+
+def test_handlers_parse_call_and_answer_in_twelve_lines() -> None:
+    assert len(handlers()) > 20
+    lines = {
+        f"{file}:{node.name}": (node.body[-1].end_lineno or 0) - (node.body[0].end_lineno or 0)  # behind the docstring
+        for file, node in handlers()
+    }
+    assert not {name: count for name, count in lines.items() if count > 12}
+
+
 def test_handlers_name_no_backend() -> None:
     for path in (APP / "api" / "v1").rglob("*.py"):
         assert not {name for name in imported(path) if name.startswith("app.services")}, path

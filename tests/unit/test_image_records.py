@@ -12,8 +12,9 @@ import pytest
 
 from app.services.image_filters import ImageFilter, joined_tags, normal_tags
 from app.services.stores.image_store import ImageDetails
+from app.utils.image_processing import bounded
 from app.workflows.image_import import Imported, ImportJournal, find_pictures
-from app.workflows.image_records import THUMBNAIL_PX, new_image_id, thumbnail
+from app.workflows.image_records import THUMBNAIL_PX, new_image_id
 
 NEW_YEAR = datetime(2025, 1, 17, 11, 30, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ def test_ids_tell_what_where_and_when(details: ImageDetails, pattern: str) -> No
     ("size", "small"), [((480, 640), (240, 320)), ((4000, 10), (320, 1)), ((320, 320), (320, 320)), ((5, 7), (5, 7))]
 )
 def test_thumbnails_keep_proportions_and_never_grow(size: tuple[int, int], small: tuple[int, int]) -> None:
-    made = thumbnail(np.zeros((*size, 3), np.uint8))
+    made = bounded(np.zeros((*size, 3), np.uint8), side_px=THUMBNAIL_PX)
     assert made.shape == (*small, 3)
     assert max(made.shape) <= THUMBNAIL_PX
 

@@ -22,7 +22,7 @@ from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.incident_store import Incident, IncidentFilter
 from app.services.stores.removals import Kind, schedule_removals
-from app.types import Box, Severity
+from app.types import Box, Severity, shown
 from app.utils import clock, metrics
 from app.utils.logging import logger
 
@@ -61,6 +61,11 @@ class Finding:
     description: str
     alert: bool
     zone: str | None = None
+
+    @property
+    def rectangle(self) -> dict[str, int] | None:
+        """Where it is, as events and rows have it; None where the frame as a whole says so."""
+        return None if self.box is None else self.box.rectangle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,7 @@ class IncidentBook:
             finding.anomaly_type,
             confidence=finding.confidence,
             severity=finding.severity.value,
-            location=location_of(finding.box),
+            location=finding.rectangle,
             image_url=self._storage.url(key) if key else None,
             frame_key=key,
             incident_id=incident_id,
@@ -256,10 +261,10 @@ class IncidentBook:
                 "detection_id": detection_id,
                 "camera_id": evidence.camera_id,
                 "anomaly_type": finding.anomaly_type,
-                "confidence": round(finding.confidence, 4),
+                "confidence": shown(finding.confidence),
                 "severity": finding.severity.value,
                 "description": finding.description,
-                "location": location_of(finding.box),
+                "location": finding.rectangle,
                 "zone": finding.zone,
                 "image_url": self._storage.url(key) if key else None,
                 "timestamp": clock.iso(evidence.taken_at),
@@ -312,14 +317,6 @@ class IncidentBook:
                 await schedule_removals(connection, Kind.OBJECT, keys)
             if not keys:
                 return
-
-
-def location_of(box: Box | None) -> dict[str, int] | None:
-    """The public form of a box, in whole pixels."""
-    if box is None:
-        return None
-    x, y = round(box.x1), round(box.y1)
-    return {"x": x, "y": y, "width": round(box.x2) - x, "height": round(box.y2) - y}
 
 
 async def _fence(connection: Connection, evidence: Evidence) -> None:

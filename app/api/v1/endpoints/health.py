@@ -28,35 +28,15 @@ router = APIRouter(tags=["health"])
 @router.get("/health")
 async def health(resources: Everything) -> HealthResponse:
     """The state of every backend and engine. 200 also when degraded: a database outage must not restart the pods."""
+    engines = {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()}
     states = await resources.health.check()
-    checks = {
-        name: BackendCheck(status="ok" if state.ok else "error", latency_ms=round(state.latency_ms, 1))
-        for name, state in states.items()
-    }
+    backends = {name: BackendCheck.of(state) for name, state in states.items()}
     return HealthResponse(
         status="healthy" if all(state.ok for state in states.values()) else "degraded",
         timestamp=clock.now(),
         version=resources.settings.VERSION,
-        checks=Checks.model_validate(
-            {
-                **checks,
-                "gpu": _gpu(resources),
-                "models": {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()},
-            }
-        ),
+        checks=Checks.model_validate({**backends, "gpu": GpuCheck.of(resources.gpu()), "models": engines}),
         providers=resources.providers(),
-    )
-
-
-def _gpu(resources: Everything) -> GpuCheck:
-    device = resources.gpu()
-    if device is None:
-        return GpuCheck(status="not_used")
-    return GpuCheck(
-        status="ok",
-        name=device.name,
-        memory_used_mb=device.memory_used_bytes // 2**20,
-        memory_total_mb=device.memory_total_bytes // 2**20,
     )
 
 
@@ -88,8 +68,5 @@ async def prometheus_metrics() -> Response:
 @router.get("/models")
 async def models(_: Annotated[Caller, Depends(require("admin"))], resources: Everything) -> ModelsResponse:
     """What is loaded: licence, checksum, what runs it, and how its scores were calibrated."""
-    listed = [
-        ModelInfo(**{name: getattr(entry, name) for name in ModelInfo.model_fields})
-        for entry in resources.loader.listing()
-    ]
+    listed = [ModelInfo.like(entry) for entry in resources.loader.listing()]
     return ModelsResponse(pack=resources.settings.MODEL_PACK, models=listed)

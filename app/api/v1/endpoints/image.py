@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from datetime import date, datetime, timedelta
-from typing import Annotated, cast
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.security import require
 from app.dependencies import Zone, resource, setting
-from app.errors import InvalidInput
 from app.models.bodies import body_of, json_of
 from app.models.common import RoomNumber
+from app.models.dates import DateRange, DayOrMoment
 from app.models.image import (
     Category,
-    DateRange,
-    DayOrMoment,
     ImageChangeRequest,
     ImageDeletionResponse,
+    ImageFilters,
     ImageId,
     ImageIndexRequest,
     ImageIndexResponse,
-    ImageInfo,
     ImageListResponse,
-    ImageMatchInfo,
     ImageResponse,
     ImageSearchRequest,
     ImageSearchResponse,
@@ -36,8 +30,8 @@ from app.models.image import (
 )
 from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.image import ImageDetails, ImageFilter, ImageWorkflow, StoredImage
-from app.workflows.image_search import ImageQuery, ImageSearchWorkflow
+from app.workflows.image import ImageWorkflow
+from app.workflows.image_search import ImageSearchWorkflow
 
 router = APIRouter(prefix="/image", tags=["image"])
 
@@ -53,30 +47,13 @@ async def index_image(
     caller: User, request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], images: Images
 ) -> ImageIndexResponse:
     """Store a picture, its thumbnail and its vector, so that searches find it."""
-    metadata = request.metadata
     indexed = await images.index(
         request.image,
-        ImageDetails(
-            category=metadata.category,
-            room_number=metadata.room_number,
-            item_type=metadata.item_type,
-            tags=tuple(metadata.tags),
-            location=metadata.location,
-            description=metadata.description,
-            status=metadata.status,
-        ),
-        actor=metadata.photographer or caller.label[:20],
+        request.metadata.details,
+        actor=caller.signature(request.metadata.photographer),
         allow_duplicate=request.allow_duplicate,
     )
-    image, urls = indexed.image, images.urls(indexed.image)
-    return ImageIndexResponse(
-        image_id=image.image_id,
-        vector_id=image.vector_id,
-        storage_url=urls.url,
-        thumbnail_url=urls.thumbnail_url,
-        indexed_at=image.uploaded_at,
-        duplicate_of=image.image_id if indexed.is_duplicate else None,
-    )
+    return ImageIndexResponse.of(indexed, images.urls(indexed.image))
 
 
 @router.post("/search", response_model_exclude_none=True)
@@ -90,35 +67,9 @@ async def search_images(
     default_top_k: Annotated[int, Depends(setting(lambda settings: settings.IMAGE_SEARCH_TOP_K))],
 ) -> ImageSearchResponse:
     """Find pictures that look alike or show what the words say."""
-    started_at = time.perf_counter()
-    found = await searches.search(
-        ImageQuery(
-            picture=request.query_image,
-            text=request.query_text,
-            wanted=_search_filter(request, zone),
-            min_similarity=default_threshold if request.threshold is None else request.threshold,
-            top_k=request.top_k or default_top_k,
-            offset=request.offset,
-        )
-    )
-    results = []
-    for match in found.matches:
-        urls = images.urls(match.image)
-        results.append(
-            ImageMatchInfo(
-                image_id=match.image.image_id,
-                similarity=round(match.similarity, 4),
-                metadata=_info(match.image),
-                url=urls.url,
-                thumbnail_url=urls.thumbnail_url,
-            )
-        )
-    return ImageSearchResponse(
-        results=results,
-        total_found=found.total,
-        total_is_exact=found.total_is_exact,
-        search_time_ms=round((time.perf_counter() - started_at) * 1000),
-    )
+    watch = clock.Stopwatch()
+    found = await searches.search(request.query(zone, min_similarity=default_threshold, top_k=default_top_k))
+    return ImageSearchResponse.of(found, images, elapsed_ms=watch.elapsed_ms)
 
 
 @router.get("", response_model_exclude_none=True)
@@ -138,25 +89,23 @@ async def list_images(
     limit: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 50,
 ) -> ImageListResponse:
     """Indexed pictures, newest first."""
-    since, before = _bounds(DateRange.model_construct(start=start, end=end), zone)
-    wanted = ImageFilter(
-        category=category,
+    filters = ImageFilters.model_construct(
+        date_range=DateRange.model_construct(start=start, end=end),
         room_number=room_number,
         item_type=item_type,
-        tags=tuple(tags or ()),
+        tags=tags or [],
         location=location,
         status=status,
-        since=since,
-        before=before,
     )
-    page = await images.list_images(wanted, cursor=cursor, limit=limit)
-    return ImageListResponse(images=[_response(image, images) for image in page.images], next_cursor=page.next_cursor)
+    page = await images.list_images(filters.wanted(category, zone), cursor=cursor, limit=limit)
+    return ImageListResponse.of(page, images)
 
 
 @router.get("/{image_id}", response_model_exclude_none=True)
 async def get_image(image_id: ImagePath, _: User, images: Images) -> ImageResponse:
     """One indexed picture."""
-    return _response(await images.get(image_id), images)
+    image = await images.get(image_id)
+    return ImageResponse.of(image, images.urls(image))
 
 
 @router.patch("/{image_id}", response_model_exclude_none=True)
@@ -168,7 +117,8 @@ async def change_image(
 ) -> ImageResponse:
     """Change what is known of a picture, such as its status."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
-    return _response(await images.change(image_id, changes, actor=caller.label), images)
+    image = await images.change(image_id, changes, actor=caller.label)
+    return ImageResponse.of(image, images.urls(image))
 
 
 @router.delete("/{image_id}")
@@ -176,72 +126,3 @@ async def delete_image(image_id: ImagePath, caller: User, images: Images) -> Ima
     """Remove a picture: rows at once, vector and objects right after."""
     await images.delete(image_id, actor=caller.label)
     return ImageDeletionResponse(image_id=image_id)
-
-
-def _search_filter(request: ImageSearchRequest, zone: ZoneInfo) -> ImageFilter:
-    filters = request.filters
-    since, before = _bounds(filters.date_range or DateRange(), zone)
-    return ImageFilter(
-        category=request.category,
-        room_number=filters.room_number,
-        item_type=filters.item_type,
-        tags=tuple(filters.tags),
-        location=filters.location,
-        status=filters.status,
-        since=since,
-        before=before,
-    )
-
-
-def _bounds(dates: DateRange, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
-    """The moments from which on, and before which, pictures are wanted.
-
-    Raises:
-        InvalidInput: the range ends before it begins.
-    """
-    since = _start_of(dates.start, zone) if dates.start else None
-    before = _end_of(dates.end, zone) if dates.end else None
-    if since and before and since >= before:
-        raise InvalidInput("The date range ends before it begins.", code="reversed_date_range")
-    return since, before
-
-
-def _start_of(day_or_moment: date, zone: ZoneInfo) -> datetime:
-    if isinstance(day_or_moment, datetime):
-        return clock.to_utc(day_or_moment, zone)
-    return clock.to_utc(datetime.combine(day_or_moment, datetime.min.time()), zone)
-
-
-def _end_of(day_or_moment: date, zone: ZoneInfo) -> datetime:
-    """The first moment after it: the next midnight after a day."""
-    if isinstance(day_or_moment, datetime):
-        return clock.to_utc(day_or_moment, zone) + timedelta(microseconds=1)
-    return _start_of(day_or_moment + timedelta(days=1), zone)
-
-
-def _info(image: StoredImage) -> ImageInfo:
-    details = image.details
-    return ImageInfo(
-        category=cast(Category, details.category),
-        upload_time=image.uploaded_at,
-        room_number=details.room_number,
-        item_type=details.item_type,
-        tags=list(details.tags),
-        location=details.location,
-        description=details.description,
-        status=details.status,
-        uploaded_by=image.uploaded_by,
-    )
-
-
-def _response(image: StoredImage, images: ImageWorkflow) -> ImageResponse:
-    urls = images.urls(image)
-    return ImageResponse(
-        image_id=image.image_id,
-        vector_id=image.vector_id,
-        metadata=_info(image),
-        width=image.width,
-        height=image.height,
-        url=urls.url,
-        thumbnail_url=urls.thumbnail_url,
-    )

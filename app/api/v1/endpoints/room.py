@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -17,12 +16,12 @@ from app.models.room import (
     RoomAnalysisResponse,
     RoomBoardResponse,
     RoomFeedbackRequest,
-    RoomHistoryEntry,
     RoomHistoryResponse,
     RoomStatusResponse,
 )
+from app.utils import clock
 from app.workflows.access import Caller
-from app.workflows.room import Correction, RoomWorkflow
+from app.workflows.room import RoomWorkflow
 
 router = APIRouter(prefix="/room", tags=["room"])
 
@@ -37,16 +36,15 @@ async def analyze_room(
     caller: RoomUser, request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], rooms: Rooms
 ) -> RoomAnalysisResponse:
     """Judge a room by its photos; the verdict becomes the room's state."""
-    started_at = time.perf_counter()
+    watch = clock.Stopwatch()
     report = await rooms.analyze(
         request.room_number,
         request.photos,
         depth=request.analysis_depth,
         room_type=request.room_type,
-        actor=request.analyzed_by or caller.label[:20],
+        actor=caller.signature(request.analyzed_by),
     )
-    elapsed_ms = round((time.perf_counter() - started_at) * 1000)
-    return RoomAnalysisResponse.of(request.room_number, report, elapsed_ms=elapsed_ms)
+    return RoomAnalysisResponse.of(request.room_number, report, elapsed_ms=watch.elapsed_ms)
 
 
 @router.get("/status")
@@ -58,8 +56,7 @@ async def list_room_statuses(
     limit: Limit = 100,
 ) -> RoomBoardResponse:
     """Every known room by number: the housekeeping board."""
-    page = await rooms.board(status=status, cursor=cursor, limit=limit)
-    return RoomBoardResponse(rooms=[RoomStatusResponse.of(room) for room in page.rooms], next_cursor=page.next_cursor)
+    return RoomBoardResponse.of(await rooms.board(status=status, cursor=cursor, limit=limit))
 
 
 @router.get("/status/{room_number}")
@@ -77,12 +74,7 @@ async def get_room_history(
     limit: Limit = 50,
 ) -> RoomHistoryResponse:
     """A room's analyses, newest first."""
-    page = await rooms.history(room_number, cursor=cursor, limit=limit)
-    return RoomHistoryResponse(
-        room_number=room_number,
-        analyses=[RoomHistoryEntry.of(analysis) for analysis in page.analyses],
-        next_cursor=page.next_cursor,
-    )
+    return RoomHistoryResponse.of(room_number, await rooms.history(room_number, cursor=cursor, limit=limit))
 
 
 @router.post("/{room_number}/feedback")
@@ -93,13 +85,5 @@ async def give_room_feedback(
     rooms: Rooms,
 ) -> RoomStatusResponse:
     """Correct a room's state; the correction is kept for training."""
-    ready = request.status is RoomStatus.CLEAN if request.ready_for_guest is None else request.ready_for_guest
-    correction = Correction(
-        status=request.status,
-        ready_for_guest=ready,
-        checklist=request.checklist,
-        note=request.note,
-        analysis_id=request.analysis_id,
-    )
-    state = await rooms.correct(room_number, correction, actor=request.given_by or caller.label[:20])
-    return RoomStatusResponse.of(state)
+    actor = caller.signature(request.given_by)
+    return RoomStatusResponse.of(await rooms.correct(room_number, request.correction, actor=actor))
