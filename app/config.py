@@ -23,6 +23,8 @@ RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_co
 
 
 SECRETS_DIR = Path("/run/secrets")
+WEIGHTS_DIR = Path(__file__).parent / "ml_models" / "weights"
+"""Where model packs are installed unless MODEL_WEIGHTS_DIR says otherwise."""
 
 
 class Settings(BaseSettings):
@@ -88,7 +90,7 @@ class Settings(BaseSettings):
 
     # Ours: models and inference
     MODEL_PACK: str = "compact"
-    MODEL_WEIGHTS_DIR: Path = Path(__file__).parent / "ml_models" / "weights"
+    MODEL_WEIGHTS_DIR: Path = WEIGHTS_DIR
     INFERENCE_RUNTIME: Literal["auto", "onnxruntime", "openvino"] = "auto"
     INFERENCE_PRECISION: Literal["auto", "f32"] = "auto"
     INFERENCE_DEVICE: Literal["auto", "cpu", "cuda"] = "auto"

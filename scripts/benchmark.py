@@ -24,8 +24,8 @@ from app.composition.models import open_loader
 from app.config import Settings
 from app.ml_models.factories.image import build_image_embedder
 from app.types import Image
-from scripts.benchmarks import anomaly, face, image, ocr, room
-from scripts.benchmarks.harness import open_bench
+from benchmarks import anomaly, face, image, ocr, room
+from benchmarks.harness import open_bench
 
 _GALLERY = 300
 _WITHOUT_DOCUMENTS = {"OCR_ENABLED": "false"}

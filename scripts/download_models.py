@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.config import WEIGHTS_DIR
 from app.errors import ConfigurationError
 from app.ml_models.manifest import PACKS_DIR, load_pack
 from scripts.models.errors import PreparationError
@@ -25,7 +26,6 @@ from scripts.models.progress import Progress
 from scripts.models.torch_tools import ConversionTools
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
-DEFAULT_WEIGHTS_DIR = PROJECT_DIR / "app" / "ml_models" / "weights"
 DEFAULT_TOOLS_DIR = Path(os.environ.get("CV_DATA_DIR", PROJECT_DIR / "data")) / "model-tools"
 
 
@@ -39,7 +39,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--weights-dir",
         type=Path,
-        default=Path(os.environ.get("MODEL_WEIGHTS_DIR", DEFAULT_WEIGHTS_DIR)),
+        default=Path(os.environ.get("MODEL_WEIGHTS_DIR", WEIGHTS_DIR)),
         help="where they are installed (default: %(default)s)",
     )
     parser.add_argument(

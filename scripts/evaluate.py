@@ -2,7 +2,7 @@
 
     python scripts/evaluate.py [face image …] --data DIR [--report DIR]
 
-Each module of ``scripts/evaluation`` measures one capability and has ``main(arguments) -> int``, which prints a
+Each module of ``evaluation`` measures one capability and has ``main(arguments) -> int``, which prints a
 Markdown table and is 1 where a target is missed. ``--report`` keeps what they print, and their figures as JSON.
 """
 
@@ -17,6 +17,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.config import WEIGHTS_DIR
+
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 
 _SHARED = {"__init__", "figures"}
@@ -24,14 +26,12 @@ _SHARED = {"__init__", "figures"}
 
 def capabilities() -> list[str]:
     """What can be measured, by the modules that are there."""
-    return sorted(
-        path.stem for path in (PROJECT_DIR / "scripts" / "evaluation").glob("*.py") if path.stem not in _SHARED
-    )
+    return sorted(path.stem for path in (PROJECT_DIR / "evaluation").glob("*.py") if path.stem not in _SHARED)
 
 
 def evaluate(capability: str, arguments: Sequence[str], report_dir: Path | None) -> int:
     """Run one module; its exit status."""
-    module = importlib.import_module(f"scripts.evaluation.{capability}")
+    module = importlib.import_module(f"evaluation.{capability}")
     if report_dir is None:
         return int(module.main(arguments))
     report_dir.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("capability", nargs="*", help=f"of {', '.join(known)}; all of them when left out")
     parser.add_argument("--data", type=Path, default=os.environ.get("CV_EVAL_DATA"), help="default: CV_EVAL_DATA")
     parser.add_argument("--pack", default="compact")
-    parser.add_argument("--weights-dir", type=Path, default=PROJECT_DIR / "app" / "ml_models" / "weights")
+    parser.add_argument("--weights-dir", type=Path, default=WEIGHTS_DIR)
     parser.add_argument("--report", type=Path, help="a folder that gets the tables and the figures")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.capability) - set(known)):

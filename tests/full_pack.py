@@ -18,11 +18,10 @@ import pytest
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from app.config import Settings
+from app.config import WEIGHTS_DIR
 from app.ml_models.manifest import PACKS_DIR
 from scripts.models.torch_tools import ConversionTools
 
-WEIGHTS_DIR = Path(Settings.model_fields["MODEL_WEIGHTS_DIR"].default)
 FACE_ROLES = ("face_detection", "face_embedding", "face_liveness", "face_liveness_wide")
 CLIP_ROLES = ("image_embedding", "image_text_embedding")
 YOLO_ROLES = ("person_detection", "fire_smoke_detection")

@@ -20,16 +20,16 @@ from PIL import Image as PillowImage
 
 from app.services.database import Database
 from app.workflows.ocr import DocumentRetention
-from tests.integration.conftest import Service, Start
-from tests.photos import cat, coffee, jpeg
-from tests.synthetic_documents import (
+from synthetic_documents import (
     citizen_card_2021,
     driver_licence,
     passport,
     photographed,
     vat_invoice,
 )
-from tests.synthetic_documents.base import Canvas, families
+from synthetic_documents.base import Canvas, families
+from tests.integration.conftest import Service, Start
+from tests.photos import cat, coffee, jpeg
 
 API = "/api/v1/cv/ocr"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from app.config import WEIGHTS_DIR
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -17,8 +17,6 @@ from scripts.download_models import DEFAULT_TOOLS_DIR, main
 from scripts.models.progress import Progress
 from scripts.models.torch_tools import ConversionTools
 from tests import full_pack
-
-WEIGHTS_DIR = Path(os.environ.get("MODEL_WEIGHTS_DIR", "app/ml_models/weights"))
 
 
 @pytest.fixture(scope="session")

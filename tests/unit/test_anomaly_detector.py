@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.config import WEIGHTS_DIR
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share, saturation_of_evidence
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
@@ -19,14 +20,13 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Image
 from tests.photos import astronaut, coffee, group
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 ALL = frozenset(AnomalyType)
 HAZARDS = ALL - {AnomalyType.INTRUSION}
 
 
 @pytest.fixture(scope="module")
 def detector() -> HeadAnomalyDetector:
-    return build_anomaly_detector(ModelLoader(load_pack("compact"), WEIGHTS))
+    return build_anomaly_detector(ModelLoader(load_pack("compact"), WEIGHTS_DIR))
 
 
 def night_with_fire() -> Image:
@@ -119,7 +119,7 @@ def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
 
 @pytest.mark.parametrize("look", ["frame", "quick"])
 def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames(tmp_path: Path, look: str) -> None:
-    loader = ModelLoader(load_pack("compact"), WEIGHTS)
+    loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
     level = TwoSlopeCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
     weights = np.zeros(1280, np.float32)
     own = LinearHead("hazard_flood", weights, bias=0.0, pooling=Pooling.PEAK, calibrations={look: level})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 APP = PROJECT_DIR / "app"
+TOOLS = ("benchmarks", "evaluation", "scripts", "synthetic_documents")
 
 # Lower layers first. A module may import from its own layer's shared modules and from any layer before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
@@ -68,7 +70,7 @@ def test_imports_go_to_lower_layers_only(module: str, path: Path) -> None:
     assert not above, f"{module} imports from above: {sorted(above)}"
 
 
-@pytest.mark.parametrize("folder", ["app", "scripts"])
+@pytest.mark.parametrize("folder", ["app", *TOOLS])
 def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
     places = dict(modules(folder))
     assert places
@@ -81,8 +83,8 @@ def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
 
 def test_a_class_name_stands_for_one_thing() -> None:
     places: dict[str, list[Path]] = defaultdict(list)
-    for folder in ("app", "scripts"):
-        for path in sorted((APP.parent / folder).rglob("*.py")):
+    for folder in ("app", *TOOLS):
+        for path in sorted((PROJECT_DIR / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(path)
@@ -121,3 +123,15 @@ def test_handlers_parse_call_and_answer_in_twelve_lines() -> None:
 def test_handlers_name_no_backend() -> None:
     for path in (APP / "api" / "v1").rglob("*.py"):
         assert not {name for name in imported(path) if name.startswith("app.services")}, path
+
+
+def test_the_service_and_the_tools_know_no_tests() -> None:
+    for folder in ("app", *TOOLS):
+        for path in (PROJECT_DIR / folder).rglob("*.py"):
+            assert not re.search(r"^\s*(from|import) tests\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def test_the_service_knows_no_tools() -> None:
+    tools = re.compile(rf"^\s*(from|import) ({'|'.join(TOOLS)})\b", re.MULTILINE)
+    for path in APP.rglob("*.py"):
+        assert not tools.search(path.read_text(encoding="utf-8")), path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
 from collections import OrderedDict
@@ -16,14 +15,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from app.config import WEIGHTS_DIR
 from app.ml_models.devices import RuntimeOptions
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from scripts.models.efficientnet_lite import STAGES, build_graph
 from scripts.models.graphs import drop_denormals, free_batch
 from scripts.models.torch_archive import STREAM_MAGIC, UnsafeCheckpoint, read_tensors
-
-WEIGHTS_DIR = Path(os.environ.get("MODEL_WEIGHTS_DIR", "app/ml_models/weights"))
 
 
 def frozen_network() -> onnx.ModelProto:

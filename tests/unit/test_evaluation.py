@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from app.types import Box, FloatArray
-from scripts.benchmarks.anomaly import histogram_quantile
+from benchmarks.anomaly import histogram_quantile
+from evaluation.faces.identification import Photo, fit_calibration, search
+from evaluation.faces.photos import on_canvas, pasted
+from evaluation.figures import Share, as_table
+from evaluation.safety.hazards import alarms_of_other_folds, f1, f1_interval
 from scripts.evaluate import capabilities, main
-from scripts.evaluation.faces.identification import Photo, fit_calibration, search
-from scripts.evaluation.faces.photos import on_canvas, pasted
-from scripts.evaluation.figures import Share, as_table
-from scripts.evaluation.safety.hazards import alarms_of_other_folds, f1, f1_interval
 
 
 def photo(*vector: float) -> Photo:

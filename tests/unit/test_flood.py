@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.config import WEIGHTS_DIR
 from app.core.anomalies import Anomaly, AnomalyType
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.features import FeatureExtractor
@@ -23,7 +23,6 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Embedding, FloatArray, Image
 from tests.photos import coffee
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 GREY = np.full((120, 160, 3), 128, np.uint8)
 BLUE = np.full((120, 160, 3), (200, 80, 40), np.uint8)
 
@@ -73,7 +72,7 @@ def always(answer: float) -> LinearHead:
 
 @pytest.fixture(scope="module")
 def loader() -> ModelLoader:
-    return ModelLoader(load_pack("compact"), WEIGHTS)
+    return ModelLoader(load_pack("compact"), WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.config import Settings
+from app.config import WEIGHTS_DIR
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend, fit_square
 from app.errors import ModelUnavailable
 from app.ml_models.factories.image import build_image_embedder, class_directions
@@ -17,12 +17,10 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Embedding, FloatArray, Image
 from tests import photos
 
-WEIGHTS = Settings.model_fields["MODEL_WEIGHTS_DIR"].default
-
 
 @pytest.fixture(scope="module")
 def loader() -> ModelLoader:
-    loader = ModelLoader(load_pack("compact"), WEIGHTS)
+    loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
     try:
         loader.path("image_embedding")
     except ModelUnavailable as error:

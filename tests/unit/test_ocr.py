@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.config import WEIGHTS_DIR
 from app.core.ocr.merge import LineReading
 from app.core.ocr.page_reader import PageReader
 from app.core.ocr.readers import ReaderFailure
@@ -20,7 +21,7 @@ from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import FloatArray, Image
-from tests.synthetic_documents import (
+from synthetic_documents import (
     citizen_card_2021,
     degraded,
     passport,
@@ -37,15 +38,14 @@ class WholePage:
         return [np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)]
 
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 TODAY = date(2026, 6, 1)
 
 
 @pytest.fixture(scope="module")
 def loader() -> ModelLoader:
     """The compact pack's files, all of which have to be right."""
-    loader = ModelLoader(load_pack("compact"), WEIGHTS)
-    if not (WEIGHTS / "compact").is_dir():
+    loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
+    if not (WEIGHTS_DIR / "compact").is_dir():
         pytest.skip("the compact pack is not installed: python scripts/download_models.py --pack compact")
     return loader
 
@@ -107,7 +107,7 @@ def test_nothing_is_read_from_a_blank_page(engine: OCREngine) -> None:
 def fallback_only(folder: Path) -> ModelLoader:
     """The compact pack as a disk leaves it on which only Tesseract's languages are sound."""
     (folder / "compact").mkdir()
-    (folder / "compact" / "ocr_fallback").symlink_to(WEIGHTS / "compact" / "ocr_fallback")
+    (folder / "compact" / "ocr_fallback").symlink_to(WEIGHTS_DIR / "compact" / "ocr_fallback")
     return ModelLoader(load_pack("compact"), folder)
 
 
@@ -145,7 +145,7 @@ def test_tesseract_reads_where_paddleocr_fails(loader: ModelLoader) -> None:
 
 def test_languages_of_tesseract_that_are_missing_leave_paddleocr_alone(loader: ModelLoader, tmp_path: Path) -> None:
     assert loader.path("ocr_recognition_vi").is_file()
-    shutil.copytree(WEIGHTS / "compact", tmp_path / "compact", ignore=shutil.ignore_patterns("ocr_fallback", ".*"))
+    shutil.copytree(WEIGHTS_DIR / "compact", tmp_path / "compact", ignore=shutil.ignore_patterns("ocr_fallback", ".*"))
     engine = build_ocr_engine(ModelLoader(load_pack("compact"), tmp_path), threads=1)
     assert engine.read_text([SourcePage(citizen_card_2021(27).image)])[0].engine == "paddleocr"
 

@@ -22,7 +22,7 @@ from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
 from app.types import FloatArray, Image, TextLine
 from app.workflows.ocr_records import redacted
-from tests.synthetic_documents import citizen_card_2021, photographed
+from synthetic_documents import citizen_card_2021, photographed
 
 TODAY = date(2026, 6, 1)
 LINE_PX = 20.0

@@ -26,7 +26,7 @@ from app.core.ocr.number_words import amount_in_words
 from app.core.ocr.qr import parse_citizen_code
 from app.core.ocr.tax_code import find_tax_codes, is_tax_code
 from app.core.ocr.text import find_label, fold, similarity
-from tests.synthetic_documents.words import amount_in_words as spell
+from synthetic_documents.words import amount_in_words as spell
 
 TODAY = date(2026, 6, 1)
 

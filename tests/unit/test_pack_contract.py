@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
+from app.config import WEIGHTS_DIR
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector
 from app.core.image_embedding import ImageEmbedder, QueryKind
@@ -39,7 +40,6 @@ from tests.photos import astronaut, coffee, group
 from tests.unit.conftest import PreparedPacks
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-WEIGHTS = PROJECT_DIR / "app" / "ml_models" / "weights"
 TINY_CLIP = PROJECT_DIR / "tests" / "fixtures" / "tiny_clip"
 
 
@@ -68,7 +68,7 @@ def full_pack_of_stand_ins(folder: Path, third_party_models: Path) -> ModelLoade
         "face_liveness_wide": [target / "liveness.onnx"],
         "image_embedding": [TINY_CLIP / "vision.onnx"],
         "image_text_embedding": [TINY_CLIP / "text.onnx", TINY_CLIP / "tokenizer.json"],
-        "image_features": [WEIGHTS / "compact" / str(file.path) for file in full.spec("image_features").files],
+        "image_features": [WEIGHTS_DIR / "compact" / str(file.path) for file in full.spec("image_features").files],
         "person_detection": [third_party_models / "yolov8n_from_int8.onnx"],
     }
     specs = [_with_files(full.spec(role), files, folder) for role, files in sources.items()]
@@ -99,7 +99,7 @@ def _fitted(spec: ModelSpec) -> ModelSpec:
 @pytest.fixture(scope="module", params=["compact", "full", "full out of checkpoints"])
 def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engines:
     if request.param == "compact":
-        loader = ModelLoader(load_pack("compact"), WEIGHTS)
+        loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
     elif request.param == "full out of checkpoints":
         prepared: PreparedPacks = request.getfixturevalue("prepared_packs")
         write_face_sources(prepared.sources, request.getfixturevalue("third_party_models"))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.config import WEIGHTS_DIR
 from app.core.room_analyzer import DEPTHS, ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer, RoomFinding
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.ml_models.factories.room import build_room_analyzer
@@ -17,13 +18,12 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Image, Severity
 from tests.photos import astronaut, coffee
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={"bed_unmade": 10, "room_untidy": 15})
 
 
 @pytest.fixture(scope="module")
 def analyzer() -> RoomAnalyzer:
-    return build_room_analyzer(ModelLoader(load_pack("compact"), WEIGHTS))
+    return build_room_analyzer(ModelLoader(load_pack("compact"), WEIGHTS_DIR))
 
 
 def photo(

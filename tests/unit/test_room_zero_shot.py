@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 
+from app.config import WEIGHTS_DIR
 from app.core.looks import DETAILED, QUICK
 from app.core.room_analyzer import ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
@@ -22,7 +23,6 @@ from app.types import Box, Detection, Embedding, Image
 from tests.photos import astronaut, coffee
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
-WEIGHTS = Path(__file__).resolve().parents[2] / "app" / "ml_models" / "weights"
 
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={})
 NAMES = tuple(field.name for field in fields(RoomStatements))
@@ -147,7 +147,7 @@ def pack_with_clip(folder: Path, detector: Path) -> ModelLoader:
         "text.onnx": FIXTURES / "text.onnx",
         "tokenizer.json": FIXTURES / "tokenizer.json",
         "objects.onnx": detector,
-        **{str(file.path): WEIGHTS / "compact" / file.path for file in compact.spec("image_features").files},
+        **{str(file.path): WEIGHTS_DIR / "compact" / file.path for file in compact.spec("image_features").files},
     }
     for name, source in files.items():
         target = folder / "tiny" / name
@@ -186,4 +186,4 @@ def test_a_pack_with_clip_looks_with_all_its_networks(tmp_path: Path, third_part
     assert cup.untidy is None
     assert cup.sights == face.sights == {}
     assert isinstance(model, ZeroShotRoomAnalyzer)
-    assert isinstance(build_room_model(ModelLoader(load_pack("compact"), WEIGHTS)), RoomAnalyzer)
+    assert isinstance(build_room_model(ModelLoader(load_pack("compact"), WEIGHTS_DIR)), RoomAnalyzer)
