@@ -3,7 +3,7 @@
 Revision: ${up_revision}, after ${down_revision | comma,n}
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -3,7 +3,7 @@
 Revision: 0001, the first. Timestamps are with time zone: the service stores UTC and says so.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0001"
 down_revision = None

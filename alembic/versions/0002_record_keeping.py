@@ -3,7 +3,7 @@
 Revision: 0002, after 0001.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0002"
 down_revision = "0001"

@@ -3,7 +3,7 @@
 Revision: 0003, after 0002.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0003"
 down_revision = "0002"

@@ -3,7 +3,7 @@
 Revision: 0004, after 0003.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0004"
 down_revision = "0003"

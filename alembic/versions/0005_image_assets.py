@@ -4,7 +4,7 @@ Revision: 0005, after 0004.
 """
 
 from alembic import op
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0005"
 down_revision = "0004"

@@ -3,7 +3,7 @@
 Revision: 0006, after 0005.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0006"
 down_revision = "0005"

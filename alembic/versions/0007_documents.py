@@ -3,7 +3,7 @@
 Revision: 0007, after 0006.
 """
 
-from app.services.migrations import create, drop
+from app.services.stores.migrations import create, drop
 
 revision = "0007"
 down_revision = "0006"

@@ -3,7 +3,7 @@
 Revision: 0008, after 0007.
 """
 
-from app.services.migrations import add_column, drop_column
+from app.services.stores.migrations import add_column, drop_column
 
 revision = "0008"
 down_revision = "0007"

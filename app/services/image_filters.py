@@ -1,4 +1,4 @@
-"""What a search or a list may be narrowed to, once for Milvus and once for PostgreSQL."""
+"""What a search or a list may be narrowed to; as an expression of Milvus here, as SQL in ``stores/image_store``."""
 
 from __future__ import annotations
 
@@ -52,31 +52,6 @@ class ImageFilter:
         if self.before:
             parts.append(f"upload_time < {math.ceil(self.before.timestamp())}")
         return " and ".join(parts)
-
-    def conditions(self, arguments: list[object]) -> list[str]:
-        """As SQL conditions on ``image_metadata m``; their values are appended to ``arguments``."""
-
-        def place(value: object) -> str:
-            arguments.append(value)
-            return f"${len(arguments)}"
-
-        found: list[str] = []
-        for column, value in (("m.category", self.category), ("m.room_number", self.room_number)):
-            if value:
-                found.append(f"{column} = {place(value)}")
-        if self.item_type:
-            found.append(f"lower(m.metadata->>'item_type') = {place(normal(self.item_type))}")
-        if self.status:
-            found.append(f"m.metadata->>'status' = {place(self.status)}")
-        if self.tags:
-            found.append(f"m.tags @> {place(list(normal_tags(self.tags)))}")
-        if self.location:
-            found.append(f"position({place(normal(self.location))} in lower(m.metadata->>'location')) > 0")
-        if self.since:
-            found.append(f"m.upload_time >= {place(self.since)}")
-        if self.before:
-            found.append(f"m.upload_time < {place(self.before)}")
-        return found
 
 
 def normal(text: str) -> str:

@@ -1,15 +1,10 @@
-"""Events: ``publish_event`` writes one into the outbox, ``MessageQueue`` carries it to RabbitMQ.
-
-``publish_event`` takes the caller's transaction, so an event exists exactly when the change it reports does.
-"""
+"""RabbitMQ: carries events of the outbox to their consumers, each confirmed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import Mapping
-from datetime import datetime
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
@@ -17,60 +12,15 @@ from aio_pika.exceptions import AMQPException, DeliveryError, PublishError
 from yarl import URL
 
 from app.services.calls import backend_call
-from app.services.database import Connection
-from app.utils import clock, metrics
 from app.utils.tasks import is_being_cancelled
 
 BACKEND = "message_queue"
-SCHEMA_VERSION = 1
 
 # Types with a durable queue of their own name, declared here so that no event is lost before a consumer exists.
 QUEUED_TYPES = ("attendance.events", "anomaly.alerts")
 
 # aiormq reports a channel that went away by a RuntimeError; lost connections are OSErrors.
 _FAILURES = (AMQPException, RuntimeError)
-
-
-async def publish_event(
-    connection: Connection,
-    event_type: str,
-    payload: Mapping[str, object],
-    *,
-    key: str,
-    occurred_at: datetime,
-    event_id: str = "",
-) -> str:
-    """Write an event into the outbox, inside the transaction of ``connection``.
-
-    Args:
-        event_type: also the routing key.
-        payload: the event's own fields, JSON-serialisable.
-        key: events of one key are published in the order they were written, such as an employee id.
-        event_id: a UUID, where the caller has to know it beforehand.
-
-    Returns:
-        The event id, by which consumers recognise a repeated delivery.
-    """
-    event_id = event_id or str(uuid.uuid4())
-    body = {
-        **payload,
-        "event_id": event_id,
-        "type": event_type,
-        "schema_version": SCHEMA_VERSION,
-        "occurred_at": clock.iso(occurred_at),
-    }
-    # The notification wakes the relay at commit; a lost one only costs the relay's polling interval.
-    await connection.execute(
-        "WITH written AS (INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
-        "VALUES ($1, $2, $3, $4, $5) RETURNING event_id) SELECT pg_notify('cv_outbox', '') FROM written",
-        event_id,
-        event_type,
-        key,
-        body,
-        occurred_at,
-    )
-    metrics.events_total.labels(event_type).inc()
-    return event_id
 
 
 class Unroutable(Exception):

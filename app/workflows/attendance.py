@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from app.errors import BackendUnavailable
 from app.services.cache import Cache, attendance_key
 from app.services.database import Connection, Database
-from app.services.message_queue import publish_event
 from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
+from app.services.stores.outbox import publish_event
 from app.types import shown
 from app.utils import clock
 

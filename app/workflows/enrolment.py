@@ -17,11 +17,11 @@ from app.core.inference import InferencePool
 from app.errors import BackendUnavailable, Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache, attendance_key
 from app.services.database import Connection, Database
-from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
 from app.services.stores import face_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
+from app.services.stores.outbox import publish_event
 from app.services.vector_db import VectorDBService, new_vector_id
 from app.types import FloatArray, shown
 from app.utils import clock, metrics, tracing

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from app.services.database import Database
 from app.services.storage import ObjectStorage
-from app.services.stores import image_store
+from app.services.stores import image_store, removals
 from app.services.vector_db import VectorDBService
 from app.utils import clock
 from app.workflows.image_records import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row
@@ -55,19 +55,15 @@ class ImageReconciler:
             for key in await self._storage.list_keys(f"{folder}/", min_age=_SETTLED_AFTER)
         }
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT m.vector_id, a.thumbnail_key, a.model_id, a.created_at < NOW() - $1::interval AS settled "
-                "FROM image_metadata m JOIN image_assets a ON a.image_id = m.id WHERE NOT m.is_deleted",
-                _SETTLED_AFTER,
-            )
-            pending = {row["key"] for row in await connection.fetch("SELECT key FROM pending_removals")}
+            images = await image_store.indexed_images(connection, settled_after=_SETTLED_AFTER)
+            pending = await removals.pending_keys(connection)
         model_id = self._vectors.images.spec.model_id
-        wanted = {row["vector_id"] for row in rows if row["model_id"] == model_id and row["settled"]}
+        wanted = {image.vector_id for image in images if image.model_id == model_id and image.settled}
         newest = (clock.now() - _SETTLED_AFTER).timestamp()
         old_vectors = {vector_id for vector_id, uploaded_at_s in stored.items() if uploaded_at_s < newest}
-        orphan_objects = _orphans(objects, kept={row["thumbnail_key"] for row in rows})
+        orphan_objects = _orphans(objects, kept={image.thumbnail_key for image in images})
         return ImageFindings(
-            orphan_vectors=tuple(sorted(old_vectors - {row["vector_id"] for row in rows} - pending)),
+            orphan_vectors=tuple(sorted(old_vectors - {image.vector_id for image in images} - pending)),
             missing_vectors=tuple(sorted(wanted - set(stored))),
             orphan_objects=tuple(sorted(orphan_objects - pending)),
         )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from app.services.database import Connection, Database
+from app.services.database import Database
 from app.services.storage import ObjectStorage
-from app.services.stores import face_store
+from app.services.stores import face_store, removals
 from app.services.vector_db import VectorDBService
 
 _PAGE = 1000
@@ -56,14 +54,13 @@ class FaceReconciler:
         crops = set(await self._storage.list_keys("faces/"))
         async with self._database.transaction() as connection:
             await face_store.lock_enrolments(connection)
-            known = await _known_templates(connection)
-            half = await _half_enrolled(connection)
-            pending = await _pending(connection)
-        current = {vector_id for vector_id, (model, _, _) in known.items() if model == model_id}
-        settled = {vector_id for vector_id in current if known[vector_id][2]}
-        kept = {crop for _, crop, _ in known.values() if crop}
+            known = await face_store.known_templates(connection)
+            half = await face_store.half_enrolled(connection)
+            pending = await removals.pending_keys(connection)
+        settled = {template.vector_id for template in known if template.model_id == model_id and template.settled}
+        kept = {template.crop_key for template in known if template.crop_key}
         return FaceFindings(
-            orphan_vectors=tuple(sorted(stored - set(known) - pending)),
+            orphan_vectors=tuple(sorted(stored - {template.vector_id for template in known} - pending)),
             missing_vectors=tuple(sorted(settled - stored)),
             orphan_crops=tuple(sorted(crops - kept - pending)),
             half_enrolled=tuple(half),
@@ -78,17 +75,10 @@ class FaceReconciler:
 
     async def _restore(self, vector_ids: tuple[str, ...]) -> None:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT t.vector_id, t.employee_id, t.vector, f.quality_score FROM face_templates t "
-                "JOIN employee_faces f USING (employee_id, vector_id) WHERE t.vector_id = ANY($1) AND f.is_active",
-                list(vector_ids),
-            )
-        for row in rows:
+            templates = await face_store.owned_vectors(connection, vector_ids)
+        for template in templates:
             await self._vectors.insert_face_embedding(
-                row["employee_id"],
-                np.frombuffer(row["vector"], "<f4"),
-                row["quality_score"],
-                vector_id=row["vector_id"],
+                template.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
             )
 
     async def _stored_vectors(self) -> AsyncIterator[dict[str, str]]:
@@ -100,25 +90,3 @@ class FaceReconciler:
             if len(rows) < _PAGE:
                 return
             last = rows[-1]["id"]
-
-
-async def _known_templates(connection: Connection) -> dict[str, tuple[str, str | None, bool]]:
-    """By vector id: the model, the crop's key, and whether the row is older than a minute."""
-    rows = await connection.fetch(
-        "SELECT t.vector_id, t.model_id, t.crop_key, t.created_at < NOW() - INTERVAL '1 minute' AS settled "
-        "FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) WHERE f.is_active"
-    )
-    return {row["vector_id"]: (row["model_id"], row["crop_key"], row["settled"]) for row in rows}
-
-
-async def _half_enrolled(connection: Connection) -> list[str]:
-    rows = await connection.fetch(
-        "SELECT f.vector_id FROM employee_faces f LEFT JOIN face_templates t USING (employee_id, vector_id) "
-        "WHERE f.is_active AND t.vector_id IS NULL ORDER BY f.vector_id"
-    )
-    return [row["vector_id"] for row in rows]
-
-
-async def _pending(connection: Connection) -> set[str]:
-    """What the removal worker will remove by itself."""
-    return {row["key"] for row in await connection.fetch("SELECT key FROM pending_removals")}

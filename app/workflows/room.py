@@ -18,11 +18,11 @@ from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.errors import NotFound
 from app.services.cache import Cache
 from app.services.database import Connection, Database
-from app.services.message_queue import publish_event
 from app.services.room_cache import RoomCache
 from app.services.storage import ObjectStorage
 from app.services.stores import removals, room_store
 from app.services.stores.audit import add_audit_entry
+from app.services.stores.outbox import publish_event
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.types import shown
 from app.utils import clock, metrics, tracing

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.services.image_filters import ImageFilter, joined_tags, normal_tags
-from app.services.stores.image_store import ImageDetails
+from app.services.stores.image_store import ImageDetails, conditions_of
 from app.utils.image_processing import bounded
 from app.workflows.image_import import Imported, ImportJournal, find_pictures
 from app.workflows.image_records import THUMBNAIL_PX, new_image_id
@@ -48,7 +48,7 @@ def test_tags_are_compared_without_case_and_spaces() -> None:
 
 def test_a_filter_without_conditions_asks_for_everything() -> None:
     assert ImageFilter().expression() == ""
-    assert ImageFilter().conditions([]) == []
+    assert conditions_of(ImageFilter(), []) == []
 
 
 def test_a_filter_says_the_same_to_both_stores() -> None:
@@ -61,7 +61,7 @@ def test_a_filter_says_the_same_to_both_stores() -> None:
         f"and upload_time >= {moment} and upload_time < {moment}"
     )
     arguments: list[object] = ["before"]
-    assert len(wanted.conditions(arguments)) == 6
+    assert len(conditions_of(wanted, arguments)) == 6
     assert arguments == ["before", "room", "bed", ["clean"], "floor 2", NEW_YEAR, NEW_YEAR]
 
 

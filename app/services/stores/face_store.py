@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from app.services.database import Connection, affected
-from app.services.migrations import OWNER_MARK
+from app.services.stores.migrations import OWNER_MARK
 from app.types import FloatArray
 
 # One lock for all enrolments and deletions: they are rare, and it also closes the race of two people being enrolled
@@ -157,6 +157,57 @@ async def identities(connection: Connection, vector_ids: Sequence[str]) -> dict[
         list(vector_ids),
     )
     return {row["vector_id"]: Identity(row["employee_id"], row["name"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTemplate:
+    """What reconciling has to know of an active template. ``settled``: its row is older than a minute."""
+
+    vector_id: str
+    model_id: str
+    crop_key: str | None
+    settled: bool
+
+
+async def known_templates(connection: Connection) -> list[KnownTemplate]:
+    """All active templates."""
+    rows = await connection.fetch(
+        "SELECT t.vector_id, t.model_id, t.crop_key, t.created_at < NOW() - INTERVAL '1 minute' AS settled "
+        "FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) WHERE f.is_active"
+    )
+    return [KnownTemplate(**row) for row in rows]
+
+
+async def half_enrolled(connection: Connection) -> list[str]:
+    """The vector ids of active rows without a stored template."""
+    rows = await connection.fetch(
+        "SELECT f.vector_id FROM employee_faces f LEFT JOIN face_templates t USING (employee_id, vector_id) "
+        "WHERE f.is_active AND t.vector_id IS NULL ORDER BY f.vector_id"
+    )
+    return [row["vector_id"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedVector:
+    """What the vector index holds of a template; ``vector`` is (d,) float32 of unit norm."""
+
+    vector_id: str
+    employee_id: str
+    vector: FloatArray
+    quality_score: float
+
+
+async def owned_vectors(connection: Connection, vector_ids: Sequence[str]) -> list[OwnedVector]:
+    """Those of the ids whose template is active."""
+    rows = await connection.fetch(
+        "SELECT t.vector_id, t.employee_id, t.vector, f.quality_score FROM face_templates t "
+        "JOIN employee_faces f USING (employee_id, vector_id) WHERE t.vector_id = ANY($1) AND f.is_active",
+        list(vector_ids),
+    )
+    return [
+        OwnedVector(r["vector_id"], r["employee_id"], np.frombuffer(r["vector"], "<f4"), r["quality_score"])
+        for r in rows
+    ]
 
 
 async def count_people(connection: Connection) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from app.services.database import Connection, Row, affected
-from app.services.image_filters import ImageFilter
+from app.services.image_filters import ImageFilter, normal, normal_tags
 from app.types import FloatArray
 
 _PAGE_COLUMNS = (
@@ -162,6 +162,25 @@ async def vectors_of(connection: Connection, vector_ids: Sequence[str]) -> list[
     return [(_image(row), np.frombuffer(row["vector"], "<f4")) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class IndexedImage:
+    """What reconciling has to know of a picture. ``settled``: its row is older than the age asked about."""
+
+    vector_id: str
+    thumbnail_key: str
+    model_id: str
+    settled: bool
+
+
+async def indexed_images(connection: Connection, *, settled_after: timedelta) -> list[IndexedImage]:
+    """All pictures that searches may show."""
+    rows = await connection.fetch(
+        f"SELECT m.vector_id, a.thumbnail_key, a.model_id, a.created_at < NOW() - $1::interval AS settled {_FROM}",
+        settled_after,
+    )
+    return [IndexedImage(**row) for row in rows]
+
+
 async def named_vectors(connection: Connection, model_id: str) -> list[tuple[str, FloatArray]]:
     """Item types and vectors of the model's pictures that have one."""
     rows = await connection.fetch(
@@ -177,7 +196,7 @@ async def list_images(
 ) -> list[StoredImage]:
     """The next pictures, newest first, after the one of that moment and id."""
     arguments: list[object] = []
-    conditions = wanted.conditions(arguments)
+    conditions = conditions_of(wanted, arguments)
     if after is not None:
         arguments += after
         conditions.append(f"(m.upload_time, m.id) < (${len(arguments) - 1}, ${len(arguments)})")
@@ -192,7 +211,7 @@ async def list_images(
 async def vectors_for_which(connection: Connection, wanted: ImageFilter) -> list[str]:
     """The vector ids of all pictures for which the filter holds, in no order."""
     arguments: list[object] = []
-    conditions = wanted.conditions(arguments)
+    conditions = conditions_of(wanted, arguments)
     rows = await connection.fetch(" AND ".join([f"SELECT m.vector_id {_FROM}", *conditions]), *arguments)
     return [row["vector_id"] for row in rows]
 
@@ -243,6 +262,32 @@ async def switch_vectors(connection: Connection, model_id: str) -> int:
     )
     await connection.execute("DELETE FROM image_reindex")
     return affected(status)
+
+
+def conditions_of(wanted: ImageFilter, arguments: list[object]) -> list[str]:
+    """The filter as conditions on ``image_metadata m``; their values are appended to ``arguments``."""
+
+    def place(value: object) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}"
+
+    found: list[str] = []
+    for column, value in (("m.category", wanted.category), ("m.room_number", wanted.room_number)):
+        if value:
+            found.append(f"{column} = {place(value)}")
+    if wanted.item_type:
+        found.append(f"lower(m.metadata->>'item_type') = {place(normal(wanted.item_type))}")
+    if wanted.status:
+        found.append(f"m.metadata->>'status' = {place(wanted.status)}")
+    if wanted.tags:
+        found.append(f"m.tags @> {place(list(normal_tags(wanted.tags)))}")
+    if wanted.location:
+        found.append(f"position({place(normal(wanted.location))} in lower(m.metadata->>'location')) > 0")
+    if wanted.since:
+        found.append(f"m.upload_time >= {place(wanted.since)}")
+    if wanted.before:
+        found.append(f"m.upload_time < {place(wanted.before)}")
+    return found
 
 
 def _metadata(details: ImageDetails) -> dict[str, object]:

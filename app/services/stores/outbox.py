@@ -1,16 +1,23 @@
-"""The SQL of the outbox: giving events their place in the stream, reading them, marking them published."""
+"""The SQL of the outbox: writing events, giving them their place in the stream, reading them, marking them published.
+
+``publish_event`` takes the caller's transaction, so an event exists exactly when the change that it reports does.
+"""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from app.services.database import Connection
+from app.utils import clock, metrics
 
 RELAY_LOCK = 0x6376_6F75
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,48 @@ class StoredEvent:
 
 def _event(row: asyncpg.Record) -> StoredEvent:
     return StoredEvent(row["position"], row["event_type"], row["payload"])
+
+
+async def publish_event(
+    connection: Connection,
+    event_type: str,
+    payload: Mapping[str, object],
+    *,
+    key: str,
+    occurred_at: datetime,
+    event_id: str = "",
+) -> str:
+    """Write an event into the outbox, inside the transaction of ``connection``.
+
+    Args:
+        event_type: also the routing key.
+        payload: the event's own fields, JSON-serialisable.
+        key: events of one key are published in the order they were written, such as an employee id.
+        event_id: a UUID, where the caller has to know it beforehand.
+
+    Returns:
+        The event id, by which consumers recognise a repeated delivery.
+    """
+    event_id = event_id or str(uuid.uuid4())
+    body = {
+        **payload,
+        "event_id": event_id,
+        "type": event_type,
+        "schema_version": SCHEMA_VERSION,
+        "occurred_at": clock.iso(occurred_at),
+    }
+    # The notification wakes the relay at commit; a lost one only costs the relay's polling interval.
+    await connection.execute(
+        "WITH written AS (INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
+        "VALUES ($1, $2, $3, $4, $5) RETURNING event_id) SELECT pg_notify('cv_outbox', '') FROM written",
+        event_id,
+        event_type,
+        key,
+        body,
+        occurred_at,
+    )
+    metrics.events_total.labels(event_type).inc()
+    return event_id
 
 
 async def become_relay(connection: asyncpg.Connection[asyncpg.Record]) -> bool:

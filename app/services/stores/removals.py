@@ -87,3 +87,8 @@ async def count_removals(connection: Connection) -> int:
     return int(
         await connection.fetchval("SELECT count(*) FROM pending_removals WHERE attempts > 0 OR retry_at <= NOW()")
     )
+
+
+async def pending_keys(connection: Connection) -> set[str]:
+    """Everything that is listed: the worker will remove it by itself, unless a row claims it."""
+    return {row["key"] for row in await connection.fetch("SELECT key FROM pending_removals")}

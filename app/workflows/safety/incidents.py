@@ -16,11 +16,11 @@ from enum import StrEnum
 
 from app.errors import BackendUnavailable, Conflict, NotFound
 from app.services.database import Connection, Database
-from app.services.message_queue import publish_event
 from app.services.storage import ObjectStorage
 from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.incident_store import Incident, IncidentFilter
+from app.services.stores.outbox import publish_event
 from app.services.stores.removals import Kind, schedule_removals
 from app.types import Box, Severity, shown
 from app.utils import clock, metrics
