@@ -9,13 +9,14 @@ from datetime import date
 import numpy as np
 
 from app.core.ocr.constrained import ConstrainedReader
-from app.core.ocr.identity import DocumentType, IdentityDocument, fuse
+from app.core.ocr.identity import IdentityDocument, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
+from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
 from app.core.ocr.mrz_reader import looks_like_zone, read_zones, read_zones_enlarged
 from app.core.ocr.page_reader import PageReader, PageText
-from app.core.ocr.qr import read_citizen_codes
+from app.core.ocr.qr import read_card_codes
 from app.core.ocr.seller import Supplier, fingerprints
 from app.core.ocr.totals import Role, find_labelled_amounts
 from app.types import Image, TextLine
@@ -115,7 +116,7 @@ class OCREngine:
         """
         texts = self.read_text(pages)
         page = arrange(_stacked(texts))
-        codes = [code for source in pages for code in read_citizen_codes(source.image)]
+        codes = [code for source in pages for code in read_card_codes(source.image)]
         zones = [zone for text in texts for zone in self._zones_of(text, today)]
         first = texts[0]
         if not page.cells and not codes:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from app.core.ocr.identity import DocumentType
+from app.core.ocr.issuers.base import DocumentType
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Moment, Request, Response, Score, Text
 from app.models.countries import COUNTRY_CODES

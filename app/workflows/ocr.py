@@ -12,7 +12,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from app.core.inference import InferencePool
-from app.core.ocr.identity import DocumentType
+from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier
 from app.core.ocr.text import squeeze

@@ -137,7 +137,7 @@ def test_tesseract_reads_where_paddleocr_fails(loader: ModelLoader) -> None:
 
     fallback = TesseractReader(loader.path("ocr_fallback_vi").parent)
     document = vat_invoice(26, "open")
-    page = PageReader(WholePage(), latin=Broken(), vietnamese=None, fallback=fallback).read(document.image)
+    page = PageReader(WholePage(), latin=Broken(), fallback=fallback).read(document.image)
     assert page.engine == "tesseract"
     assert document.fields["vendor_tax_code"] in " ".join(line.text for line in page.lines)
     fallback.close()

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from app.core.ocr.easyocr import EasyOcrReader
-from app.core.ocr.identity import DocumentType, FieldSource, fuse
+from app.core.ocr.identity import FieldSource, fuse
 from app.core.ocr.invoice import read_invoice
+from app.core.ocr.issuers.base import DocumentType
+from app.core.ocr.issuers.registry import second_languages
+from app.core.ocr.issuers.vn import is_vietnamese, read_citizen_code
 from app.core.ocr.layout import arrange, skew_rad
 from app.core.ocr.merge import LineReading
 from app.core.ocr.mrz import Mrz, parse_mrz
-from app.core.ocr.page_reader import PageReader, is_vietnamese
-from app.core.ocr.qr import CitizenCode, read_citizen_codes
+from app.core.ocr.page_reader import PageReader, SecondReader
+from app.core.ocr.qr import read_card_codes
 from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
 from app.types import FloatArray, Image, TextLine
@@ -313,9 +316,8 @@ def test_a_card_is_read_from_its_print() -> None:
 
 
 def test_the_code_wins_over_the_print_and_the_difference_is_named() -> None:
-    code = CitizenCode(
-        "001090012345", None, "Nguyễn Tuấn Anh", date(1990, 5, 16), "Nam", "12 Lê Lợi, Quận 1", date(2021, 3, 4)
-    )
+    code = read_citizen_code("001090012345||Nguyễn Tuấn Anh|16051990|Nam|12 Lê Lợi, Quận 1|04032021")
+    assert code is not None
     identity = fuse(arrange(page_of(*CARD)), codes=[code], zones=[], today=TODAY)
     assert identity.fields["date_of_birth"].value == "1990-05-16"
     assert identity.fields["date_of_birth"].source is FieldSource.QR
@@ -468,9 +470,9 @@ def test_two_holders_are_counted() -> None:
 
 def test_the_code_of_a_card_is_read() -> None:
     document = citizen_card_2021(1)
-    (code,) = read_citizen_codes(photographed(document.image, 1))
+    (code,) = read_card_codes(photographed(document.image, 1))
     assert code.number == document.fields["id_number"]
-    assert code.full_name.upper() == document.fields["full_name"]
+    assert code.fields["full_name"] == document.fields["full_name"]
 
 
 def test_redaction_leaves_nothing_personal() -> None:
@@ -564,7 +566,12 @@ def marked_page() -> tuple[Image, list[FloatArray]]:
 
 def test_a_page_is_read_by_both_readers() -> None:
     image, polygons = marked_page()
-    reader = PageReader(GivenDetector(polygons), latin=MarkReader("Tng tin"), vietnamese=MarkReader("Tổng tiền"))
+    (vietnamese,) = [language for language in second_languages() if language.code == "vi"]
+    reader = PageReader(
+        GivenDetector(polygons),
+        latin=MarkReader("Tng tin"),
+        seconds=[SecondReader(vietnamese, MarkReader("Tổng tiền"))],
+    )
     page = reader.read(image, language="vi")
     assert [found.text for found in page.lines] == ["Tổng tiền"] * 3
     assert (page.rotation_deg, page.engine, page.vietnamese) == (0, "paddleocr", True)
@@ -575,7 +582,7 @@ def test_a_page_upside_down_is_turned() -> None:
     image, polygons = marked_page()
     turned = np.ascontiguousarray(np.rot90(image, 2))
     flipped = [np.array([400, 300], np.float32) - np.roll(polygon, 2, axis=0) for polygon in polygons]
-    reader = PageReader(GivenDetector(flipped), latin=MarkReader("Total 12.50"), vietnamese=None)
+    reader = PageReader(GivenDetector(flipped), latin=MarkReader("Total 12.50"))
     page = reader.read(turned)
     assert page.rotation_deg == 180
     assert [found.text for found in page.lines] == ["Total 12.50"] * 3
@@ -584,25 +591,25 @@ def test_a_page_upside_down_is_turned() -> None:
 
 def test_the_fallback_reads_where_a_reader_fails() -> None:
     image, polygons = marked_page()
-    reader = PageReader(GivenDetector(polygons), latin=BrokenReader(), vietnamese=None, fallback=GivenFallback())
+    reader = PageReader(GivenDetector(polygons), latin=BrokenReader(), fallback=GivenFallback())
     page = reader.read(image)
     assert page.engine == "tesseract"
     assert [found.text for found in page.lines] == ["fallback page"]
     with pytest.raises(ReaderFailure):
-        PageReader(GivenDetector(polygons), latin=BrokenReader(), vietnamese=None).read(image)
+        PageReader(GivenDetector(polygons), latin=BrokenReader()).read(image)
 
 
 @pytest.mark.parametrize(("score", "engine"), [(0.9, "tesseract"), (0.3, "paddleocr")])
 def test_an_unsure_page_goes_to_the_surer_reader(score: float, engine: str) -> None:
     image, polygons = marked_page()
     unsure = UnsureReader()
-    reader = PageReader(GivenDetector(polygons), latin=unsure, vietnamese=None, fallback=GivenFallback(score))
+    reader = PageReader(GivenDetector(polygons), latin=unsure, fallback=GivenFallback(score))
     assert reader.read(image, language="en").engine == engine
 
 
 def test_a_page_reader_needs_something_to_read_with() -> None:
     with pytest.raises(ValueError, match="fallback"):
-        PageReader(None, latin=None, vietnamese=None)
+        PageReader(None, latin=None)
 
 
 def test_languages_are_told_apart() -> None:
@@ -635,7 +642,7 @@ class GivenEasyOcr:
 def test_easyocr_reads_lines_and_pages() -> None:
     reader, image = EasyOcrReader(GivenEasyOcr()), np.zeros((8, 8, 3), np.uint8)
     assert reader.read([image]) == [LineReading("Tổng cộng", 0.7)]
-    page = PageReader(None, latin=None, vietnamese=None, fallback=reader).read(image)
+    page = PageReader(None, latin=None, fallback=reader).read(image)
     assert page.engine == "easyocr"
     assert [(found.text, found.polygon.tolist()[2]) for found in page.lines] == [("Tổng cộng", [9, 6])]
 

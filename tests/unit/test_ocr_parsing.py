@@ -11,19 +11,17 @@ from hypothesis import strategies as st
 
 from app.core.ocr.dates import find_dates
 from app.core.ocr.identity_fields import (
-    birth_year_and_sex,
-    clean_address,
     clean_name,
-    find_personal_numbers,
     nationality,
     parse_sex,
 )
+from app.core.ocr.issuers.vn import PROFILE as VIETNAM
+from app.core.ocr.issuers.vn import birth_year_and_sex, find_personal_numbers, read_citizen_code
 from app.core.ocr.lexicon import restore_expressions, restore_name
 from app.core.ocr.merge import LineReading, merge
 from app.core.ocr.money import find_amounts, parse_amount
 from app.core.ocr.mrz import check_digit, parse_mrz
 from app.core.ocr.number_words import amount_in_words
-from app.core.ocr.qr import parse_citizen_code
 from app.core.ocr.tax_code import find_tax_codes, is_tax_code
 from app.core.ocr.text import find_label, fold, similarity
 from synthetic_documents.words import amount_in_words as spell
@@ -189,12 +187,19 @@ def test_a_changed_digit_changes_the_check_digit(text: str) -> None:
 
 
 def test_a_citizen_code_is_parsed() -> None:
-    code = parse_citizen_code("001090012345|012345678|Nguyễn Văn A|15051990|Nam|12 Lê Lợi, Hà Nội|10052021")
+    code = read_citizen_code("001090012345|012345678|Nguyễn Văn A|15051990|Nam|12 Lê Lợi, Hà Nội|10052021")
     assert code is not None
-    assert (code.number, code.full_name, code.birth) == ("001090012345", "Nguyễn Văn A", date(1990, 5, 15))
-    assert code.issued == date(2021, 5, 10)
-    assert parse_citizen_code("https://example.com") is None
-    assert parse_citizen_code("12|x|y|z|a|b") is None
+    assert code.number == "001090012345"
+    assert code.fields == {
+        "id_number": "001090012345",
+        "full_name": "NGUYỄN VĂN A",
+        "date_of_birth": "1990-05-15",
+        "gender": "Male",
+        "address": "12 Lê Lợi, Hà Nội",
+        "issue_date": "2021-05-10",
+    }
+    assert read_citizen_code("https://example.com") is None
+    assert read_citizen_code("12|x|y|z|a|b") is None
 
 
 def test_personal_numbers_tell_birth_year_and_sex() -> None:
@@ -221,7 +226,8 @@ def test_nationalities_take_the_specs_wording() -> None:
 def test_names_and_addresses_are_cleaned() -> None:
     assert clean_name("ĐẶNG NGỌC CƯỜ NG") == "ĐẶNG NGỌC CƯỜNG"
     assert (
-        clean_address("12 Lê Lợi ,Phường Cẩm Thủy Thành phố Cẩm Phả") == "12 Lê Lợi, Phường Cẩm Thủy, Thành phố Cẩm Phả"
+        VIETNAM.clean_place("12 Lê Lợi ,Phường Cẩm Thủy Thành phố Cẩm Phả")
+        == "12 Lê Lợi, Phường Cẩm Thủy, Thành phố Cẩm Phả"
     )
     assert (
         restore_expressions("Khách san Biển Ngọc, Thành phố Hồ Chi Minh")

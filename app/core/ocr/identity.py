@@ -1,4 +1,4 @@
-"""IdentityDocument papers: what the QR code, the machine-readable zone and the print say, fused and checked."""
+"""Identity papers: what the QR code, the machine-readable zone and the print say, fused and checked."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from app.core.ocr.identity_fields import birth_year_and_sex, is_personal_number, nationality
+from app.core.ocr.identity_fields import nationality
 from app.core.ocr.identity_print import Print, find_document_type, read_print
+from app.core.ocr.issuers.base import CardCode, DocumentType, Issuer
+from app.core.ocr.issuers.registry import issuer_of_code, issuer_of_page
 from app.core.ocr.layout import Page
 from app.core.ocr.mrz import Mrz
-from app.core.ocr.qr import CitizenCode
 from app.core.ocr.text import fold, similarity, squeeze
 
 _QR_CONFIDENCE = 0.99
@@ -26,14 +27,6 @@ _FORMED = {"id_number", "date_of_birth", "gender", "issue_date", "expiry_date"}
 _SAME_NAME = 0.75
 _SAME_WORDS = 0.9
 _CLEAR_PRINT = 0.95
-
-
-class DocumentType(StrEnum):
-    """The papers that are read."""
-
-    ID_CARD = "id_card"
-    PASSPORT = "passport"
-    DRIVER_LICENSE = "driver_license"
 
 
 class FieldSource(StrEnum):
@@ -79,7 +72,7 @@ class IdentityDocument:
 def fuse(
     page: Page,
     *,
-    codes: Sequence[CitizenCode],
+    codes: Sequence[CardCode],
     zones: Sequence[Mrz],
     today: date,
     expected: DocumentType | None = None,
@@ -90,13 +83,14 @@ def fuse(
     Args:
         expected: the type that the caller names, which settles what the print leaves open.
     """
-    printed = read_print(page, today=today)
     mrz = max(zones, key=lambda zone: zone.share_valid, default=None)
-    kind = _document_type(page, codes, mrz) or (expected if printed.fields else None)
+    issuer = issuer_of_code(mrz.issuer) if mrz else issuer_of_page(page)
+    printed = read_print(page, issuer, today=today)
+    kind = _document_type(page, issuer, codes, mrz) or (expected if printed.fields else None)
     candidates = {
         FieldSource.QR: _of_code(codes[0]) if codes else {},
-        FieldSource.MRZ: _of_mrz(mrz) if mrz else {},
-        FieldSource.OCR: _of_print(printed, mrz),
+        FieldSource.MRZ: _of_mrz(mrz, issuer) if mrz else {},
+        FieldSource.OCR: _of_print(printed, mrz, issuer),
     }
     fields: dict[str, FieldValue] = {}
     warnings: list[str] = []
@@ -105,39 +99,30 @@ def fuse(
         if disagree:
             warnings.append(f"{name}_disagrees")
     if kind is DocumentType.ID_CARD and "gender" not in fields:
-        fields |= _gender_of_number(fields.get("id_number"))
-    warnings += _checks(fields, mrz, kind, today=today)
+        fields |= _gender_of_number(fields.get("id_number"), issuer)
+    warnings += _checks(fields, mrz, kind, issuer, today=today)
     numbers = {code.number for code in codes} | set(printed.personal_numbers)
     documents = max(len(numbers), len({zone.number for zone in zones if zone.all_valid}), 1)
     confidence = _confidence(fields, warnings)
-    issuer = mrz.issuer if mrz else None
-    return IdentityDocument(kind, fields, confidence, tuple(warnings), documents, issuer=issuer)
+    state = mrz.issuer if mrz else None
+    return IdentityDocument(kind, fields, confidence, tuple(warnings), documents, issuer=state)
 
 
-def _document_type(page: Page, codes: Sequence[CitizenCode], mrz: Mrz | None) -> DocumentType | None:
-    named = find_document_type(page)
+def _document_type(page: Page, issuer: Issuer, codes: Sequence[CardCode], mrz: Mrz | None) -> DocumentType | None:
+    named = find_document_type(page, issuer)
     if named is not None:
-        return DocumentType(named)
+        return named
     if mrz is not None:
         return DocumentType.PASSPORT if mrz.kind.startswith(("P", "V")) else DocumentType.ID_CARD
     return DocumentType.ID_CARD if codes else None
 
 
-def _of_code(code: CitizenCode) -> dict[str, tuple[str, float]]:
-    values = {
-        "id_number": code.number,
-        "full_name": code.full_name.upper(),
-        "date_of_birth": code.birth.isoformat() if code.birth else None,
-        "gender": {"nam": "Male", "nu": "Female"}.get(squeeze(code.sex or "")),
-        "address": code.address,
-        "issue_date": code.issued.isoformat() if code.issued else None,
-    }
-    return {name: (value, _QR_CONFIDENCE) for name, value in values.items() if value}
+def _of_code(code: CardCode) -> dict[str, tuple[str, float]]:
+    return {name: (value, _QR_CONFIDENCE) for name, value in code.fields.items()}
 
 
-def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
-    vietnamese_card = mrz.layout == "TD1" and mrz.issuer == "VNM"
-    number = mrz.personal if vietnamese_card and is_personal_number(mrz.personal) else mrz.number
+def _of_mrz(mrz: Mrz, issuer: Issuer) -> dict[str, tuple[str, float]]:
+    number, number_check = issuer.number_of_zone(mrz)
     # Names, gender and nationality are covered by no digit; a state's code has letters only.
     state = mrz.nationality if mrz.nationality.isalpha() else mrz.issuer
     values = {
@@ -146,8 +131,7 @@ def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
         "nationality": (nationality(state) or "") if state.isalpha() else "",
     }
     covered = {
-        # The whole number stands in the optional data, which only the composite covers.
-        "id_number": (number, "composite" if vietnamese_card else "number"),
+        "id_number": (number, number_check),
         "date_of_birth": (mrz.birth.isoformat() if mrz.birth else "", "birth"),
         "expiry_date": (mrz.expiry.isoformat() if mrz.expiry else "", "expiry"),
     }
@@ -159,14 +143,14 @@ def _of_mrz(mrz: Mrz) -> dict[str, tuple[str, float]]:
     return {name: scored_value for name, scored_value in scored.items() if scored_value[0]}
 
 
-def _of_print(printed: Print, mrz: Mrz | None) -> dict[str, tuple[str, float]]:
+def _of_print(printed: Print, mrz: Mrz | None, issuer: Issuer) -> dict[str, tuple[str, float]]:
     """What is printed. Other countries' labels are in any language: of their papers only what has a form of its own is
     taken, and a name that is the zone's."""
     values = {name: (field.value, field.score) for name, field in printed.fields.items()}
-    if mrz is None or mrz.issuer == "VNM":
+    if mrz is None or issuer.code:
         return values
     kept = {name: values[name] for name in _FORMED & set(values)}
-    name = _of_mrz(mrz).get("full_name")
+    name = _of_mrz(mrz, issuer).get("full_name")
     if name and "full_name" in values and _same("full_name", name[0], values["full_name"][0]):
         kept["full_name"] = values["full_name"]
     return kept
@@ -212,23 +196,26 @@ def _same(name: str, left: str, right: str) -> bool:
     return squeeze(left) == squeeze(right)
 
 
-def _gender_of_number(number: FieldValue | None) -> dict[str, FieldValue]:
+def _gender_of_number(number: FieldValue | None, issuer: Issuer) -> dict[str, FieldValue]:
     """The gender that a personal number says, where the print of it could not be read."""
-    if number is None or not is_personal_number(number.value):
+    facts = issuer.facts_of(number.value) if number else None
+    if number is None or facts is None or facts.gender is None:
         return {}
-    return {"gender": FieldValue(birth_year_and_sex(number.value)[1], round(number.confidence * 0.9, 3), number.source)}
+    return {"gender": FieldValue(facts.gender, round(number.confidence * 0.9, 3), number.source)}
 
 
-def _checks(fields: dict[str, FieldValue], mrz: Mrz | None, kind: DocumentType | None, *, today: date) -> list[str]:
+def _checks(
+    fields: dict[str, FieldValue], mrz: Mrz | None, kind: DocumentType | None, issuer: Issuer, *, today: date
+) -> list[str]:
     warnings = [f"{name}_not_found" for name in _ESSENTIAL if name not in fields]
     number = fields["id_number"].value if "id_number" in fields else ""
-    if kind is not DocumentType.DRIVER_LICENSE and is_personal_number(number):
-        year, sex = birth_year_and_sex(number)
-        if "date_of_birth" in fields and int(fields["date_of_birth"].value[:4]) != year:
+    facts = issuer.facts_of(number)
+    if kind is not DocumentType.DRIVER_LICENSE and facts is not None:
+        if "date_of_birth" in fields and facts.birth_year not in (None, int(fields["date_of_birth"].value[:4])):
             warnings.append("id_number_birth_mismatch")
-        if "gender" in fields and fields["gender"].value != sex:
+        if "gender" in fields and facts.gender not in (None, fields["gender"].value):
             warnings.append("id_number_gender_mismatch")
-    elif number and kind is DocumentType.ID_CARD and mrz is None and not (number.isdigit() and len(number) == 9):
+    elif number and kind is DocumentType.ID_CARD and mrz is None and not issuer.is_card_number(number):
         warnings.append("id_number_invalid")
     if mrz is not None and not mrz.all_valid:
         warnings.append("mrz_check_digits")

@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from app.core.ocr.dates import find_dates
-from app.core.ocr.identity_fields import (
-    clean_address,
-    clean_name,
-    find_personal_numbers,
-    nationality,
-    parse_birth,
-    parse_day,
-    parse_sex,
-)
+from app.core.ocr.identity_dates import DateReader
+from app.core.ocr.identity_fields import nationality, parse_sex
+from app.core.ocr.issuers.base import DocumentType, Issuer
+from app.core.ocr.issuers.registry import labels_of, titles_of
 from app.core.ocr.labels import LabelledValue, find_values
 from app.core.ocr.layout import Page
-from app.core.ocr.lexicon import restore_expressions, restore_name
-from app.core.ocr.text import find_label, fold, has_vietnamese_letter
+from app.core.ocr.text import find_label, fold
 
-_LABELS: dict[str, tuple[str, ...]] = {
-    "full_name": (
-        "ho va ten", "ho ten", "ho  chu dem va ten khai sinh", "ho chu dem va ten khai sinh", "full name",
-        "ho va ten khai sinh",
-    ),
-    "surname": ("surname", "last name", "ten ho"),
-    "given_names": ("given names", "given name", "first name"),
-    "date_of_birth": (
-        "ngay sinh", "sinh ngay", "ngay  thang  nam sinh", "ngay thang nam sinh", "date of birth", "birth date", "born",
-    ),
-    "gender": ("gioi tinh", "sex", "gender"),
-    "nationality": ("quoc tich", "nationality"),
-    "place_of_origin": (
-        "que quan", "nguyen quan", "place of origin", "noi dang ky khai sinh", "noi sinh", "place of birth",
-    ),
-    "address": (
-        "noi thuong tru", "noi cu tru", "noi dkhk thuong tru", "noi dang ky hktt", "place of residence",
-        "address", "residence",
-    ),
-    "issue_date": (
-        "ngay cap", "ngay  thang  nam cap", "ngay thang nam cap", "date of issue", "issued on", "ngay  thang  nam",
-        "date  month  year",
-    ),
-    "expiry_date": (
-        "co gia tri den", "co gia tri den ngay", "gia tri den", "ngay het han", "ngay  thang  nam het han",
-        "ngay thang nam het han", "date of expiry", "expires", "valid until", "expiry date", "date of expiration",
-    ),
-    "passport_number": ("so ho chieu", "passport no", "passport number"),
-    "other": (
-        "so gcmnd", "id card no", "loai", "type", "ma so", "code", "dac diem nhan dang", "personal identification",
-        "personal identification number", "so dinh danh ca nhan", "hang", "class", "cuc truong", "bo cong an",
-        "noi cap",
-        "place of issue", "authority",
-    ),
-}  # fmt: skip
 _MULTILINE = frozenset({"address", "place_of_origin"})
+_MIN_NAME_LENGTH = 3
 
-_TITLES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("driver_license", ("giay phep lai xe", "driver s license", "driving licence", "driver license")),
-    ("passport", ("ho chieu", "passport", "passeport", "reisepass", "pasaporte")),
-    (
-        "id_card",
-        ("can cuoc cong dan", "citizen identity card", "identity card", "giay chung minh nhan dan",
-        "chung minh nhan dan",
-         "the can cuoc", "can cuoc", "personal identification"),
-    ),
-)  # fmt: skip
-_OLD_NUMBER = re.compile(r"(?<!\d)(\d{3}\s?\d{3}\s?\d{3})(?!\d)")
 _PASSPORT_NUMBER = re.compile(r"\b[A-Z]\d{7,8}\b")
-_TWELVE_DIGITS = re.compile(r"(?<!\d)\d(?:\s?\d){11}(?!\d)")
+_LABELLED_NUMBER = re.compile(r"(?=(?:[A-Z]*\d){3})[A-Z\d]{2,}(?:[-. /][A-Z\d]*\d[A-Z\d]*)*")
 _NUMBER_LABEL = re.compile(r"\W*(?:(?:s\w?|no|number|cccd|gplx|can cuoc|dinh danh|ca nhan|id)\W+)*")
 """What may stand before a number in its cell."""
 
@@ -86,18 +35,18 @@ class PrintedField:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """All that print says; ``personal_numbers`` are the twelve-digit numbers of the whole page."""
+    """All that print says; ``personal_numbers`` are the personal numbers of the whole page."""
 
     fields: dict[str, PrintedField]
     personal_numbers: tuple[str, ...]
 
 
-def find_document_type(page: Page) -> str | None:
-    """``id_card``, ``passport`` or ``driver_license`` by the page's title; None without one."""
-    best: tuple[float, int, str] | None = None
+def find_document_type(page: Page, issuer: Issuer) -> DocumentType | None:
+    """The paper's type by the page's title; None without one."""
+    best: tuple[float, int, DocumentType] | None = None
     for row in page.rows:
-        plain = re.sub(r"[^a-z0-9]+", " ", fold(row.text)).strip()
-        for kind, titles in _TITLES:
+        plain = re.sub(r"[\W_]+", " ", fold(row.text)).strip()
+        for kind, titles in titles_of(issuer).items():
             match = find_label(plain, titles, min_similarity=86)
             # A title fills its line; a field that only mentions the paper does not.
             if match and len(match.label) >= 0.3 * len(plain):
@@ -107,17 +56,17 @@ def find_document_type(page: Page) -> str | None:
     return best[2] if best else None
 
 
-def read_print(page: Page, *, today: date) -> Print:
+def read_print(page: Page, issuer: Issuer, *, today: date) -> Print:
     """The fields that stand in print."""
-    values = find_values(page, _LABELS, multiline=_MULTILINE)
+    values = find_values(page, labels_of(issuer), multiline=_MULTILINE)
     fields: dict[str, PrintedField] = {}
-    for name, clean in _cleaners(today).items():
+    for name, clean in _cleaners(DateReader(page.text, issuer, today=today), issuer).items():
         if name in values and (value := clean(values[name].text)):
             fields[name] = PrintedField(value, values[name].score)
     if "full_name" not in fields:
-        _join_names(values, fields)
-    numbers = _numbers(page)
-    number = _number(page, values, numbers, find_document_type(page))
+        _join_names(values, fields, issuer)
+    numbers = issuer.find_numbers(page.text)
+    number = _number(page, values, numbers, find_document_type(page, issuer), issuer)
     if number:
         fields["id_number"] = number
     if "issue_date" not in fields:
@@ -125,61 +74,50 @@ def read_print(page: Page, *, today: date) -> Print:
     return Print(fields, tuple(numbers))
 
 
-def _cleaners(today: date) -> dict[str, Callable[[str], str | None]]:
-    def day(text: str) -> str | None:
-        found = parse_day(text, today=today)
-        return found.isoformat() if found else None
-
-    def birth(text: str) -> str | None:
-        found = parse_birth(text, today=today)
-        return found.isoformat() if found else None
-
-    def place(text: str) -> str:
-        return clean_address(restore_expressions(text))
+def _cleaners(dates: DateReader, issuer: Issuer) -> dict[str, Callable[[str], str | None]]:
+    def name(text: str) -> str | None:
+        cleaned = issuer.clean_name(text)
+        return cleaned if len(cleaned) >= _MIN_NAME_LENGTH else None
 
     return {
-        "full_name": _name,
-        "date_of_birth": birth,
+        "full_name": name,
+        "date_of_birth": dates.birth,
         "gender": parse_sex,
         "nationality": lambda text: nationality(text) if text else None,
-        "place_of_origin": place,
-        "address": place,
-        "issue_date": day,
-        "expiry_date": day,
+        "place_of_origin": issuer.clean_place,
+        "address": issuer.clean_place,
+        "issue_date": dates.day,
+        "expiry_date": dates.day,
     }
 
 
-def _name(text: str) -> str | None:
-    name = clean_name(text)
-    if len(name) < 3:
-        return None
-    return restore_name(name) if has_vietnamese_letter(name) or len(name.split()) >= 3 else name
-
-
-def _join_names(values: dict[str, LabelledValue], fields: dict[str, PrintedField]) -> None:
-    parts = [values[name] for name in ("surname", "given_names") if name in values and values[name].text]
+def _join_names(values: Mapping[str, LabelledValue], fields: dict[str, PrintedField], issuer: Issuer) -> None:
+    """The name from its parts, surname first. ``Name`` alone is all of it, beside one part the other."""
+    parts = {name: values[name] for name in ("surname", "given_names", "name") if name in values and values[name].text}
+    alone = parts.pop("name", None)
+    if alone:
+        parts = {"surname": alone, **parts} if "surname" not in parts else {"given_names": alone, **parts}
     if parts:
-        name = clean_name(" ".join(part.text for part in parts))
-        fields["full_name"] = PrintedField(name, min(part.score for part in parts))
+        ordered = [parts[name] for name in ("surname", "given_names") if name in parts]
+        cleaned = " ".join(issuer.clean_name(part.text) for part in ordered)
+        if len(cleaned) >= _MIN_NAME_LENGTH:
+            fields["full_name"] = PrintedField(cleaned, min(part.score for part in ordered))
 
 
 def _number(
-    page: Page, values: dict[str, LabelledValue], numbers: Sequence[str], kind: str | None
+    page: Page, values: Mapping[str, LabelledValue], numbers: Sequence[str], kind: DocumentType | None, issuer: Issuer
 ) -> PrintedField | None:
-    """The paper's own number: a passport's by its form, a card's or a licence's twelve digits, an old card's nine."""
-    if "passport_number" in values or kind == "passport":
+    """The paper's own number: a passport's by its form, a card's or a licence's personal number, else what the
+    issuer's older papers have, else what stands behind the label of a number."""
+    if "passport_number" in values or kind is DocumentType.PASSPORT:
         return _passport_number(page, values.get("passport_number"))
     for row in page.rows:
         for cell in row.cells:
-            if numbers and numbers[0] in re.sub(r"\s", "", cell.text):
+            if numbers and numbers[0] in re.sub(r"[\s-]", "", cell.text):
                 return PrintedField(numbers[0], cell.score)
     if numbers:
-        return PrintedField(numbers[0], 0.8)  # mended digits, or digits spread over cells
-    for row in page.rows:
-        match = _OLD_NUMBER.search(row.text)
-        if match and re.fullmatch(r"\W*(s\w?\W*)?", fold(row.text[: match.start()])):
-            return PrintedField(re.sub(r"\s", "", match[1]), row.score)
-    return None
+        return PrintedField(numbers[0], 0.8)  # repaired digits, or digits spread over cells
+    return _unchecked_number(page, issuer) or _labelled_number(values.get("document_number"))
 
 
 def _passport_number(page: Page, labelled: LabelledValue | None) -> PrintedField | None:
@@ -190,18 +128,20 @@ def _passport_number(page: Page, labelled: LabelledValue | None) -> PrintedField
     return next((PrintedField(cell.text.upper().replace(" ", ""), cell.score) for cell in alone), None)
 
 
-def _numbers(page: Page) -> list[str]:
-    """The twelve-digit numbers of ``page`` of the right structure; without any, those that stand where a number does:
-    licences are numbered otherwise, and digits may be misread."""
-    structured = find_personal_numbers(page.text)
-    if structured:
-        return structured
-    found = []
-    for cell in page.cells:
-        match = _TWELVE_DIGITS.search(cell.text)
-        if match and _NUMBER_LABEL.fullmatch(fold(cell.text[: match.start()])):
-            found.append(re.sub(r"\s", "", match[0]))
-    return list(dict.fromkeys(found))
+def _unchecked_number(page: Page, issuer: Issuer) -> PrintedField | None:
+    """A number of the form of those that hold no check, where nothing but its label stands before it."""
+    for pattern in issuer.unchecked_numbers:
+        for row in page.rows:
+            match = pattern.search(row.text)
+            if match and _NUMBER_LABEL.fullmatch(fold(row.text[: match.start()])):
+                return PrintedField(re.sub(r"\s", "", match[0]), row.score)
+    return None
+
+
+def _labelled_number(labelled: LabelledValue | None) -> PrintedField | None:
+    """The first word with three digits in it, and what is set apart from it by single marks."""
+    match = _LABELLED_NUMBER.search(labelled.text.upper()) if labelled else None
+    return PrintedField(match[0], labelled.score) if match and labelled else None
 
 
 def _dated_place(page: Page, fields: dict[str, PrintedField], *, today: date) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from rapidfuzz import fuzz, process
+
 from app.core.ocr.layout import Cell, Page, Row
-from app.core.ocr.text import find_label, fold
+from app.core.ocr.text import fold
 
 _NEAR_CHARACTERS = 8
 """A label's two languages stand this close together."""
-
-_LOOSE_LETTERS = 2
 
 _DATED = re.compile(r"ngay.{0,12}\d.{0,16}thang")
 """Place and day of issue, which follow an address without a label."""
@@ -23,6 +25,19 @@ _SECOND_LANGUAGE = re.compile(r"\s*/\s?(?=[^:/]*[^\W\d_])(?![A-ZĐÀ-Ỹ ]+$)[^:
 """The English of a label, too badly read to be known as such: ``Họ tên / Púi name``. Values are in capitals there."""
 
 _MIN_SIMILARITY = 83.0
+_MIN_CAPITALS_SIMILARITY = 95.0
+_SHORT_LABEL = 4
+"""Labels of so few letters must be read exactly."""
+
+_LENGTH_BONUS = 0.4
+"""Points for each letter of a label: ten more letters outweigh one misread one."""
+
+_MAX_WORDS = 8
+_MAX_WINDOWS = 20_000
+"""Of a page; a paper has some hundreds of places where a label may begin."""
+
+_NAMES = frozenset({"full_name", "name", "surname", "given_names"})
+_VOWELS = frozenset("aeiouy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +57,43 @@ class _Span:
     similarity: float
 
 
-def find_values(
-    page: Page, labels: Mapping[str, Sequence[str]], *, multiline: frozenset[str]
-) -> dict[str, LabelledValue]:
+class LabelSet:
+    """Labels made ready to be found.
+
+    Args:
+        labels: by field, folded.
+        in_capitals: whether the papers set labels in capitals without a mark behind them. Where they do not, words in
+            capitals are values: the name NGUYỄN QUÂN has the letters of the label ``Nguyên quán``.
+    """
+
+    def __init__(self, labels: Mapping[str, Sequence[str]], *, in_capitals: bool) -> None:
+        pairs = sorted({(_bare(label), name) for name, texts in labels.items() for label in texts})
+        self.in_capitals = in_capitals
+        self.fields = [name for _, name in pairs]
+        self.texts = [text for text, _ in pairs]
+        self.least = np.array([100.0 if len(text) <= _SHORT_LABEL else _MIN_SIMILARITY for text in self.texts])
+        self.longest = max(map(len, self.texts), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Some words of a cell that may be a label: ``bare`` is how they are compared."""
+
+    row: int
+    cell: int
+    start: int
+    end: int
+    bare: str
+    capitals: bool
+
+
+def find_values(page: Page, labels: LabelSet, *, multiline: frozenset[str]) -> dict[str, LabelledValue]:
     """The value of each field of ``labels`` that the page prints.
 
     Args:
-        labels: folded labels by field, of either language.
         multiline: fields whose values may go on in the lines below.
     """
-    spans = [[_spans(cell.text, labels) for cell in row.cells] for row in page.rows]
+    spans = _spans(page, labels)
     found: dict[str, tuple[float, LabelledValue]] = {}
     for row_index, row in enumerate(page.rows):
         for cell_index, cell in enumerate(row.cells):
@@ -67,64 +109,132 @@ def find_values(
     return {field: value for field, (_, value) in found.items()}
 
 
-def _spans(text: str, labels: Mapping[str, Sequence[str]]) -> list[_Span]:
-    """Where labels stand in a cell, left to right; the two languages of one field become one span."""
-    plain = re.sub(r"[^\w]", " ", fold(text))
-    found = [
-        _Span(field, start, end, similarity)
-        for field, names in labels.items()
-        for name in names
-        for start, end, similarity in _places(plain, name)
-        # Labels are set in small letters, the names that resemble them in capitals: Nguyên quán, NGUYỄN TUẤN.
-        if not text[start:end].isupper() and _stands_as_label(text, start, end)
+def count_labels(page: Page, labels: LabelSet) -> int:
+    """How many of the fields the page has labels for."""
+    return len({span.field for row in _spans(page, labels) for cell in row for span in cell})
+
+
+def _spans(page: Page, labels: LabelSet) -> list[list[list[_Span]]]:
+    """Where labels stand in each cell, left to right; the two languages of one field become one span."""
+    found: list[list[list[_Span]]] = [[[] for _ in row.cells] for row in page.rows]
+    windows = [window for _, window in zip(range(_MAX_WINDOWS), _windows(page, labels), strict=False)]
+    if not windows or not labels.texts:
+        return found
+    alike = process.cdist(
+        [window.bare for window in windows], labels.texts, scorer=fuzz.ratio, score_cutoff=_MIN_SIMILARITY
+    )
+    for index, label in zip(*np.nonzero(alike >= labels.least[None, :]), strict=True):
+        window, score = windows[index], float(alike[index, label])
+        if not window.capitals or score >= _MIN_CAPITALS_SIMILARITY:
+            found[window.row][window.cell].append(_Span(labels.fields[label], window.start, window.end, score))
+    return [
+        [
+            _joined(_without_values(_without_overlaps(spans), cell.text), cell.text)
+            for cell, spans in zip(row.cells, in_row, strict=True)
+        ]
+        for row, in_row in zip(page.rows, found, strict=True)
     ]
-    return _without_overlaps(_joined(found))
 
 
-def _places(plain: str, name: str) -> list[tuple[int, int, float]]:
-    """``(start, end, similarity)`` of each place where one label may stand, left to right."""
-    places: list[tuple[int, int, float]] = []
-    offset = 0
-    while match := find_label(plain[offset:], (name,), min_similarity=_MIN_SIMILARITY):
-        start, end = _whole_words(plain, offset + match.start, offset + match.end)
-        places.append((start, end, match.similarity))
-        offset = max(end, offset + match.end)
-    return places
+def _windows(page: Page, labels: LabelSet) -> Iterator[_Window]:
+    """Every run of words that stands where a label may and is no longer than the longest one."""
+    for row_index, row in enumerate(page.rows):
+        for cell_index, cell in enumerate(row.cells):
+            words = _words(cell.text)
+            for first, (start, _) in enumerate(words):
+                bare, is_value = "", False
+                for last in range(first, min(first + _MAX_WORDS, len(words))):
+                    word = cell.text[words[last][0] : words[last][1]]
+                    if last > first and re.search(r"[\d:]", cell.text[words[last - 1][1] : words[last][0]]):
+                        break
+                    bare += _bare(word)
+                    is_value = is_value or (last > first and _is_shouted(word, cell.text[start : words[first][1]]))
+                    if is_value or len(bare) > 1.4 * labels.longest:
+                        break
+                    end = words[last][1]
+                    capitals = cell.text[start:end].isupper() and len(bare) > 1
+                    if _stands_as_label(cell.text, start, end, capitals=capitals, labels=labels):
+                        yield _Window(row_index, cell_index, start, end, bare, capitals)
 
 
-def _whole_words(plain: str, start: int, end: int) -> tuple[int, int]:
-    """The span with the letter or two at its ends that were misread, and so left out of the match."""
-    first = plain.rfind(" ", 0, start + 1) + 1
-    last = plain.find(" ", end - 1)
-    last = len(plain) if last < 0 else last
-    return first if start - first <= _LOOSE_LETTERS else start, last if 0 <= last - end <= _LOOSE_LETTERS else end
+def _is_shouted(word: str, first: str) -> bool:
+    """Whether a word in capitals follows words that are not: the value behind its label, ``Họ tên PHẠM``. What has no
+    vowel is an abbreviation, which labels hold too: ``Số CMND``."""
+    return len(word) > 1 and word.isupper() and not first.isupper() and bool(_VOWELS & set(fold(word)))
 
 
-def _stands_as_label(text: str, start: int, end: int) -> bool:
+def _words(text: str) -> list[tuple[int, int]]:
+    """Where words stand: letters of one kind. A reader loses the space between a label and a value in capitals; what
+    is written without spaces is taken sign by sign."""
+    words: list[tuple[int, int]] = []
+    for index, character in enumerate(text):
+        if not _is_letter(character):
+            continue
+        if words and words[-1][1] == index and not _is_ideograph(character):
+            before = text[index - 1]
+            shouts = before.islower() and character.isupper() and text[index : index + 2].isupper()
+            if not shouts and not _is_ideograph(before):
+                words[-1] = (words[-1][0], index + 1)
+                continue
+        words.append((index, index + 1))
+    return words
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalpha() or unicodedata.category(character).startswith("M")
+
+
+def _is_ideograph(character: str) -> bool:
+    return "\u2e80" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3"
+
+
+def _bare(text: str) -> str:
+    """Folded letters alone, of any script."""
+    return "".join(character for character in fold(text) if _is_letter(character))
+
+
+def _stands_as_label(text: str, start: int, end: int, *, capitals: bool, labels: LabelSet) -> bool:
     """At the beginning, or with the marks of a label: a slash beside it or a colon behind it."""
     before, after = text[:start].rstrip(), text[end : end + 4]
-    return len(before) <= 2 or before[-1] in "/:" or any(mark in after for mark in "/:")
-
-
-def _joined(spans: Sequence[_Span]) -> list[_Span]:
-    joined: list[_Span] = []
-    for span in sorted(spans, key=lambda item: (item.field, item.start)):
-        last = joined[-1] if joined else None
-        if last and last.field == span.field and span.start - last.end <= _NEAR_CHARACTERS:
-            best = max(last.similarity, span.similarity)
-            joined[-1] = _Span(span.field, last.start, max(last.end, span.end), best)
-        else:
-            joined.append(span)
-    return joined
+    marked = any(mark in after for mark in "/:")
+    if capitals and not labels.in_capitals:
+        return ":" in after
+    return len(before) <= 2 or before[-1] in "/:" or marked or (labels.in_capitals and before[-1] in ".)|")
 
 
 def _without_overlaps(spans: Sequence[_Span]) -> list[_Span]:
     """Longer and more similar labels first: ``date of issue`` is not also ``date``."""
     kept: list[_Span] = []
-    for span in sorted(spans, key=lambda item: (item.start - item.end, -item.similarity)):
+    for span in sorted(spans, key=lambda item: -item.similarity - _LENGTH_BONUS * (item.end - item.start)):
         if all(span.end <= other.start or span.start >= other.end for other in kept):
             kept.append(span)
     return sorted(kept, key=lambda item: item.start)
+
+
+def _without_values(spans: Sequence[_Span], text: str) -> list[_Span]:
+    """Behind the label of a name and a colon stands the name, whatever label it resembles."""
+    kept: list[_Span] = []
+    for span in spans:
+        last = kept[-1] if kept else None
+        between = text[last.end : span.start].strip() if last else ""
+        if last and last.field in _NAMES and span.field not in _NAMES and between == ":":
+            continue
+        kept.append(span)
+    return kept
+
+
+def _joined(spans: Sequence[_Span], text: str) -> list[_Span]:
+    """One span for the two languages of a label, with what was misread between them."""
+    joined: list[_Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        between = text[last.end : span.start] if last else ""
+        near = len(between) <= _NEAR_CHARACTERS and not re.search(r"\d|[^\W\d_a-z]{2}|\b[A-Z]\b", between)
+        if last and last.field == span.field and near:
+            joined[-1] = _Span(span.field, last.start, span.end, max(last.similarity, span.similarity))
+        else:
+            joined.append(span)
+    return joined
 
 
 def _value(

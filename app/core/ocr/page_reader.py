@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 from loguru import logger
 
+from app.core.ocr.issuers.base import SecondLanguage
+from app.core.ocr.issuers.registry import second_languages
 from app.core.ocr.merge import LineReading, merge, needs_second_reading
 from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_image, rotate_polygons
 from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure, crop_line
-from app.core.ocr.text import fold, has_vietnamese_letter
 from app.types import FloatArray, Image, TextLine
 
 _UNSURE_PAGE = 0.60
@@ -21,12 +22,13 @@ _UNSURE_PAGE = 0.60
 _MIN_LINE_SCORE = 0.45
 """Readings below this are background: patterns, logos, fingers."""
 
-_VIETNAMESE_SHARE = 0.08
-_VIETNAMESE_WORDS = (
-    "hoa don", "ngay", "tong", "tien", "cong", "khach", "thanh toan", "so luong", "don gia", "thanh tien", "viet nam",
-    "duong", "phuong", "quan", "thue", "cong hoa", "ho va ten", "giay", "can cuoc", "dia chi", "gioi tinh", "quoc tich",
-    "noi cu tru", "que quan", "cuc truong",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class SecondReader:
+    """Reads the lines of pages in a language whose letters the first reader has not all of."""
+
+    language: SecondLanguage
+    reader: LineReader
 
 
 class PageFallback(Protocol):
@@ -71,7 +73,7 @@ class PageReader:
     Args:
         detector: finds lines; None where only the fallback could be loaded.
         latin: reads digits, codes and unaccented letters best.
-        vietnamese: reads Vietnamese; only asked for lines with letters on Vietnamese pages.
+        seconds: read other languages; each only asked for lines with letters on pages in its own.
         fallback: reads when the others fail or are unsure.
     """
 
@@ -80,14 +82,14 @@ class PageReader:
         detector: LineDetector | None,
         *,
         latin: LineReader | None,
-        vietnamese: LineReader | None,
+        seconds: Sequence[SecondReader] = (),
         fallback: PageFallback | None = None,
     ) -> None:
         if (detector is None or latin is None) and fallback is None:
             raise ValueError("a page reader needs a detector with a reader, or a fallback")
         self._detector = detector
         self._latin = latin
-        self._vietnamese = vietnamese
+        self._seconds = tuple(seconds)
         self._fallback = fallback
 
     @property
@@ -133,15 +135,16 @@ class PageReader:
             image, polygons, rotation = *_turned(image, polygons, 180), rotation + 180
             crops = [crop_line(image, polygon) for polygon in polygons]
             readings = latin.read(crops)
-        vietnamese = language == "vi" or (language is None and is_vietnamese([reading.text for reading in readings]))
-        if vietnamese and self._vietnamese is not None:
-            readings = _with_vietnamese(self._vietnamese, crops, readings)
+        spoken = _spoken(language, [reading.text for reading in readings])
+        for second in self._seconds:
+            if second.language.code == spoken:
+                readings = _reread(second.reader, crops, readings)
         lines = tuple(
             TextLine(polygon, reading.text.strip(), reading.score)
             for polygon, reading in zip(polygons, readings, strict=True)
             if reading.text.strip() and reading.score >= _MIN_LINE_SCORE
         )
-        return PageText(lines, image, rotation, latin.name, vietnamese)
+        return PageText(lines, image, rotation, latin.name, spoken == "vi")
 
     def _surer(self, page: PageText, fallback: PageFallback) -> PageText:
         """The fallback's reading of the same lines where its scores are better."""
@@ -158,20 +161,16 @@ class PageReader:
         if self._fallback is None:
             raise ReaderFailure("no reader is loaded")
         lines = tuple(self._fallback.read_page(image))
-        vietnamese = language == "vi" or (language is None and is_vietnamese([line.text for line in lines]))
-        return PageText(lines, image, 0, self._fallback.name, vietnamese)
+        spoken = _spoken(language, [line.text for line in lines])
+        return PageText(lines, image, 0, self._fallback.name, spoken == "vi")
 
 
-def is_vietnamese(texts: Sequence[str]) -> bool:
-    """Whether the lines of a page are Vietnamese: letters that only it has, or its commonest words on bills."""
-    lines = [text for text in texts if sum(character.isalpha() for character in text) >= 3]
-    if not lines:
-        return False
-    hits = sum(has_vietnamese_letter(text) or any(word in fold(text) for word in _VIETNAMESE_WORDS) for text in lines)
-    return hits >= max(2, _VIETNAMESE_SHARE * len(lines))
+def _spoken(asked: str | None, texts: Sequence[str]) -> str | None:
+    """The language asked for, else the one of an issuer that the page's lines are in; None where they are in none."""
+    return asked or next((language.code for language in second_languages() if language.is_spoken(texts)), None)
 
 
-def _with_vietnamese(reader: LineReader, crops: Sequence[Image], readings: Sequence[LineReading]) -> list[LineReading]:
+def _reread(reader: LineReader, crops: Sequence[Image], readings: Sequence[LineReading]) -> list[LineReading]:
     wanted = [index for index, reading in enumerate(readings) if needs_second_reading(reading.text)]
     merged = list(readings)
     for index, second in zip(wanted, reader.read([crops[index] for index in wanted]), strict=True):

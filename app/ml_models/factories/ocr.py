@@ -11,8 +11,10 @@ from loguru import logger
 
 from app.core.ocr.constrained import ConstrainedReader
 from app.core.ocr.easyocr import open_easyocr
+from app.core.ocr.issuers.base import SecondLanguage
+from app.core.ocr.issuers.registry import second_languages
 from app.core.ocr.paddle import PaddleDetector, PaddleReader
-from app.core.ocr.page_reader import PageFallback, PageReader
+from app.core.ocr.page_reader import PageFallback, PageReader, SecondReader
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine
@@ -50,6 +52,7 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
         ModelUnavailable: neither PaddleOCR nor the fallback can be loaded.
     """
     fallback = _open_fallback(loader, fallback_name)
+    spoken = [language for language in second_languages() if loader.has(language.role)]
     try:
         latin_session = _session(loader, "ocr_recognition_latin", threads)
         pages = PageReader(
@@ -65,19 +68,23 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
                 session=latin_session,
                 min_width_px=_LATIN_MIN_WIDTH_PX,
             ),
-            vietnamese=PaddleReader(
-                loader.path("ocr_recognition_vi").parent,
-                model_name=_paddle_name(loader, "ocr_recognition_vi"),
-                session=_session(loader, "ocr_recognition_vi", threads),
-            ),
+            seconds=[SecondReader(language, _second_reader(loader, language, threads)) for language in spoken],
             fallback=fallback,
         )
     except (ReaderFailure, ModelUnavailable) as error:
         if fallback is None:
             raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
         logger.bind(reason=str(error)).warning("ocr_fallback_only")
-        return OCREngine(PageReader(None, latin=None, vietnamese=None, fallback=fallback), mrz_reader=None)
+        return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None)
     return OCREngine(pages, mrz_reader=ConstrainedReader(latin_session, _characters(loader)))
+
+
+def _second_reader(loader: ModelLoader, language: SecondLanguage, threads: int) -> PaddleReader:
+    return PaddleReader(
+        loader.path(language.role).parent,
+        model_name=_paddle_name(loader, language.role),
+        session=_session(loader, language.role, threads),
+    )
 
 
 def _session(loader: ModelLoader, role: str, threads: int) -> OnnxRuntimeSession:

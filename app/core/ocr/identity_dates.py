@@ -1,0 +1,66 @@
+"""The dates of one identity paper, all in the same order of day and month."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from app.core.ocr.dates import find_dates
+from app.core.ocr.issuers.base import Issuer
+from app.core.ocr.issuers.languages import MONTHS
+from app.core.ocr.text import fold
+
+_EARLIEST_BIRTH = date(1900, 1, 1)
+_EARLIEST_ISSUE = date(1950, 1, 1)
+_YEARS_AHEAD = 50
+
+_NUMERIC = re.compile(r"(?<!\d)(\d{1,2})\s?[-/. ]\s?(\d{1,2})\s?[-/. ]\s?(?:\d{4}|\d{2})(?!\d)")
+_MONTHS_IN_A_YEAR = 12
+_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{3,10}(?![^\W\d_])")
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SPACED = re.compile(r"(?<!\d)(\d{2}) (\d{2}) (\d{4})(?!\d)")
+
+
+class DateReader:
+    """Reads dates in the order that all dates of the page show together, else in the issuer's.
+
+    Args:
+        text: of the whole page.
+    """
+
+    def __init__(self, text: str, issuer: Issuer, *, today: date) -> None:
+        self._issuer = issuer
+        self._today = today
+        self._month_first = _order(issuer.gregorian(text), issuer.month_first)
+
+    def birth(self, text: str) -> str | None:
+        """A day of birth, ``yyyy-mm-dd``."""
+        return self._read(text, earliest=_EARLIEST_BIRTH, latest=self._today)
+
+    def day(self, text: str) -> str | None:
+        """A day of issue or expiry, at most fifty years ahead."""
+        return self._read(text, earliest=_EARLIEST_ISSUE, latest=date(self._today.year + _YEARS_AHEAD, 12, 31))
+
+    def _read(self, text: str, *, earliest: date, latest: date) -> str | None:
+        """The surest date; None where nobody can tell whether 03/04/2020 is in March or in April."""
+        text = _SPACED.sub(r"\1/\2/\3", _with_english_months(self._issuer.gregorian(text)))
+        orders = (False, True) if self._month_first is None else (self._month_first,)
+        found = [find_dates(text, latest=latest, earliest=earliest, month_first=order) for order in orders]
+        values = {dates[0].value for dates in found if dates}
+        return values.pop().isoformat() if len(values) == 1 else None
+
+
+def _order(text: str, usual: bool | None) -> bool | None:
+    pairs = [(int(match[1]), int(match[2])) for match in _NUMERIC.finditer(text)]
+    day_first = any(first > _MONTHS_IN_A_YEAR >= second for first, second in pairs)
+    month_first = any(second > _MONTHS_IN_A_YEAR >= first for first, second in pairs)
+    return usual if day_first == month_first else month_first
+
+
+def _with_english_months(text: str) -> str:
+    return _WORD.sub(lambda word: _english(word[0]), text)
+
+
+def _english(word: str) -> str:
+    number = MONTHS.get(fold(word))
+    return _ENGLISH[number - 1] if number else word
