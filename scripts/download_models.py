@@ -19,7 +19,8 @@ from rich.console import Console
 
 from app.config import WEIGHTS_DIR
 from app.errors import ConfigurationError
-from app.ml_models.manifest import PACKS_DIR, load_pack
+from app.ml_models.data_files import PACKS_DIR
+from app.ml_models.manifest import load_pack
 from scripts.models.errors import PreparationError
 from scripts.models.prepare import Failure, InstallOptions, PackInstaller
 from scripts.models.progress import Progress

@@ -19,6 +19,7 @@ from app.errors import VisionError
 from app.ml_models.concept_data import read_classes, read_glossary
 from app.ml_models.manifest import load_pack
 from app.ml_models.prototype_file import FILE_NAME, write_prototypes
+from app.ml_models.roles import ModelRole
 from app.services.stores.image_store import named_vectors
 
 _MIN_PICTURES = 2
@@ -26,7 +27,7 @@ _MIN_PICTURES = 2
 
 async def learn(settings: Settings) -> PrototypeSet:
     """The prototypes of what is indexed with the settings' model pack."""
-    model_id = load_pack(settings.MODEL_PACK).spec("image_embedding").model_id
+    model_id = load_pack(settings.MODEL_PACK).spec(ModelRole.IMAGE_EMBEDDING).model_id
     async with AsyncExitStack() as stack:
         database = await open_database(stack, settings)
         async with database.connection() as connection:

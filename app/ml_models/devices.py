@@ -10,7 +10,6 @@ import openvino as ov
 from loguru import logger
 
 from app.errors import ConfigurationError
-from app.ml_models.manifest import RuntimeSpec
 from app.ml_models.runtimes import (
     BucketedSession,
     OnnxRuntimeSession,
@@ -19,6 +18,7 @@ from app.ml_models.runtimes import (
     cuda_is_offered,
     load_cuda_libraries,
 )
+from app.ml_models.specs import RuntimeSpec
 from app.types import Session
 
 

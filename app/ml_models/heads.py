@@ -11,16 +11,66 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.types import Strict
 
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.errors import ConfigurationError
-from app.ml_models.manifest import PACKS_DIR
-from app.ml_models.tables import Table
+from app.ml_models.data_files import PACKS_DIR, FileTable, Share, read_json, shown
+from app.types import FloatArray
 
 HEADS_DIR = PACKS_DIR / "heads"
 _SCHEMA = 1
+
+
+def _readable(text: str) -> str:
+    try:
+        weights = _decode(text)
+    except ValueError as error:
+        raise ValueError("is damaged") from error
+    if not weights.size or not np.isfinite(weights).all():
+        raise ValueError("is damaged")
+    return text
+
+
+class _CalibrationTable(FileTable):
+    midpoint: float
+    slope_below: float
+    slope_above: float
+
+
+class HeadFile(FileTable):
+    """A head's file. Beside these keys it holds facts for people: classes, data, counts, figures."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_number: Literal[1] = Field(alias="schema")
+    name: str
+    model_id: str
+    threshold: Share
+    pooling: Annotated[Pooling, Strict(strict=False)]
+    calibration: dict[str, _CalibrationTable]
+    bias: float
+    weights: Annotated[str, AfterValidator(_readable)] = Field(alias="weights_float32")
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What the file holds for people."""
+        return self.model_extra or {}
+
+    def as_head(self) -> LinearHead:
+        """What computes."""
+        return LinearHead(
+            name=self.name,
+            weights=_decode(self.weights),
+            bias=self.bias,
+            pooling=self.pooling,
+            calibrations={look: TwoSlopeCalibration(**table.model_dump()) for look, table in self.calibration.items()},
+            threshold=self.threshold,
+        )
 
 
 def load_heads(*names: str, model_id: str, own_dir: Path | None = None) -> dict[str, LinearHead]:
@@ -43,40 +93,22 @@ def read_head(path: Path, *, model_id: str) -> LinearHead:
     Raises:
         ConfigurationError: no such file, not a head, or trained on another backbone than ``model_id``.
     """
-    table = read_head_table(path)
-    if table.integer("schema") != _SCHEMA:
-        raise ConfigurationError(f"{table.place}: schema must be {_SCHEMA}; train the head again.")
-    if table.text("model_id") != model_id:
+    file = read_head_file(path)
+    if file.model_id != model_id:
         raise ConfigurationError(
-            f"{table.place} was trained on {table.text('model_id')}, and the pack has {model_id}; "
+            f"{shown(path)} was trained on {file.model_id}, and the pack has {model_id}; "
             "train it again with scripts/train_heads.py."
         )
-    calibrations = table.table("calibration")
-    return LinearHead(
-        name=table.text("name"),
-        weights=_decode(table),
-        bias=table.number("bias"),
-        pooling=Pooling(table.text("pooling")),
-        calibrations={look: _read_calibration(calibrations.table(look)) for look in calibrations},
-        threshold=table.number("threshold"),
-    )
+    return file.as_head()
 
 
-def read_head_table(path: Path) -> Table:
+def read_head_file(path: Path) -> HeadFile:
     """Everything that stands in a head's file.
 
     Raises:
-        ConfigurationError: no such file, or not JSON.
+        ConfigurationError: no such file, not JSON, or no head.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"The head {path.name} cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise ConfigurationError(f"The head {path.name} is not a JSON file.") from error
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"The head {path.name} is not a JSON object.")
-    return Table(values, place=f"Head {path.name}")
+    return read_json(path, HeadFile)
 
 
 def write_head(path: Path, head: LinearHead, *, model_id: str, facts: Mapping[str, object]) -> None:
@@ -105,19 +137,5 @@ def write_head(path: Path, head: LinearHead, *, model_id: str, facts: Mapping[st
     partial.replace(path)
 
 
-def _decode(table: Table) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    try:
-        weights = np.frombuffer(base64.b64decode(table.text("weights_float32"), validate=True), "<f4")
-    except ValueError as error:
-        raise ConfigurationError(f"{table.place}: weights_float32 is damaged.") from error
-    if not weights.size or not np.isfinite(weights).all():
-        raise ConfigurationError(f"{table.place}: weights_float32 is damaged.")
-    return weights.astype(np.float32)
-
-
-def _read_calibration(table: Table) -> TwoSlopeCalibration:
-    return TwoSlopeCalibration(
-        midpoint=table.number("midpoint"),
-        slope_below=table.number("slope_below"),
-        slope_above=table.number("slope_above"),
-    )
+def _decode(text: str) -> FloatArray:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)

@@ -12,8 +12,8 @@ from loguru import logger
 from app.errors import ModelUnavailable
 from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.integrity import file_sha256, lock_path, read_lock
-from app.ml_models.manifest import ModelSpec, Pack, PackFile
 from app.ml_models.runtimes import UnreadableModel
+from app.ml_models.specs import ModelSpec, Pack, PackFile, Spec
 from app.types import Session
 
 
@@ -78,6 +78,10 @@ class ModelLoader:
     def spec(self, role: str) -> ModelSpec:
         """The role's manifest entry. Raises ``ConfigurationError`` where the pack has no such role."""
         return self._pack.spec(role)
+
+    def model(self, role: str, kind: type[Spec]) -> Spec:
+        """The role's manifest entry as one of that kind, or family of kinds. Raises as ``Pack.model``."""
+        return self._pack.model(role, kind)
 
     def path(self, role: str) -> Path:
         """The role's network file, once all files of the role are verified.
@@ -157,7 +161,7 @@ class ModelLoader:
             sha256=self._expected_sha256(spec.files[0]),
             verified=spec.is_pinned,
             licence=spec.licence,
-            source=spec.source.text("package"),
+            source=spec.source.package,
             provider=self._providers.get(spec.role),
-            calibration=dict(spec.calibration),
+            calibration=spec.calibration.model_dump(),
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic.types import Strict
 
 from app.core.heads import Pooling
+from app.ml_models.data_files import FileTable, Share, Texts, read_toml
 from app.ml_models.heads import HEADS_DIR
-from app.ml_models.tables import Table
 from scripts.heads.card import Story
 from scripts.heads.examples import Example, Source, read_background, read_examples
 from scripts.heads.training import Question, Tiles
@@ -34,51 +37,82 @@ class Recipe:
         return examples
 
 
+class _SourceTable(FileTable):
+    """As ``Source`` describes them; ``folder`` is below the folder of data."""
+
+    folder: str
+    positive: Texts
+    negative: Texts = ()
+    labels_file: str = "labels.csv"
+    label_column: str = "label"
+    group_column: str = "group"
+    where: dict[str, str] = Field(default_factory=dict)
+    positive_weight: NonNegativeFloat = 1.0
+    negative_weight: NonNegativeFloat = 1.0
+
+    def as_source(self, data_dir: Path) -> Source:
+        return Source(
+            folder=data_dir / self.folder,
+            positive=frozenset(self.positive),
+            negative=frozenset(self.negative),
+            labels_file=self.labels_file,
+            label_column=self.label_column,
+            group_column=self.group_column,
+            where=tuple(self.where.items()),
+            positive_weight=self.positive_weight,
+            negative_weight=self.negative_weight,
+        )
+
+
+class _HeadTable(FileTable):
+    """As ``Question`` and ``Story`` describe them; ``background`` names folders below the folder of data."""
+
+    name: str
+    title: str
+    positive: str
+    negative: str
+    data: str
+    limits: Texts
+    pooling: Annotated[Pooling, Strict(strict=False)]
+    looks: Texts
+    tiles: Annotated[Tiles, Strict(strict=False)]
+    l2: NonNegativeFloat
+    cautious: bool = True
+    threshold: Share = 0.5
+    relit: NonNegativeInt = 0
+    background: Texts = ()
+    background_weight: NonNegativeFloat = 1.0
+    source: Annotated[tuple[_SourceTable, ...], Strict(strict=False)]
+
+    def as_recipe(self, data_dir: Path) -> Recipe:
+        return Recipe(
+            question=Question(
+                name=self.name,
+                pooling=self.pooling,
+                looks=self.looks,
+                tiles=self.tiles,
+                cautious=self.cautious,
+                l2=self.l2,
+                threshold=self.threshold,
+                relit=self.relit,
+            ),
+            story=Story(
+                title=self.title, positive=self.positive, negative=self.negative, data=self.data, limits=self.limits
+            ),
+            sources=tuple(table.as_source(data_dir) for table in self.source),
+            background=tuple(data_dir / folder for folder in self.background),
+            background_weight=self.background_weight,
+        )
+
+
+class _RecipesFile(FileTable):
+    head: Annotated[tuple[_HeadTable, ...], Strict(strict=False)]
+
+
 def read_recipes(data_dir: Path, *, path: Path = RECIPES_FILE) -> list[Recipe]:
     """The recipes of a file, with their folders below ``data_dir``.
 
     Raises:
         ConfigurationError: a value is missing or wrong.
     """
-    root = Table(tomllib.loads(path.read_text(encoding="utf-8")), place=path.name)
-    return [_read_recipe(table, data_dir) for table in root.tables("head")]
-
-
-def _read_recipe(table: Table, data_dir: Path) -> Recipe:
-    return Recipe(
-        question=Question(
-            name=table.text("name"),
-            pooling=Pooling(table.text("pooling")),
-            looks=table.texts("looks"),
-            tiles=Tiles(table.text("tiles")),
-            cautious=table.flag("cautious", default=True),
-            l2=table.number("l2"),
-            threshold=table.number("threshold") if "threshold" in table else 0.5,
-            relit=int(table.number("relit")) if "relit" in table else 0,
-        ),
-        story=Story(
-            title=table.text("title"),
-            positive=table.text("positive"),
-            negative=table.text("negative"),
-            data=table.text("data"),
-            limits=table.texts("limits"),
-        ),
-        sources=tuple(_read_source(source, data_dir) for source in table.tables("source")),
-        background=tuple(data_dir / folder for folder in table.texts("background")) if "background" in table else (),
-        background_weight=table.number("background_weight") if "background_weight" in table else 1.0,
-    )
-
-
-def _read_source(table: Table, data_dir: Path) -> Source:
-    where = table.table("where")
-    return Source(
-        folder=data_dir / table.text("folder"),
-        positive=frozenset(table.texts("positive")),
-        negative=frozenset(table.texts("negative")) if "negative" in table else frozenset(),
-        labels_file=table.text("labels_file") if "labels_file" in table else "labels.csv",
-        label_column=table.text("label_column") if "label_column" in table else "label",
-        group_column=table.text("group_column") if "group_column" in table else "group",
-        where=tuple((column, where.text(column)) for column in where),
-        positive_weight=table.number("positive_weight") if "positive_weight" in table else 1.0,
-        negative_weight=table.number("negative_weight") if "negative_weight" in table else 1.0,
-    )
+    return [table.as_recipe(data_dir) for table in read_toml(path, _RecipesFile).head]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from app.ml_models.tables import Table
+from app.ml_models.specs import SourceSpec
+from scripts.models.errors import PreparationError
 from scripts.models.torch_tools import ConversionTools
+
+Options = TypeVar("Options", bound=SourceSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +26,11 @@ class Conversion:
 
     sources: tuple[Path, ...]
     targets: tuple[Path, ...]
-    options: Table
+    options: SourceSpec
     tools: ConversionTools
+
+    def options_as(self, kind: type[Options]) -> Options:
+        """The options of one conversion alone. Raises ``PreparationError`` where they are of another one."""
+        if not isinstance(self.options, kind):
+            raise PreparationError(f"the conversion {self.options.conversion} has no such options")
+        return self.options

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from google.protobuf.message import DecodeError
 
+from app.ml_models.specs import YoloSideSourceSpec
 from scripts.models.conversion import Conversion
 from scripts.models.errors import PreparationError
 
@@ -57,7 +58,7 @@ def _set_yolo_side(job: Conversion) -> None:
     from scripts.models import graphs, yolo_side
 
     (source,), (target,) = job.sources, job.targets
-    graphs.save(yolo_side.set_side(onnx.load(source), job.options.integer("side_px")), target)
+    graphs.save(yolo_side.set_side(onnx.load(source), job.options_as(YoloSideSourceSpec).side_px), target)
 
 
 def _build_efficientnet_lite0(job: Conversion) -> None:

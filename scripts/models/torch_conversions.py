@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from app.ml_models.runtimes import OnnxRuntimeSession
+from app.ml_models.specs import ClipSourceSpec
 from scripts.models.conversion import Conversion
 from scripts.models.errors import PreparationError
 
@@ -32,7 +33,7 @@ Arrays = dict[str, NDArray[np.generic]]
 def export_clip(job: Conversion) -> None:
     """One tower of a CLIP or SigLIP repository; ``tower`` in the options says which. A tokenizer is copied along."""
     _copy_tokenizer(job)
-    _export(job, "clip", [job.options.text("tower"), _only(job.sources, "config.json").parent])
+    _export(job, "clip", [job.options_as(ClipSourceSpec).tower, _only(job.sources, "config.json").parent])
 
 
 def export_yolo(job: Conversion) -> None:

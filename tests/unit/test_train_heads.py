@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from app.core.heads import TwoSlopeCalibration
-from app.ml_models.heads import HEADS_DIR, read_head, read_head_table
-from app.ml_models.tables import Table
+from app.ml_models.heads import HEADS_DIR, read_head, read_head_file
 from scripts.heads.examples import BadData, Source, labels_of, read_background, read_examples
 from scripts.heads.light import relight
 from scripts.heads.logistic import fit_logistic
@@ -181,11 +181,12 @@ def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
     out = tmp_path / "heads"
     status = main([str(photos), "--name", "wall", "--positive", "untidy", "--looks", "quick", "--out", str(out)])
     assert status == 0
-    table = read_head_table(out / "wall.json")
-    head = read_head(out / "wall.json", model_id=table.text("model_id"))
+    file = read_head_file(out / "wall.json")
+    head = read_head(out / "wall.json", model_id=file.model_id)
     assert isinstance(head.calibrations["quick"], TwoSlopeCalibration)
-    assert table.integer("photos") == 40
-    assert table.table("cross_validated").table("quick").number("balanced_accuracy") > 0.9
+    facts: Any = file.facts
+    assert facts["photos"] == 40
+    assert facts["cross_validated"]["quick"]["balanced_accuracy"] > 0.9
     card = (out / "wall.md").read_text()
     assert "untidy" in card
     assert "broken.jpg" in card
@@ -212,12 +213,12 @@ def test_what_cannot_be_trained_is_said_in_one_line(
 
 def test_every_recipe_has_a_shipped_head_whose_figures_hold() -> None:
     for recipe in read_recipes(Path("data")):
-        table: Table = read_head_table(HEADS_DIR / f"{recipe.question.name}.json")
+        facts: Any = read_head_file(HEADS_DIR / f"{recipe.question.name}.json").facts
         assert (HEADS_DIR / f"{recipe.question.name}.md").is_file()
         for look in recipe.question.looks:
-            found = table.table("cross_validated").table(look)
-            assert found.number("balanced_accuracy") > 0.75, recipe.question.name
-            assert found.number("calibration_error") <= 0.08, recipe.question.name
+            found = facts["cross_validated"][look]
+            assert found["balanced_accuracy"] > 0.75, recipe.question.name
+            assert found["calibration_error"] <= 0.08, recipe.question.name
 
 
 def test_another_light_keeps_the_picture_and_differs_each_time() -> None:

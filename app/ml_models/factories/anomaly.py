@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
@@ -11,32 +10,21 @@ from app.core.flood import FloodByWords
 from app.core.looks import FRAME
 from app.core.yolo import YoloDetector
 from app.errors import ConfigurationError
-from app.ml_models.factories.clip import TEXT_ROLE, build_clip_embedder
+from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
+from app.ml_models.factories.yolo import YoloModel
 from app.ml_models.heads import load_heads
 from app.ml_models.model_loader import ModelLoader
+from app.ml_models.roles import ModelRole
 
-PERSON_ROLE = "person_detection"
-BOXES_ROLE = "fire_smoke_detection"
 _MIN_FACE_SCORE = 0.9  # calibrated: the pack's shipped operating point
 
 
 def build_person_detector(loader: ModelLoader) -> YoloDetector:
     """The pack's person detector; only classes that begin with ``person`` are told, all as ``person``."""
-    labels = loader.spec(PERSON_ROLE).params.texts("labels")
-    return _build_yolo(loader, PERSON_ROLE, labels=["person" if label.startswith("person") else "" for label in labels])
-
-
-def _build_yolo(loader: ModelLoader, role: str, *, labels: Sequence[str]) -> YoloDetector:
-    spec = loader.spec(role)
-    return YoloDetector(
-        loader.session(role),
-        labels=labels,
-        min_score=spec.params.number("min_score"),
-        max_iou=spec.params.number("max_iou"),
-        input_name=spec.input.name,
-        side_px=spec.input.width,
+    return loader.model(ModelRole.PERSON_DETECTION, YoloModel).build(
+        loader, rename=lambda label: "person" if label.startswith("person") else ""
     )
 
 
@@ -69,15 +57,14 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
 
 
 def _build_boxes(loader: ModelLoader) -> YoloDetector | None:
-    if not loader.has(BOXES_ROLE):
+    if not loader.has(ModelRole.FIRE_SMOKE_DETECTION):
         return None
-    return _build_yolo(loader, BOXES_ROLE, labels=loader.spec(BOXES_ROLE).params.texts("labels"))
+    return loader.model(ModelRole.FIRE_SMOKE_DETECTION, YoloModel).build(loader, rename=str)
 
 
 def _build_flood_words(loader: ModelLoader) -> FloodByWords | None:
     """Only where the pack's image network reads sentences and its manifest says from when on it is believed."""
-    spec = loader.spec("image_embedding") if loader.has(TEXT_ROLE) else None
-    if spec is None or "flood_threshold" not in spec.params:
+    spec = find_clip(loader)
+    if spec is None or spec.params.flood_threshold is None:
         return None
-    embedder = build_clip_embedder(loader, spec, calibrations={})
-    return FloodByWords(embedder, threshold=spec.params.number("flood_threshold"))
+    return FloodByWords(spec.build(loader), threshold=spec.params.flood_threshold)

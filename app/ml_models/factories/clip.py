@@ -1,22 +1,24 @@
-"""From a model pack to a CLIP-like pair of networks."""
+"""CLIP-like pairs of networks: pictures and sentences in one space."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+from pydantic.types import Strict
 
 from app.core.clip import ClipEmbedder, ClipInput, GlossaryTranslator
-from app.core.image_embedding import QueryKind, SimilarityCalibration
-from app.errors import ConfigurationError, ModelUnavailable
+from app.errors import ModelUnavailable
 from app.ml_models.concept_data import read_classes, read_glossary
-from app.ml_models.manifest import ModelSpec
+from app.ml_models.data_files import FileTable, Share
+from app.ml_models.factories.image_models import ImageEmbeddingModel, ImageEmbeddingParams
 from app.ml_models.model_loader import ModelLoader
-
-TEXT_ROLE = "image_text_embedding"
+from app.ml_models.roles import ModelRole
+from app.ml_models.specs import InputSpec, ModelSpec, PackFile
 
 
 class FileTokenizer:
@@ -46,38 +48,70 @@ class FileTokenizer:
         return np.array([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))], np.int64)
 
 
-def build_clip_embedder(
-    loader: ModelLoader, spec: ModelSpec, *, calibrations: Mapping[QueryKind, SimilarityCalibration]
-) -> ClipEmbedder:
-    """The embedder of the roles ``image_embedding`` (the vision network) and ``image_text_embedding`` (the text
-    network and its tokenizer)."""
-    text_spec = loader.spec(TEXT_ROLE)
-    tokenizer_file = loader.path(TEXT_ROLE).parent / text_spec.files[1].path.name
-    text = text_spec.params
-    english_only = text.flag("english_only", default=True)
-    return ClipEmbedder(
-        model_id=spec.model_id,
-        dimension=spec.params.integer("dimension"),
-        vision=loader.session(spec.role),
-        vision_input=_vision_input(spec),
-        text=loader.session(TEXT_ROLE),
-        text_input=text.text("input_name"),
-        tokenizer=FileTokenizer(tokenizer_file, context=text.integer("context"), pad_token=text.text("pad_token")),
-        prompt=text.text("prompt"),
-        translator=GlossaryTranslator(read_glossary(read_classes())) if english_only else None,
-        calibrations=calibrations,
-    )
+class _TextParams(FileTable):
+    input_name: str
+    context: PositiveInt
+    pad_token: str
+    prompt: str
+    english_only: bool = True
 
 
-def _vision_input(spec: ModelSpec) -> ClipInput:
-    fit, resampling = spec.params.text("fit"), spec.params.text("resampling")
-    if fit not in ("crop", "squeeze") or resampling not in ("bicubic", "bilinear"):
-        raise ConfigurationError(f"{spec.params.place}: fit is crop or squeeze, resampling is bicubic or bilinear.")
-    return ClipInput(
-        name=spec.input.name,
-        side_px=spec.input.width,
-        mean=spec.input.mean,
-        scale=spec.input.scale,
-        fit=cast(Literal["crop", "squeeze"], fit),
-        resampling=cast(Literal["bicubic", "bilinear"], resampling),
-    )
+class ClipTextModel(ModelSpec):
+    """The text network and, as its second file, the tokenizer."""
+
+    kind: Literal["clip"]
+    files: Annotated[tuple[PackFile, ...], Strict(strict=False), Field(min_length=2)]
+    params: _TextParams
+
+    def open_tokenizer(self, loader: ModelLoader) -> FileTokenizer:
+        """The tokenizer of the verified files."""
+        path = loader.path(self.role).parent / self.files[1].path.name
+        return FileTokenizer(path, context=self.params.context, pad_token=self.params.pad_token)
+
+
+class _VisionParams(ImageEmbeddingParams):
+    """``flood_threshold`` is the share of sentences about water from which a flood is believed; None: never."""
+
+    fit: Literal["crop", "squeeze"]
+    resampling: Literal["bicubic", "bilinear"]
+    flood_threshold: Share | None = None
+
+
+class ClipVisionModel(ImageEmbeddingModel):
+    """The vision network; the role ``image_text_embedding`` has the text network beside it."""
+
+    kind: Literal["clip"]
+    input: InputSpec
+    params: _VisionParams
+
+    def build(self, loader: ModelLoader) -> ClipEmbedder:
+        text = loader.model(ModelRole.IMAGE_TEXT_EMBEDDING, ClipTextModel)
+        return ClipEmbedder(
+            model_id=self.model_id,
+            dimension=self.params.dimension,
+            vision=loader.session(self.role),
+            vision_input=ClipInput(
+                name=self.input.name,
+                side_px=self.input.width,
+                mean=self.input.mean,
+                scale=self.input.scale,
+                fit=self.params.fit,
+                resampling=self.params.resampling,
+            ),
+            text=loader.session(text.role),
+            text_input=text.params.input_name,
+            tokenizer=text.open_tokenizer(loader),
+            prompt=text.params.prompt,
+            translator=GlossaryTranslator(read_glossary(read_classes())) if text.params.english_only else None,
+            calibrations=self.calibration.by_query(),
+        )
+
+
+KINDS = (ClipVisionModel,)
+TEXT_KINDS = (ClipTextModel,)
+
+
+def find_clip(loader: ModelLoader) -> ClipVisionModel | None:
+    """The pack's image embedder where it reads sentences."""
+    spec = loader.spec(ModelRole.IMAGE_EMBEDDING) if loader.has(ModelRole.IMAGE_TEXT_EMBEDDING) else None
+    return spec if isinstance(spec, ClipVisionModel) else None

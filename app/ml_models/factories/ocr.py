@@ -19,8 +19,11 @@ from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine
 from app.errors import ModelUnavailable
+from app.ml_models.data_files import FileTable
 from app.ml_models.model_loader import ModelLoader
+from app.ml_models.roles import ModelRole
 from app.ml_models.runtimes import OnnxRuntimeSession
+from app.ml_models.specs import ModelSpec
 
 Fallback = Literal["tesseract", "easyocr", "none"]
 
@@ -30,7 +33,7 @@ MAX_SIDE_PX = 960
 _LATIN_MIN_WIDTH_PX = 48
 """PaddleOCR pads lines to 320 px. Unpadded, 43 receipts gave the same totals and dates for 40 % less computing."""
 
-_FALLBACK_ROLES = ("ocr_fallback_vi", "ocr_fallback_en")
+_FALLBACK_ROLES = (ModelRole.OCR_FALLBACK_VI, ModelRole.OCR_FALLBACK_EN)
 
 _TESSDATA_DIRS = (
     Path("/usr/share/tesseract-ocr/5/tessdata"),
@@ -38,6 +41,29 @@ _TESSDATA_DIRS = (
     Path("/usr/share/tessdata"),
     Path("/usr/local/share/tessdata"),
 )
+
+
+class _PaddleParams(FileTable):
+    """``paddle_name`` is what paddleocr calls the network."""
+
+    paddle_name: str
+
+
+class PaddleModel(ModelSpec):
+    """A folder that paddleocr takes."""
+
+    kind: Literal["paddleocr"]
+    params: _PaddleParams
+
+
+class TesseractModel(ModelSpec):
+    """A language's file for Tesseract."""
+
+    kind: Literal["tesseract"]
+
+
+PADDLE_KINDS = (PaddleModel,)
+TESSERACT_KINDS = (TesseractModel,)
 
 
 def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallback = "tesseract") -> OCREngine:
@@ -54,17 +80,17 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
     fallback = _open_fallback(loader, fallback_name)
     spoken = [language for language in second_languages() if loader.has(language.role)]
     try:
-        latin_session = _session(loader, "ocr_recognition_latin", threads)
+        latin_session = _session(loader, ModelRole.OCR_RECOGNITION_LATIN, threads)
         pages = PageReader(
             PaddleDetector(
-                loader.path("ocr_detection").parent,
-                model_name=_paddle_name(loader, "ocr_detection"),
-                session=_session(loader, "ocr_detection", threads),
+                loader.path(ModelRole.OCR_DETECTION).parent,
+                model_name=_paddle_name(loader, ModelRole.OCR_DETECTION),
+                session=_session(loader, ModelRole.OCR_DETECTION, threads),
                 max_side_px=MAX_SIDE_PX,
             ),
             latin=PaddleReader(
-                loader.path("ocr_recognition_latin").parent,
-                model_name=_paddle_name(loader, "ocr_recognition_latin"),
+                loader.path(ModelRole.OCR_RECOGNITION_LATIN).parent,
+                model_name=_paddle_name(loader, ModelRole.OCR_RECOGNITION_LATIN),
                 session=latin_session,
                 min_width_px=_LATIN_MIN_WIDTH_PX,
             ),
@@ -96,12 +122,12 @@ def _session(loader: ModelLoader, role: str, threads: int) -> OnnxRuntimeSession
 
 
 def _paddle_name(loader: ModelLoader, role: str) -> str:
-    return loader.spec(role).params.text("paddle_name")
+    return loader.model(role, PaddleModel).params.paddle_name
 
 
 def _characters(loader: ModelLoader) -> list[str]:
     """The recogniser's characters, in the order of its classes from 1 on."""
-    description = loader.path("ocr_recognition_latin").parent / "inference.yml"
+    description = loader.path(ModelRole.OCR_RECOGNITION_LATIN).parent / "inference.yml"
     with description.open(encoding="utf-8") as file:
         characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
     return characters

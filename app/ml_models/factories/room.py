@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
+
+from pydantic import PositiveFloat
 
 from app.core.heads import LinearHead
 from app.core.room_analyzer import TOWEL, ChecklistItem, RoomAnalyzer, RoomClasses, RoomHeads, RoomModel
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
-from app.core.yolo import YoloDetector
 from app.ml_models.concept_data import read_classes
-from app.ml_models.factories.clip import TEXT_ROLE, build_clip_embedder
+from app.ml_models.data_files import PACKS_DIR, FileTable, Texts, read_toml
+from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.features import build_feature_extractor
+from app.ml_models.factories.yolo import YoloModel
 from app.ml_models.heads import load_heads
-from app.ml_models.manifest import PACKS_DIR
 from app.ml_models.model_loader import ModelLoader
-from app.ml_models.tables import Table
+from app.ml_models.roles import ModelRole
 
 STATEMENTS_PATH = PACKS_DIR / "room_statements.toml"
-OBJECTS_ROLE = "person_detection"  # in packs with CLIP this network knows the eighty things of COCO
+OBJECTS_ROLE = ModelRole.PERSON_DETECTION  # in packs with CLIP this network knows the eighty things of COCO
 
 # Heads that are not shipped: a hotel may teach them with scripts/train_heads.py.
 OWN_HEADS = {
@@ -41,6 +42,37 @@ _THINGS = {
 }
 
 
+class _StatementTable(FileTable):
+    positive: Texts
+    negative: Texts
+
+    def as_statement(self) -> Statement:
+        return Statement(positive=self.positive, negative=self.negative)
+
+
+class _StatementTables(FileTable):
+    """As ``core.room_zero_shot.RoomStatements`` describes them."""
+
+    bathroom: _StatementTable
+    bathroom_dirty: _StatementTable
+    towels_present: _StatementTable
+    amenities_complete: _StatementTable
+    bed_unmade: _StatementTable
+    damaged: _StatementTable
+
+
+class _StatementsFile(FileTable):
+    """``objects``: what we call things, by the names that the detector has for them."""
+
+    scale: PositiveFloat
+    templates: Texts
+    objects: dict[str, str]
+    statement: _StatementTables
+
+    def as_statements(self) -> RoomStatements:
+        return RoomStatements(**{name: table.as_statement() for name, table in self.statement})
+
+
 def build_room_model(loader: ModelLoader, *, own_heads_dir: Path | None = None) -> RoomModel:
     """What looks at rooms: the heads, and in packs with CLIP the statements and objects of ``room_statements.toml``.
 
@@ -48,43 +80,21 @@ def build_room_model(loader: ModelLoader, *, own_heads_dir: Path | None = None) 
         ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
     """
     heads = build_room_analyzer(loader, own_heads_dir=own_heads_dir)
-    if not loader.has(TEXT_ROLE):
+    clip = find_clip(loader)
+    if clip is None:
         return heads
-    table = _read_table(STATEMENTS_PATH)
-    embedder = build_clip_embedder(loader, loader.spec("image_embedding"), calibrations={})
+    asked = read_toml(STATEMENTS_PATH, _StatementsFile)
     return ZeroShotRoomAnalyzer(
         heads,
-        zero_shot=ZeroShot(embedder, templates=table.texts("templates"), scale=table.number("scale")),
-        statements=read_room_statements(),
-        objects=_object_detector(loader, table.table("objects")),
+        zero_shot=ZeroShot(clip.build(loader), templates=asked.templates, scale=asked.scale),
+        statements=asked.as_statements(),
+        objects=loader.model(OBJECTS_ROLE, YoloModel).build(loader, rename=lambda label: asked.objects.get(label, "")),
     )
 
 
 def read_room_statements(path: Path = STATEMENTS_PATH) -> RoomStatements:
-    """What packs with CLIP are asked about rooms."""
-    table = _read_table(path).table("statement")
-
-    def read(name: str) -> Statement:
-        return Statement(positive=table.table(name).texts("positive"), negative=table.table(name).texts("negative"))
-
-    return RoomStatements(**{name: read(name) for name in RoomStatements.__dataclass_fields__})
-
-
-def _read_table(path: Path) -> Table:
-    return Table(tomllib.loads(path.read_text(encoding="utf-8")), place=path.name)
-
-
-def _object_detector(loader: ModelLoader, names: Table) -> YoloDetector:
-    spec = loader.spec(OBJECTS_ROLE)
-    wanted = {name: names.text(name) for name in names}
-    return YoloDetector(
-        loader.session(OBJECTS_ROLE),
-        labels=[wanted.get(label, "") for label in spec.params.texts("labels")],
-        min_score=spec.params.number("min_score"),
-        max_iou=spec.params.number("max_iou"),
-        input_name=spec.input.name,
-        side_px=spec.input.width,
-    )
+    """What packs with CLIP are asked about rooms. Raises ``ConfigurationError`` where the file does not fit."""
+    return read_toml(path, _StatementsFile).as_statements()
 
 
 def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = None) -> RoomAnalyzer:

@@ -1,0 +1,40 @@
+"""What all kinds of image embedders have in common."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt
+
+from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration
+from app.ml_models.data_files import FileTable
+from app.ml_models.model_loader import ModelLoader
+from app.ml_models.specs import CalibrationSpec, LogisticSpec, ModelSpec
+
+
+class ImageEmbeddingParams(FileTable):
+    """``dimension`` is the length of the vectors."""
+
+    dimension: PositiveInt
+
+
+class QueryCalibrationSpec(CalibrationSpec):
+    """One for each ``QueryKind``."""
+
+    image: LogisticSpec
+    text: LogisticSpec
+    both: LogisticSpec
+
+    def by_query(self) -> dict[QueryKind, SimilarityCalibration]:
+        """As the embedder takes them."""
+        stated = {QueryKind.IMAGE: self.image, QueryKind.TEXT: self.text, QueryKind.BOTH: self.both}
+        return {kind: SimilarityCalibration(slope=one.slope, intercept=one.intercept) for kind, one in stated.items()}
+
+
+class ImageEmbeddingModel(ModelSpec):
+    """What can fill the role ``image_embedding``."""
+
+    params: ImageEmbeddingParams
+    calibration: QueryCalibrationSpec
+
+    def build(self, loader: ModelLoader) -> ImageEmbedder:
+        """Pictures and words to one space."""
+        raise NotImplementedError
