@@ -173,6 +173,10 @@ class Settings(BaseSettings):
         "drop", description="What happens to stored identity fields after RETENTION_IDENTITY_DAYS."
     )
 
+    EINVOICE_TRUST_DIR: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="Folder of root certificates (PEM, DER) that vouch for signers of e-invoices; empty: none."
+    )
+
     # Ours: retention, days
     RETENTION_IDENTITY_DAYS: Count = 30
     RETENTION_FRAMES_DAYS: Count = 30

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from cryptography import x509
 
 from app.composition.backends import Backends
 from app.config import Settings
+from app.core.einvoices.signature import TrustedRoots
 from app.core.inference import InferencePool
 from app.core.ocr_engine import OCREngine
+from app.errors import ConfigurationError
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.model_loader import ModelLoader
 from app.utils import metrics
 from app.workflows.ocr import OcrRules, OcrWorkflow
+
+_CERTIFICATE_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
 
 
 def load_ocr_engine(settings: Settings, loader: ModelLoader) -> OCREngine | None:
@@ -41,4 +48,28 @@ def compose_documents(
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
             zone=zone,
         ),
+        roots=load_trusted_roots(settings.EINVOICE_TRUST_DIR),
     )
+
+
+def load_trusted_roots(folder: Path | None) -> TrustedRoots:
+    """The certificates in ``folder``, PEM or DER; without a folder no signer is trusted.
+
+    Raises:
+        ConfigurationError: the folder or a certificate in it cannot be read: it would be missing without a word.
+    """
+    if folder is None:
+        return TrustedRoots.of([])
+    if not folder.is_dir():
+        raise ConfigurationError(f"EINVOICE_TRUST_DIR: {folder} is no folder.")
+    certificates: list[x509.Certificate] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _CERTIFICATE_SUFFIXES:
+            continue
+        try:
+            data = path.read_bytes()
+            is_pem = b"-----BEGIN" in data
+            certificates += x509.load_pem_x509_certificates(data) if is_pem else [x509.load_der_x509_certificate(data)]
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"EINVOICE_TRUST_DIR: {path.name} is no certificate.") from error
+    return TrustedRoots.of(certificates)

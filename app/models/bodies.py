@@ -53,6 +53,15 @@ ImageData = Annotated[
 ]
 """The bytes of an encoded picture."""
 
+DocumentData = Annotated[
+    bytes,
+    BeforeValidator(_to_bytes),
+    WithJsonSchema(
+        {"type": "string", "contentEncoding": "base64", "description": "A picture, a PDF, or the XML of e-invoices"}
+    ),
+]
+"""The bytes of a document."""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyKind:

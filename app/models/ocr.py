@@ -1,4 +1,4 @@
-"""Requests and responses of the document endpoints: the spec's fields, then ours."""
+"""Requests and responses of identity papers and of stored results: the spec's fields, then ours."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from app.models.bodies import ImageData
 from app.models.common import ActorName, Moment, Request, Response, Score, Text
 from app.models.countries import COUNTRY_CODES
 from app.services.stores.document_store import StoredResult
-from app.workflows.ocr import IdentityResult, InvoiceResult
-from app.workflows.ocr_records import identity_data, invoice_data
+from app.workflows.ocr import IdentityResult
+from app.workflows.ocr_records import identity_data
 
 _PICTURE = "/9j/4AAQSkZJRg…"
-Language = Literal["vi", "en"]
 _MESSAGES = {
     "no_text_found": "No text was found; send a sharp, well-lit picture of the whole document",
-    "no_invoice_found": "The text is no invoice or receipt: no amount is labelled as a total",
     "no_document_found": "No identity card, passport or driving licence was recognised",
     "wrong_document_type": "The document is of another type than document_type says",
     "several_documents": "Several documents are on the picture; send one at a time",
@@ -35,21 +33,7 @@ def _known_country(code: str) -> str:
 
 
 CountryCode = Annotated[str, AfterValidator(_known_country)]
-Figure = int | float
-"""Whole amounts stay integers: ``1500000`` and not ``1500000.0``."""
-
 ShortText = Annotated[Text, Field(min_length=1, max_length=200)]
-
-
-class InvoiceRequest(Request):
-    """A picture or a PDF of an invoice or a receipt."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"image": _PICTURE, "language": "vi"}})
-
-    image: ImageData
-    language: Language | None = Field(None, description="Told by the text, if omitted")
-    keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
-    processed_by: ActorName | None = None
 
 
 class IdentityRequest(Request):
@@ -75,83 +59,6 @@ class IdentityRequest(Request):
     def disagrees_with(self, issuer: str | None) -> bool:
         """Whether the caller says in so many words that the paper is Vietnamese, and it is another country's."""
         return "country" in self.model_fields_set and self.country == "VN" and issuer not in (None, "VNM")
-
-
-class InvoiceItem(Response):
-    """A line of an invoice; null where a figure is not printed."""
-
-    description: str
-    quantity: Figure | None
-    unit_price: Figure | None
-    amount: Figure
-
-
-class InvoiceResponse(Response):
-    """Where nothing could be read, only `success`, `error`, `message` and `ocr_time_ms` are there."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "success": True,
-                "result_id": 17,
-                "invoice_number": "INV-2025-001",
-                "date": "2025-01-17",
-                "vendor": "ABC Supplies Co.",
-                "total_amount": 1500000,
-                "currency": "VND",
-                "items": [
-                    {"description": "Bed linens", "quantity": 10, "unit_price": 100000, "amount": 1000000},
-                    {"description": "Cleaning supplies", "quantity": 1, "unit_price": 500000, "amount": 500000},
-                ],
-                "tax_amount": 0,
-                "confidence": 0.94,
-                "ocr_time_ms": 1200,
-                "raw_text": "...",
-            }
-        }
-    )
-
-    success: bool
-    invoice_number: str | None = None
-    date: str | None = None
-    vendor: str | None = None
-    total_amount: Figure | None = None
-    currency: str | None = None
-    items: list[InvoiceItem] = Field(default_factory=list)
-    tax_amount: Figure | None = None
-    confidence: Score = 0.0
-    ocr_time_ms: int
-    raw_text: str | None = None
-    result_id: int | None = None
-    invoice_serial: str | None = None
-    vendor_known: bool = False
-    vendor_tax_code: str | None = None
-    buyer: str | None = None
-    buyer_tax_code: str | None = None
-    subtotal: Figure | None = None
-    tax_rate: Figure | None = None
-    payment_method: str | None = None
-    engine: str | None = None
-    warnings: list[str] = Field(default_factory=list)
-    error: str | None = None
-    message: str | None = None
-
-    @classmethod
-    def of(cls, result: InvoiceResult, *, elapsed_ms: int) -> InvoiceResponse:
-        reading = result.reading
-        if reading.invoice is None:
-            reason = reading.reason or "no_text_found"
-            return cls(success=False, error=reason, message=_MESSAGES[reason], ocr_time_ms=elapsed_ms)
-        return cls.model_validate(
-            {
-                **invoice_data(reading.invoice, engine=reading.engine),
-                "success": True,
-                "ocr_time_ms": elapsed_ms,
-                "confidence": reading.invoice.confidence,
-                "raw_text": reading.raw_text,
-                "result_id": result.result_id,
-            }
-        )
 
 
 class IdentityField(Response):

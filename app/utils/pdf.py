@@ -19,6 +19,9 @@ _LONG_SIDE_PX = 1754
 _MIN_TEXT_CHARACTERS = 40
 """A shorter text layer is a stamp or a page number on a scan."""
 
+_MAX_ATTACHMENTS = 20
+_MAX_ATTACHMENT_BYTES = 10 * 2**20
+
 # PDFium keeps global state and must not be entered by two threads at a time.
 _PDFIUM = threading.Lock()
 
@@ -53,6 +56,25 @@ def read_pdf(data: bytes, *, max_pages: int) -> list[PdfPage]:
             return [_read_page(document[index]) for index in range(len(document))]
         except pdfium.PdfiumError as error:
             raise InvalidImage("The PDF is damaged; send the whole file.", code="damaged_pdf") from error
+        finally:
+            document.close()
+
+
+def xml_attachments(data: bytes) -> list[bytes]:
+    """The XML files inside a PDF, as Factur-X and ZUGFeRD put them there: a few, and none that is over the limit."""
+    with _PDFIUM:
+        document = _open(data)
+        found: list[bytes] = []
+        try:
+            for index in range(min(document.count_attachments(), _MAX_ATTACHMENTS)):
+                attachment = document.get_attachment(index)
+                if attachment.get_name().lower().endswith(".xml"):
+                    content = bytes(attachment.get_data())
+                    found += [content] if len(content) <= _MAX_ATTACHMENT_BYTES else []
+        except pdfium.PdfiumError:
+            return []
+        else:
+            return found
         finally:
             document.close()
 

@@ -11,12 +11,14 @@ from typing import Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from app.core.einvoices.signature import TrustedRoots
+from app.core.einvoices.tree import is_xml
 from app.core.inference import InferencePool
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier
 from app.core.ocr.text import squeeze
-from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage
+from app.core.ocr_engine import IdentityReading, OCREngine, SourcePage
 from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
@@ -27,7 +29,8 @@ from app.services.stores.removals import Kind, announce, claim, schedule_removal
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.pdf import is_pdf, read_pdf
-from app.workflows.ocr_records import identity_data, invoice_data, redacted
+from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
+from app.workflows.ocr_records import identity_data, redacted
 
 _MAX_SUPPLIERS = 5000
 _REDACTED_AT_ONCE = 200
@@ -53,15 +56,15 @@ class OcrRules:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """``result_id`` is None where nothing was read and hence nothing stored."""
+    """The invoices with the ids of their rows; ``reason`` says why there are none."""
 
-    reading: InvoiceReading
-    result_id: int | None
+    invoices: tuple[tuple[int, ReadInvoice], ...]
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
-    """As :class:`InvoiceResult`."""
+    """``result_id`` is None where nothing was read and hence nothing stored."""
 
     reading: IdentityReading
     result_id: int | None
@@ -82,12 +85,14 @@ class OcrWorkflow:
         database: Database,
         storage: ObjectStorage,
         rules: OcrRules,
+        roots: TrustedRoots,
     ) -> None:
         self._pool = pool
         self._engine = engine
         self._database = database
         self._storage = storage
         self._rules = rules
+        self._roots = roots
         self._turn = asyncio.Semaphore(1)
         self._waiting = 0
 
@@ -97,7 +102,7 @@ class OcrWorkflow:
         """Read an invoice and store what it says.
 
         Args:
-            document: an encoded picture, or a PDF.
+            document: an encoded picture, a PDF, or the XML of e-invoices, which is read where OCR is switched off too.
             language: ``vi``, ``en``, or None to tell by the text.
             keep_image: whether to keep the picture until the result is redacted.
 
@@ -106,42 +111,52 @@ class OcrWorkflow:
             Overloaded: too many documents wait.
             ModelUnavailable: OCR is switched off, or its readers failed.
         """
-        engine = self._open_engine()
         language = self._language(language)
         metrics.ocr_total.labels("invoice").inc()
         metrics.ocr_requests_total.labels("invoice").inc()
+        if is_xml(document):
+            read = await self._pool.submit("ocr", read_xml, document, roots=self._roots)
+            return await self._stored_invoices(read, None, actor)
+        engine = self._open_engine()
         known = await self._suppliers()
         async with self._turns():
-            reading, kept = await self._pool.submit(
+            read, kept = await self._pool.submit(
                 "ocr",
-                _read_invoice,
+                _read_invoices,
                 engine,
                 document,
                 self._rules,
+                roots=self._roots,
                 language=language,
                 suppliers=known,
                 today=self._today(),
                 keep_image=keep_image,
             )
-        if reading.invoice is None:
-            return InvoiceResult(reading, None)
-        seller = reading.invoice.vendor
-        object_key = await self._keep(kept)
+        return await self._stored_invoices(read, kept, actor)
+
+    async def _stored_invoices(self, read: ReadInvoices, picture: bytes | None, actor: str | None) -> InvoiceResult:
+        """Every invoice as a row, all of them or none. The picture goes with the first."""
+        if not read.invoices:
+            return InvoiceResult((), read.reason)
+        object_key = await self._keep(picture)
+        stored = []
         async with self._database.transaction() as connection:
-            result_id = await document_store.insert_result(
-                connection,
-                document_type="invoice",
-                data=invoice_data(reading.invoice, engine=reading.engine),
-                confidence=reading.invoice.confidence,
-                raw_text=reading.raw_text,
-                processed_by=actor,
-                read_vendor=seller.read if seller else None,
-                fingerprints=sorted(reading.fingerprints),
-                object_key=object_key,
-            )
+            for index, invoice in enumerate(read.invoices):
+                result_id = await document_store.insert_result(
+                    connection,
+                    document_type="invoice",
+                    data=invoice.data,
+                    confidence=invoice.confidence,
+                    raw_text=invoice.raw_text,
+                    processed_by=actor,
+                    read_vendor=invoice.read_vendor,
+                    fingerprints=sorted(invoice.fingerprints),
+                    object_key=object_key if index == 0 else None,
+                )
+                await add_audit_entry(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
+                stored.append((result_id, invoice))
             await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
-            await add_audit_entry(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
-        return InvoiceResult(reading, result_id)
+        return InvoiceResult(tuple(stored), None)
 
     async def read_identity(
         self, document: bytes, *, expected: DocumentType | None, keep_image: bool, actor: str | None
@@ -316,24 +331,21 @@ def _kept(pages: Sequence[SourcePage], *, keep_image: bool) -> bytes | None:
     return encode_jpeg(pages[0].image) if keep_image else None
 
 
-def _read_invoice(
+def _read_invoices(
     engine: OCREngine,
     document: bytes,
     rules: OcrRules,
     *,
+    roots: TrustedRoots,
     language: str | None,
     suppliers: Sequence[Supplier],
     today: date,
     keep_image: bool,
-) -> tuple[InvoiceReading, bytes | None]:
+) -> tuple[ReadInvoices, bytes | None]:
     """One hop: decode and read."""
     pages = _decode(document, rules)
-    try:
-        with tracing.stage("ocr.read"):
-            reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
-    except ReaderFailure as error:
-        raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
-    return reading, _kept(pages, keep_image=keep_image)
+    read = read_pages(engine, document, pages, roots=roots, language=language, suppliers=suppliers, today=today)
+    return read, _kept(pages, keep_image=keep_image)
 
 
 def _read_identity(

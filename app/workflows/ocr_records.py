@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Literal
 
 from app.core.ocr.identity import IdentityDocument
 from app.core.ocr.invoice import Invoice
 from app.core.ocr.items import LineItem
+from app.workflows.figures import number
 
 _KEPT = ("document_type", "engine", "confidence", "warnings", "language")
 _VISIBLE_DIGITS = 4
-
-
-def number(value: Decimal | None) -> int | float | None:
-    """Whole amounts as integers, others as floats."""
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:

@@ -28,6 +28,7 @@ from synthetic_documents import (
     vat_invoice,
 )
 from synthetic_documents.base import Canvas, families
+from tests.einvoice_files import authority, certified, message, signed, to_bytes, vietnamese
 from tests.integration.conftest import Service, Start
 from tests.photos import cat, coffee, jpeg
 
@@ -88,6 +89,38 @@ def test_an_invoice_is_answered_as_the_spec_does(ocr: httpx.Client) -> None:
     assert body["raw_text"]
     assert body["ocr_time_ms"] > 0
     assert body["engine"] == "paddleocr"
+
+
+def test_the_xml_of_an_e_invoice_is_read_exactly(ocr: httpx.Client) -> None:
+    root = authority()
+    document = base64.b64encode(to_bytes(signed(vietnamese(), certified(root)))).decode()
+    answer = read_invoice(ocr, document)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["success"] is True
+    assert (body["engine"], body["confidence"], body["document_kind"]) == ("xml", 1.0, "invoice")
+    assert (body["total_amount"], body["tax_amount"], body["subtotal"]) == (1166400, 86400, 1080000)
+    assert body["fields"]["total_amount"] == {"value": "1166400", "confidence": 1.0, "source": "xml"}
+    assert [item["amount"] for item in body["items"]] == [600000, 480000]
+    assert body["signatures"][0]["status"] == "valid_untrusted_signer"
+    assert body["e_invoice"]["seller"]["address"] == "12 Lê Duẩn, Đà Nẵng"
+    stored = ocr.get(f"{API}/results/{body['result_id']}").json()
+    assert stored["extracted_data"]["total_amount"] == 1166400
+
+
+def test_each_invoice_of_a_message_is_kept(ocr: httpx.Client) -> None:
+    file = message(vietnamese(number="1"), vietnamese(number="2")).encode()
+    body = ocr.post(f"{API}/invoice", files={"image": ("invoices.xml", file, "application/xml")}).json()
+    assert [document["invoice_number"] for document in body["documents"]] == ["1", "2"]
+    assert len({document["result_id"] for document in body["documents"]}) == 2
+    assert body["invoice_number"] == "1"
+
+
+def test_xml_with_a_document_type_is_refused(ocr: httpx.Client) -> None:
+    bomb = "<!DOCTYPE HDon [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>" + vietnamese(seller="&x;")
+    answer = read_invoice(ocr, base64.b64encode(bomb.encode()).decode())
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "xml_with_doctype"
 
 
 def test_a_card_is_answered_as_the_spec_does(ocr: httpx.Client) -> None:

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Depends, Path
 from app.api.security import require
 from app.dependencies import resource
 from app.models.bodies import body_of
+from app.models.invoice import InvoiceRequest, InvoiceResponse
 from app.models.ocr import (
     ConfirmationRequest,
     ConfirmationResponse,
     IdentityRequest,
     IdentityResponse,
-    InvoiceRequest,
-    InvoiceResponse,
     StoredResultResponse,
 )
 from app.utils import clock
@@ -33,7 +32,7 @@ ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 async def read_invoice(
     caller: Reader, request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], documents: Documents
 ) -> InvoiceResponse:
-    """Read an invoice or a receipt: a picture, or a PDF of a few pages."""
+    """Read an invoice or a receipt: a picture, a PDF of a few pages, or the XML of e-invoices."""
     watch = clock.Stopwatch()
     result = await documents.read_invoice(
         request.image,

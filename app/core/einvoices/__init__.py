@@ -1,0 +1,1 @@
+"""Invoices that are data: Vietnamese e-invoices, UN/CEFACT CII (Factur-X, ZUGFeRD) and UBL, read field by field."""
