@@ -73,7 +73,7 @@ async def fill(settings: Settings, crowd: Crowd, model_id: str) -> None:
                 (_stored(crowd, position, model_id), crowd.vectors[position])
                 for position in range(start, min(start + _BATCH, len(crowd.vectors)))
             ]
-            await backends.vectors.insert_image_embeddings([vector_row(image, vector) for image, vector in rows])
+            await backends.vectors.images.insert([vector_row(image, vector) for image, vector in rows])
             async with backends.database.transaction() as connection:
                 for image, vector in rows:
                     fingerprint = Fingerprint(vector, image.image_id.encode().ljust(32))

@@ -1,4 +1,4 @@
-"""Create the Milvus collections and aliases that the settings' model pack needs. Safe to run again.
+"""Create the vector collections, and their public names, that the settings' model pack needs. Safe to run again.
 
 python scripts/init_vector_db.py
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 
-from app.composition.backends import open_vectors
+from app.composition.backends import open_backends
 from app.config import Settings, load_settings
 from app.errors import VisionError
 from app.utils.logging import setup_logging
@@ -16,13 +17,11 @@ from app.utils.logging import setup_logging
 
 async def create_collections(settings: Settings) -> None:
     """Open, and so create, every collection."""
-    vectors = open_vectors(settings)
-    try:
+    async with AsyncExitStack() as stack:
+        vectors = (await open_backends(stack, settings)).vectors
         await vectors.open()
-        for collection in vectors.collections:
-            print(f"{collection.spec.alias} -> {collection.spec.collection}: ready")
-    finally:
-        await vectors.close()
+        for index in vectors.indexes:
+            print(f"{index.spec.alias} -> {index.spec.collection}: ready, {await index.count()} vectors")
 
 
 def main() -> int:

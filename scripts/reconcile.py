@@ -1,4 +1,4 @@
-"""Find what a crash left between PostgreSQL, Milvus and the object store, and mend it when asked to.
+"""Find what a crash left between PostgreSQL, the vector database and the object store, and mend it when asked to.
 
 python scripts/reconcile.py           # only look; exit status 1 if something does not fit
 python scripts/reconcile.py --mend    # remove orphans, restore missing vectors from PostgreSQL
@@ -42,9 +42,9 @@ async def reconcile(settings: Settings, *, mend: bool) -> bool:
     """Whether everything fits, after mending if that was asked for."""
     async with AsyncExitStack() as stack:
         backends = await open_backends(stack, settings)
-        places = (backends.database, backends.vectors, backends.storage)
-        faces = await compare("faces", FaceReconciler(*places), mend=mend)
-        images = await compare("images", ImageReconciler(*places), mend=mend)
+        database, vectors, storage = backends.database, backends.vectors, backends.storage
+        faces = await compare("faces", FaceReconciler(database, vectors.faces, storage), mend=mend)
+        images = await compare("images", ImageReconciler(database, vectors.images, storage), mend=mend)
         return faces and images
 
 

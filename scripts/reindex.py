@@ -59,13 +59,13 @@ async def move_faces(settings: Settings, console: Console) -> Move:
             pool=pool,
             engine=engines.recognition,
             database=backends.database,
-            vectors=backends.vectors,
+            vectors=faces,
             storage=backends.storage,
             cache=backends.cache,
             max_pixels=settings.MAX_IMAGE_PIXELS,
         ).run()
-        if previous not in (None, faces.spec.collection):
-            await backends.vectors.client.drop_collection(previous)
+        if previous is not None and previous != faces.spec.collection:
+            await faces.drop(previous)
         console.print(
             f"{move.counting} templates count, {move.embedded} of them embedded again from kept crops; "
             f"{FACES} is {faces.spec.collection}."
@@ -83,19 +83,20 @@ async def reindex(settings: Settings, console: Console, *, drop_old: bool) -> li
             pool=pool,
             embedder=embedder,
             database=backends.database,
-            vectors=backends.vectors,
+            vectors=backends.vectors.images,
             storage=backends.storage,
             max_pixels=settings.MAX_IMAGE_PIXELS,
         )
-        previous = await backends.vectors.images.current_collection()
+        images = backends.vectors.images
+        previous = await images.current_collection()
         await reindexer.open()
         lost = await _embed_all(reindexer, console)
         switched = await reindexer.switch()
-        current = backends.vectors.images.spec.collection
+        current = images.spec.collection
         console.print(f"{switched} pictures switched; {IMAGES} is {current}.")
-        if previous not in (None, current):
+        if previous is not None and previous != current:
             if drop_old:
-                await backends.vectors.client.drop_collection(previous)
+                await images.drop(previous)
                 console.print(f"{previous} dropped.")
             else:
                 console.print(f"{previous} is kept; --drop-old removes it.")

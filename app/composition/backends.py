@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -13,10 +13,15 @@ from app.ml_models.manifest import load_pack
 from app.ml_models.roles import ModelRole
 from app.services.cache import Cache
 from app.services.database import Database
+from app.services.image_filters import ImageFilter
 from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
-from app.services.vector_db import VectorDBService, face_collection, image_collection
-from app.services.vector_index import VectorIndex
+from app.services.stores.image_store import vectors_for_which
+from app.services.vector_db import VectorDBService
+from app.services.vectors.base import VectorBackend, face_collection, image_collection
+from app.services.vectors.milvus import MilvusBackend
+from app.services.vectors.milvus_collection import MilvusAddress
+from app.services.vectors.milvus_settings import MilvusIndexKind
 from app.workflows.health import Ping
 
 
@@ -43,18 +48,26 @@ class Backends:
         return pings
 
 
-def open_vectors(settings: Settings) -> VectorDBService:
-    """Milvus with the collections of the settings' pack; connects at the first call."""
+def _open_milvus(settings: Settings, database: Database) -> VectorBackend:
     pack = load_pack(settings.MODEL_PACK)
     face = pack.model(ModelRole.FACE_EMBEDDING, FaceEmbeddingModel)
     image = pack.model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel)
-    return VectorDBService(
-        settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
-        user=settings.MILVUS_USER,
-        password=settings.MILVUS_PASSWORD.get_secret_value(),
+
+    async def choose(wanted: ImageFilter) -> Sequence[str]:
+        async with database.connection() as connection:
+            return await vectors_for_which(connection, wanted)
+
+    return MilvusBackend(
+        MilvusAddress(
+            settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
+            user=settings.MILVUS_USER,
+            password=settings.MILVUS_PASSWORD.get_secret_value(),
+            timeout_s=settings.BACKEND_TIMEOUT_S,
+        ),
         faces=face_collection(face.model_id, face.params.dimension),
-        images=image_collection(image.model_id, image.params.dimension, index=VectorIndex(settings.MILVUS_INDEX)),
-        timeout_s=settings.BACKEND_TIMEOUT_S,
+        images=image_collection(image.model_id, image.params.dimension),
+        index=MilvusIndexKind(settings.MILVUS_INDEX),
+        choose=choose,
     )
 
 
@@ -89,7 +102,7 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     """Adapters of all backends, closed by ``stack``. None has to be up."""
     timeout_s = settings.BACKEND_TIMEOUT_S
     database = await open_database(stack, settings)
-    vectors = open_vectors(settings)
+    vectors = VectorDBService(_open_milvus(settings, database))
     stack.push_async_callback(vectors.close)
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
     stack.push_async_callback(cache.close)

@@ -36,7 +36,7 @@ def compose_faces(settings: Settings, pool: InferencePool, backends: Backends, e
         engine=engines.recognition,
         liveness=engines.liveness,
         database=backends.database,
-        vectors=backends.vectors,
+        vectors=backends.vectors.faces,
         cache=backends.cache,
         attendance=AttendanceBook(
             database=backends.database,
@@ -59,7 +59,7 @@ def compose_enrolments(
         engine=engines.recognition,
         gate=engines.gate,
         database=backends.database,
-        vectors=backends.vectors,
+        vectors=backends.vectors.faces,
         storage=backends.storage,
         cache=backends.cache,
         rules=EnrolmentRules(

@@ -40,7 +40,7 @@ def compose_images(
         pool=pool,
         embedder=embedder,
         database=backends.database,
-        vectors=backends.vectors,
+        vectors=backends.vectors.images,
         storage=backends.storage,
         zone=zone,
         max_pixels=settings.MAX_IMAGE_PIXELS,
@@ -56,7 +56,7 @@ def compose_image_searches(
         pool=pool,
         embedder=embedder,
         database=backends.database,
-        vectors=backends.vectors,
+        vectors=backends.vectors.images,
         prototypes=load_prototypes(settings.CV_DATA_DIR, model_id=embedder.model_id),
         max_pixels=settings.MAX_IMAGE_PIXELS,
     )

@@ -25,8 +25,8 @@ def background_loops(resources: Resources) -> list[Ping]:
     removal = RemovalWorker(
         backends.database,
         {
-            Kind.FACE_VECTOR: backends.vectors.delete_face_vectors,
-            Kind.IMAGE_VECTOR: backends.vectors.delete_image_vectors,
+            Kind.FACE_VECTOR: backends.vectors.faces.delete,
+            Kind.IMAGE_VECTOR: backends.vectors.images.delete,
             Kind.OBJECT: backends.storage.delete_all,
         },
     )

@@ -1,22 +1,20 @@
-"""What a search or a list may be narrowed to; as an expression of Milvus here, as SQL in ``stores/image_store``."""
+"""What a search or a list of pictures may be narrowed to. Each backend turns it into its own language."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.services.vector_collections import quote
-
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """All that is set must hold.
+    """All that is set must hold; empty words and tags are not set.
 
     Attributes:
+        item_type: normalised, as tags and location are (``normal``).
         tags: all of them.
-        location: a part of it, in any case.
+        location: a part of it.
         since: uploaded at this moment or later.
         before: uploaded earlier than this moment.
     """
@@ -30,28 +28,11 @@ class ImageFilter:
     since: datetime | None = None
     before: datetime | None = None
 
-    @property
-    def looks_inside_texts(self) -> bool:
-        """Whether ``expression`` asks for parts of texts, which not every Milvus finds."""
-        return bool(self.tags or self.location)
-
-    def expression(self) -> str:
-        """As an expression of Milvus; empty where nothing is set."""
-        equal = {
-            "category": self.category,
-            "room_number": self.room_number,
-            "item_type": normal(self.item_type) if self.item_type else None,
-            "status": self.status,
-        }
-        parts = [f"{field} == {quote(value)}" for field, value in equal.items() if value]
-        parts += [f"tags like {_containing(joined_tags([tag]))}" for tag in self.tags]
-        if self.location:
-            parts.append(f"location like {_containing(normal(self.location))}")
-        if self.since:
-            parts.append(f"upload_time >= {math.floor(self.since.timestamp())}")
-        if self.before:
-            parts.append(f"upload_time < {math.ceil(self.before.timestamp())}")
-        return " and ".join(parts)
+    def __post_init__(self) -> None:
+        # Once, here: a backend that forgot would find nothing for "Floor 2".
+        object.__setattr__(self, "item_type", normal(self.item_type or "") or None)
+        object.__setattr__(self, "tags", normal_tags(self.tags))
+        object.__setattr__(self, "location", normal(self.location or "") or None)
 
 
 def normal(text: str) -> str:
@@ -64,15 +45,5 @@ def normal_tags(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in map(_normal_tag, tags) if tag))
 
 
-def joined_tags(tags: Sequence[str]) -> str:
-    """The tags as the vector index holds them: ``|clean|deluxe|``, empty without tags."""
-    return f"|{'|'.join(normal_tags(tags))}|" if tags else ""
-
-
 def _normal_tag(tag: str) -> str:
-    return normal(tag.replace("|", " "))
-
-
-def _containing(part: str) -> str:
-    """A pattern for ``like``. Servers differ in how a wildcard is escaped; all of them read _ as any one letter."""
-    return quote(f"%{part.replace('%', '_')}%")
+    return normal(tag.replace("|", " "))  # a vector index may hold all tags as one text, divided by |

@@ -22,7 +22,7 @@ from app.services.stores import face_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.stores.outbox import publish_event
-from app.services.vector_db import VectorDBService, new_vector_id
+from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray, shown
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
@@ -108,7 +108,7 @@ class EnrolmentWorkflow:
         engine: FaceRecognitionEngine,
         gate: FaceQualityGate,
         database: Database,
-        vectors: VectorDBService,
+        vectors: FaceIndex,
         storage: ObjectStorage,
         cache: Cache,
         rules: EnrolmentRules,
@@ -202,7 +202,7 @@ class EnrolmentWorkflow:
         that were just inserted, so that the next camera knows the person, whichever replica reads it.
         """
         probes = np.stack([template.vector for template in templates])
-        found = await self._vectors.search_faces(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
+        found = await self._vectors.search(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
         hits = [hit for hits in found for hit in hits if hit.employee_id != person.employee_id]
         owners = await face_store.identities(connection, [hit.vector_id for hit in hits])
         known = [hit for hit in hits if hit.vector_id in owners]
@@ -262,10 +262,12 @@ class EnrolmentWorkflow:
             )
 
     async def _insert_vectors(self, person: Person, templates: Sequence[Template]) -> None:
-        for template in templates:
-            await self._vectors.insert_face_embedding(
-                person.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
-            )
+        await self._vectors.insert(
+            [
+                FaceVector(template.vector_id, person.employee_id, template.vector, template.quality_score)
+                for template in templates
+            ]
+        )
 
     async def _keep_crops(self, candidates: Sequence[_Candidate]) -> None:
         for candidate in candidates:

@@ -23,7 +23,7 @@ from app.services.database import Connection, Database
 from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
-from app.services.vector_db import FaceHit, VectorDBService
+from app.services.vectors.base import FaceHit, FaceIndex
 from app.types import Box, Face, FloatArray
 from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
@@ -114,7 +114,7 @@ class FaceWorkflow:
         engine: FaceRecognitionEngine,
         liveness: LivenessDetector,
         database: Database,
-        vectors: VectorDBService,
+        vectors: FaceIndex,
         cache: Cache,
         attendance: AttendanceBook,
         rules: FaceRules,
@@ -209,7 +209,7 @@ class FaceWorkflow:
             return []
         people_known = await self._cache.find(PEOPLE_KEY)
         with tracing.stage("face.search"):
-            hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS)
+            hits = await self._vectors.search(np.stack(vectors), top_k=_NEIGHBOURS)
         async with self._database.connection() as connection:
             owners = await _owners(connection, hits)
             people = int(people_known) if people_known else await face_store.count_people(connection)
@@ -217,7 +217,7 @@ class FaceWorkflow:
             await self._cache.remember(PEOPLE_KEY, str(people), ttl_s=30)
         # All hits of a probe may be orphans; look further before calling somebody a stranger.
         if any(len(found) == _NEIGHBOURS and not any(h.vector_id in owners for h in found) for found in hits):
-            hits = await self._vectors.search_faces(np.stack(vectors), top_k=_NEIGHBOURS_RETRY)
+            hits = await self._vectors.search(np.stack(vectors), top_k=_NEIGHBOURS_RETRY)
             async with self._database.connection() as connection:
                 owners = await _owners(connection, hits)
         return [self._best(found, owners, people) for found in hits]

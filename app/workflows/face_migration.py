@@ -20,11 +20,12 @@ from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_migration_store import MovableTemplate, MovedTemplate
 from app.services.stores.face_store import Identity
-from app.services.vector_db import VectorDBService, new_vector_id
+from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray
 from app.utils.image_processing import decode_image
 
 _ACTOR = "reindex.py"
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Move:
 
 
 class FaceMigration:
-    """Over the new model's engine, and a ``VectorDBService`` that is configured for it."""
+    """Over the new model's engine, and an index that is configured for it."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class FaceMigration:
         pool: InferencePool,
         engine: FaceRecognitionEngine,
         database: Database,
-        vectors: VectorDBService,
+        vectors: FaceIndex,
         storage: ObjectStorage,
         cache: Cache,
         max_pixels: int,
@@ -75,7 +76,7 @@ class FaceMigration:
                 the next run.
         """
         model_id = self._engine.model_id
-        await self._vectors.faces.open_beside()
+        await self._vectors.open_beside()
         async with self._database.connection() as connection:
             waiting = await store.templates_to_move(connection, model_id)
         made = [moved for template in waiting if (moved := await self._embed(template)) is not None]
@@ -87,7 +88,7 @@ class FaceMigration:
             to_enrol = await store.people_without(connection, model_id)
             details = {"model_id": model_id, "templates": len(counting), "to_enrol": len(to_enrol)}
             await add_audit_entry(connection, "face.migrate", subject=model_id, actor=_ACTOR, details=details)
-        await self._vectors.faces.take_alias()
+        await self._vectors.switch()
         await self._cache.forget(PEOPLE_KEY)
         return Move(len(counting), len(made), tuple(to_enrol))
 
@@ -108,8 +109,11 @@ class FaceMigration:
 
     async def _fill(self, templates: Sequence[MovedTemplate]) -> None:
         """Write the vectors; what an interrupted run wrote goes first, or it would stand there twice."""
-        await self._vectors.delete_face_vectors([template.vector_id for template in templates])
-        for template in templates:
-            await self._vectors.insert_face_embedding(
-                template.of.employee_id, template.vector, template.of.quality_score, vector_id=template.vector_id
+        await self._vectors.delete([template.vector_id for template in templates])
+        for start in range(0, len(templates), _BATCH):
+            await self._vectors.insert(
+                [
+                    FaceVector(template.vector_id, template.of.employee_id, template.vector, template.of.quality_score)
+                    for template in templates[start : start + _BATCH]
+                ]
             )

@@ -22,7 +22,7 @@ from app.services.storage import ObjectStorage
 from app.services.stores import image_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage
-from app.services.vector_db import VectorDBService
+from app.services.vectors.base import ImageIndex
 from app.utils import clock, metrics
 from app.utils.logging import logger
 from app.workflows.image_records import (
@@ -78,7 +78,7 @@ class ImageWorkflow:
         pool: InferencePool,
         embedder: ImageEmbedder,
         database: Database,
-        vectors: VectorDBService,
+        vectors: ImageIndex,
         storage: ObjectStorage,
         zone: ZoneInfo,
         max_pixels: int,
@@ -142,7 +142,7 @@ class ImageWorkflow:
         # The thumbnail first: whatever a crash leaves has one, and by its name the reconciler knows it for ours.
         await self._storage.put(image.thumbnail_key, reading.thumbnail_jpeg, content_type=JPEG)
         await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
-        await self._vectors.insert_image_embeddings([vector_row(image, reading.embedding.vector)])
+        await self._vectors.insert([vector_row(image, reading.embedding.vector)])
 
     async def _write_rows(self, image: StoredImage, reading: PictureReading, *, allow_duplicate: bool) -> Indexed:
         fingerprint = Fingerprint(reading.embedding.vector, reading.pixel_sha256)
@@ -221,9 +221,9 @@ class ImageWorkflow:
         image, vector = found
         changed = replace(image, details=_changed(image.details, changes))
         if any(getattr(changed.details, name) != getattr(image.details, name) for name in _VECTOR_FIELDS):
-            # Milvus can't change a row in place: the new one counts once our row names it, the old one no more.
+            # An index changes no vector in place: the new one counts once our row names it, the old one no more.
             changed = replace(changed, vector_id=new_vector_id)
-            await self._vectors.insert_image_embeddings([vector_row(changed, vector)])
+            await self._vectors.insert([vector_row(changed, vector)])
             await removals.schedule_removals(connection, removals.Kind.IMAGE_VECTOR, [image.vector_id])
         await image_store.change_image(connection, image_id, changed.details, vector_id=changed.vector_id)
         return changed

@@ -9,7 +9,7 @@ from datetime import timedelta
 from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import image_store, removals
-from app.services.vector_db import VectorDBService
+from app.services.vectors.base import ImageIndex
 from app.utils import clock
 from app.workflows.image_records import IMAGE_FOLDERS, THUMBNAIL_PREFIX, vector_row
 
@@ -40,7 +40,7 @@ class ImageFindings:
 class ImageReconciler:
     """Compares the sides; safe to run beside a serving process, because what is younger than a minute is left."""
 
-    def __init__(self, database: Database, vectors: VectorDBService, storage: ObjectStorage) -> None:
+    def __init__(self, database: Database, vectors: ImageIndex, storage: ObjectStorage) -> None:
         self._database = database
         self._vectors = vectors
         self._storage = storage
@@ -57,7 +57,7 @@ class ImageReconciler:
         async with self._database.connection() as connection:
             images = await image_store.indexed_images(connection, settled_after=_SETTLED_AFTER)
             pending = await removals.pending_keys(connection)
-        model_id = self._vectors.images.spec.model_id
+        model_id = self._vectors.spec.model_id
         wanted = {image.vector_id for image in images if image.model_id == model_id and image.settled}
         newest = (clock.now() - _SETTLED_AFTER).timestamp()
         old_vectors = {vector_id for vector_id, uploaded_at_s in stored.items() if uploaded_at_s < newest}
@@ -70,7 +70,7 @@ class ImageReconciler:
 
     async def mend(self, findings: ImageFindings) -> None:
         """Remove orphans and insert missing vectors from PostgreSQL."""
-        await self._vectors.delete_image_vectors(findings.orphan_vectors)
+        await self._vectors.delete(findings.orphan_vectors)
         await self._storage.delete_all(findings.orphan_objects)
         for start in range(0, len(findings.missing_vectors), _PAGE):
             await self._restore(findings.missing_vectors[start : start + _PAGE])
@@ -78,18 +78,18 @@ class ImageReconciler:
     async def _restore(self, vector_ids: Sequence[str]) -> None:
         async with self._database.connection() as connection:
             images = await image_store.vectors_of(connection, vector_ids)
-        await self._vectors.insert_image_embeddings([vector_row(image, vector) for image, vector in images])
+        await self._vectors.insert([vector_row(image, vector) for image, vector in images])
 
     async def _stored_vectors(self) -> dict[str, int]:
         """Unix time of the upload, by vector id."""
         stored: dict[str, int] = {}
-        last = -1
+        cursor = None
         while True:
-            page = await self._vectors.images.page(after_id=last, limit=_PAGE, fields=("vector_id", "upload_time"))
-            stored |= {row["vector_id"]: row["upload_time"] for row in page}
-            if len(page) < _PAGE:
+            page = await self._vectors.page(cursor=cursor, limit=_PAGE)
+            stored |= {stored_vector.vector_id: stored_vector.stored_at_s for stored_vector in page.vectors}
+            cursor = page.next_cursor
+            if cursor is None:
                 return stored
-            last = page[-1]["id"]
 
 
 def _orphans(objects: Set[str], *, kept: Set[str]) -> set[str]:

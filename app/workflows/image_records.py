@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.image_embedding import ImageEmbedder
-from app.services.image_filters import joined_tags, normal
+from app.services.image_filters import normal, normal_tags
 from app.services.stores.image_store import ImageDetails, StoredImage
-from app.services.vector_db import ImageVector
+from app.services.vectors.base import ImageVector
 from app.types import Embedding, FloatArray, Image
 from app.utils import tracing
 from app.utils.image_processing import bounded, decode_image, encode_jpeg
@@ -106,7 +106,7 @@ def new_image_vector_id() -> str:
 
 
 def vector_row(image: StoredImage, vector: FloatArray) -> ImageVector:
-    """The picture's row for Milvus."""
+    """What the vector index holds of the picture."""
     details = image.details
     return ImageVector(
         vector_id=image.vector_id,
@@ -118,5 +118,5 @@ def vector_row(image: StoredImage, vector: FloatArray) -> ImageVector:
         item_type=normal(details.item_type or ""),
         location=normal(details.location or ""),
         status=details.status,
-        tags=joined_tags(details.tags),
+        tags=normal_tags(details.tags),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend
@@ -12,8 +11,7 @@ from app.services.database import Database
 from app.services.image_filters import ImageFilter
 from app.services.stores import image_store
 from app.services.stores.image_store import StoredImage
-from app.services.vector_collections import any_of
-from app.services.vector_db import ImageHit, VectorDBService
+from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils import metrics, tracing
 from app.utils.image_processing import decode_image
@@ -69,7 +67,7 @@ class ImageSearchWorkflow:
         pool: InferencePool,
         embedder: ImageEmbedder,
         database: Database,
-        vectors: VectorDBService,
+        vectors: ImageIndex,
         prototypes: Prototypes,
         max_pixels: int,
     ) -> None:
@@ -85,7 +83,7 @@ class ImageSearchWorkflow:
 
         Raises:
             InvalidImage: the query's bytes are no picture.
-            BackendUnavailable: PostgreSQL or Milvus does not answer.
+            BackendUnavailable: PostgreSQL or the vector database does not answer.
         """
         metrics.image_search_total.labels(query.wanted.category or "all").inc()
         with metrics.image_search_duration.time():
@@ -97,24 +95,14 @@ class ImageSearchWorkflow:
         self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery
     ) -> tuple[list[tuple[str, float]], bool]:
         """Vector ids and similarities at or above the threshold, and whether these are all of them."""
-        expression = await self._expression(query.wanted)
         first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1)) if query.min_similarity > 0 else WINDOW
         for window in dict.fromkeys((first, WINDOW)):
-            found: Sequence[ImageHit] = await self._vectors.search_images(
-                embedding.vector, expression=expression, top_k=window
-            )
+            found = await self._vectors.search(embedding.vector, wanted=query.wanted, top_k=window)
             rated = [(hit.vector_id, calibration.similarity(hit.similarity)) for hit in found]
             good = [(vector_id, similarity) for vector_id, similarity in rated if similarity >= query.min_similarity]
             if len(good) < window:
                 return good, True
         return good, False
-
-    async def _expression(self, wanted: ImageFilter) -> str:
-        """The filter for Milvus. Where that finds no parts of texts, PostgreSQL names the pictures to look among."""
-        if not wanted.looks_inside_texts or await self._vectors.finds_parts_of_texts():
-            return wanted.expression()
-        async with self._database.connection() as connection:
-            return any_of("vector_id", await image_store.vectors_for_which(connection, wanted))
 
     async def _page(self, hits: list[tuple[str, float]], *, is_exact: bool, query: ImageQuery) -> ImageMatches:
         if not hits:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import face_store, removals
-from app.services.vector_db import VectorDBService
+from app.services.vectors.base import FaceIndex, FaceVector
 
 _PAGE = 1000
 
@@ -41,16 +40,16 @@ class FaceReconciler:
     PostgreSQL, and it for them.
     """
 
-    def __init__(self, database: Database, vectors: VectorDBService, storage: ObjectStorage) -> None:
+    def __init__(self, database: Database, vectors: FaceIndex, storage: ObjectStorage) -> None:
         self._database = database
         self._vectors = vectors
         self._storage = storage
 
     async def find(self) -> FaceFindings:
         """Look, without changing anything."""
-        model_id = self._vectors.faces.spec.model_id
+        model_id = self._vectors.spec.model_id
         # Milvus and the store first, then the lock: the enrolment that wrote what was just seen is over by then.
-        stored = {row["vector_id"] async for row in self._stored_vectors()}
+        stored = await self._stored_vectors()
         crops = set(await self._storage.list_keys("faces/"))
         async with self._database.transaction() as connection:
             await face_store.lock_enrolments(connection)
@@ -68,7 +67,7 @@ class FaceReconciler:
 
     async def mend(self, findings: FaceFindings) -> None:
         """Remove orphans and insert missing vectors from the stored templates."""
-        await self._vectors.delete_face_vectors(findings.orphan_vectors)
+        await self._vectors.delete(findings.orphan_vectors)
         await self._storage.delete_all(findings.orphan_crops)
         for start in range(0, len(findings.missing_vectors), _PAGE):
             await self._restore(findings.missing_vectors[start : start + _PAGE])
@@ -76,17 +75,19 @@ class FaceReconciler:
     async def _restore(self, vector_ids: tuple[str, ...]) -> None:
         async with self._database.connection() as connection:
             templates = await face_store.owned_vectors(connection, vector_ids)
-        for template in templates:
-            await self._vectors.insert_face_embedding(
-                template.employee_id, template.vector, template.quality_score, vector_id=template.vector_id
-            )
+        await self._vectors.insert(
+            [
+                FaceVector(template.vector_id, template.employee_id, template.vector, template.quality_score)
+                for template in templates
+            ]
+        )
 
-    async def _stored_vectors(self) -> AsyncIterator[dict[str, str]]:
-        last = -1
+    async def _stored_vectors(self) -> set[str]:
+        stored: set[str] = set()
+        cursor = None
         while True:
-            rows = await self._vectors.faces.page(after_id=last, limit=_PAGE, fields=("vector_id",))
-            for row in rows:
-                yield row
-            if len(rows) < _PAGE:
-                return
-            last = rows[-1]["id"]
+            page = await self._vectors.page(cursor=cursor, limit=_PAGE)
+            stored |= {vector.vector_id for vector in page.vectors}
+            cursor = page.next_cursor
+            if cursor is None:
+                return stored

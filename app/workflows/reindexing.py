@@ -17,7 +17,7 @@ from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import image_store
 from app.services.stores.image_store import StoredImage
-from app.services.vector_db import VectorDBService
+from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils.image_processing import decode_image
 from app.workflows.image_records import new_image_vector_id, vector_row
@@ -27,7 +27,7 @@ _AT_ONCE = 4
 
 
 class ImageReindexer:
-    """Over the new model's embedder, and a ``VectorDBService`` that is configured for it."""
+    """Over the new model's embedder, and an index that is configured for it."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ImageReindexer:
         pool: InferencePool,
         embedder: ImageEmbedder,
         database: Database,
-        vectors: VectorDBService,
+        vectors: ImageIndex,
         storage: ObjectStorage,
         max_pixels: int,
     ) -> None:
@@ -48,7 +48,7 @@ class ImageReindexer:
 
     async def open(self) -> None:
         """Make the new model's collection beside the one in use."""
-        await self._vectors.images.open_beside()
+        await self._vectors.open_beside()
 
     async def count_waiting(self) -> int:
         """Pictures whose vector is of another model, and which are not staged yet."""
@@ -98,7 +98,7 @@ class ImageReindexer:
             if embedding is not None
         ]
         if staged:
-            await self._vectors.insert_image_embeddings([vector_row(image, vector) for image, vector in staged])
+            await self._vectors.insert([vector_row(image, vector) for image, vector in staged])
             async with self._database.transaction() as connection:
                 await image_store.stage_vectors(connection, staged)
         return [image.image_id for image, embedding in zip(batch, embeddings, strict=True) if embedding is None]
@@ -125,5 +125,5 @@ class ImageReindexer:
         """
         async with self._database.transaction() as connection:
             switched = await image_store.switch_vectors(connection, self._embedder.model_id)
-        await self._vectors.images.take_alias()
+        await self._vectors.switch()
         return switched

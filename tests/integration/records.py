@@ -23,7 +23,9 @@ from pymilvus import MilvusClient
 from redis import Redis
 
 from app.config import Settings
-from app.services.vector_collections import GRPC_OPTIONS, CollectionSpec
+from app.services.vectors.base import CollectionSpec
+from app.services.vectors.milvus import image_schema
+from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
 
 R = TypeVar("R")
 
@@ -122,8 +124,8 @@ class Records:
     def make_image_collection(self, spec: CollectionSpec) -> str:
         """A collection of another model; its name."""
         index = self._milvus.prepare_index_params()
-        index.add_index("embedding", **spec.index.build_params())
-        self._milvus.create_collection(spec.collection, schema=spec.schema, index_params=index)
+        index.add_index("embedding", **MilvusIndexKind.HNSW.build_params())
+        self._milvus.create_collection(spec.collection, schema=image_schema(spec.dimension), index_params=index)
         return spec.collection
 
     def serve_image_collection(self, name: str) -> None:

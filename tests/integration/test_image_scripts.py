@@ -10,7 +10,7 @@ import cv2
 import httpx
 import pytest
 
-from app.services.vector_db import image_collection
+from app.services.vectors.base import image_collection
 from tests.integration.conftest import Start
 from tests.integration.live import serving
 from tests.integration.records import Records, free_port

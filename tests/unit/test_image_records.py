@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.services.image_filters import ImageFilter, joined_tags, normal_tags
+from app.services.image_filters import ImageFilter, normal_tags
 from app.services.stores.image_store import ImageDetails, conditions_of
+from app.services.vectors.milvus_expressions import image_expression, joined_tags
 from app.utils.image_processing import bounded
 from app.workflows.image_import import Imported, ImportJournal, find_pictures
 from app.workflows.image_records import THUMBNAIL_PX, new_image_id
@@ -42,12 +43,12 @@ def test_thumbnails_keep_proportions_and_never_grow(size: tuple[int, int], small
 
 def test_tags_are_compared_without_case_and_spaces() -> None:
     assert normal_tags(["  Ready  NOW ", "ready now", "", "a|b"]) == ("ready now", "a b")
-    assert joined_tags(["Clean", "Deluxe"]) == "|clean|deluxe|"
+    assert joined_tags(normal_tags(["Clean", "Deluxe"])) == "|clean|deluxe|"
     assert joined_tags([]) == ""
 
 
 def test_a_filter_without_conditions_asks_for_everything() -> None:
-    assert ImageFilter().expression() == ""
+    assert image_expression(ImageFilter()) == ""
     assert conditions_of(ImageFilter(), []) == []
 
 
@@ -56,7 +57,7 @@ def test_a_filter_says_the_same_to_both_stores() -> None:
         category="room", item_type="Bed ", tags=("Clean",), location="Floor 2", since=NEW_YEAR, before=NEW_YEAR
     )
     moment = int(NEW_YEAR.timestamp())
-    assert wanted.expression() == (
+    assert image_expression(wanted) == (
         'category == "room" and item_type == "bed" and tags like "%|clean|%" and location like "%floor 2%" '
         f"and upload_time >= {moment} and upload_time < {moment}"
     )
@@ -67,12 +68,12 @@ def test_a_filter_says_the_same_to_both_stores() -> None:
 
 @pytest.mark.parametrize("value", ['x" or "1" == "1', "back\\slash", "line\nbreak", "%"])
 def test_values_cannot_leave_their_literal(value: str) -> None:
-    expression = ImageFilter(room_number=value).expression()
+    expression = image_expression(ImageFilter(room_number=value))
     assert json.loads(expression.removeprefix("room_number == ")) == value
 
 
 def test_wildcards_in_a_location_are_no_wildcards() -> None:
-    assert ImageFilter(location="100%").expression() == 'location like "%100_%"'
+    assert image_expression(ImageFilter(location="100%")) == 'location like "%100_%"'
 
 
 def test_the_journal_remembers_the_last_word_on_each_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from app.services.database import Connection, Row, affected
-from app.services.image_filters import ImageFilter, normal, normal_tags
+from app.services.image_filters import ImageFilter
 from app.types import FloatArray
 
 _PAGE_COLUMNS = (
@@ -276,13 +276,13 @@ def conditions_of(wanted: ImageFilter, arguments: list[object]) -> list[str]:
         if value:
             found.append(f"{column} = {place(value)}")
     if wanted.item_type:
-        found.append(f"lower(m.metadata->>'item_type') = {place(normal(wanted.item_type))}")
+        found.append(f"lower(m.metadata->>'item_type') = {place(wanted.item_type)}")
     if wanted.status:
         found.append(f"m.metadata->>'status' = {place(wanted.status)}")
     if wanted.tags:
-        found.append(f"m.tags @> {place(list(normal_tags(wanted.tags)))}")
+        found.append(f"m.tags @> {place(list(wanted.tags))}")
     if wanted.location:
-        found.append(f"position({place(normal(wanted.location))} in lower(m.metadata->>'location')) > 0")
+        found.append(f"position({place(wanted.location)} in lower(m.metadata->>'location')) > 0")
     if wanted.since:
         found.append(f"m.upload_time >= {place(wanted.since)}")
     if wanted.before:

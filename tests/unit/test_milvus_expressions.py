@@ -1,10 +1,10 @@
-"""What a Milvus can do, by the version that it reports."""
+"""How Milvus is asked, and what it can do by the version that it names."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.services.vector_db import finds_parts
+from app.services.vectors.milvus_expressions import any_of, finds_parts, quote
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ from app.services.vector_db import finds_parts
 )
 def test_only_old_servers_find_beginnings_alone(version: str, can: bool) -> None:
     assert finds_parts(version) is can
+
+
+def test_quoting_keeps_text_a_literal() -> None:
+    assert quote('a"b') == r'"a\"b"'
+    assert any_of("vector_id", ["a", "b"]) == 'vector_id in ["a", "b"]'
