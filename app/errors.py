@@ -1,6 +1,6 @@
 """Every error that this service raises on purpose, on one page.
 
-Engines, services and workflows raise these; only ``app/main.py`` knows which HTTP status each one becomes.
+Engines, services and workflows raise these; only ``app/api/problems.py`` knows which HTTP status each one becomes.
 ``code`` is stable and machine-readable, the message says what to do. Neither may hold image data,
 vectors, document text or secrets.
 """
