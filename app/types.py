@@ -19,6 +19,20 @@ Image = NDArray[np.uint8]
 """(height, width, 3) uint8 BGR, EXIF-upright."""
 
 
+class Scope(StrEnum):
+    """What an API key may do; ``ADMIN`` may do everything."""
+
+    FACE_RECOGNIZE = "face:recognize"
+    FACE_MANAGE = "face:manage"
+    IMAGE = "image"
+    ROOM = "room"
+    OCR = "ocr"
+    ANOMALY = "anomaly"
+    CAMERAS = "cameras"
+    EVENTS = "events"
+    ADMIN = "admin"
+
+
 class Severity(StrEnum):
     """How bad a finding is, in rooms and in camera frames."""
 

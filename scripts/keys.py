@@ -22,7 +22,8 @@ from app.composition.backends import open_database
 from app.config import load_settings
 from app.errors import VisionError
 from app.services.database import Database
-from app.services.stores.keys import SCOPES, ApiKey
+from app.services.stores.keys import ApiKey
+from app.types import Scope
 from app.workflows import access
 
 _MAX_LABEL_LENGTH = 100  # api_keys.label
@@ -47,7 +48,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a key")
     create.add_argument("--label", type=_label, required=True, help="whose it is; the audit log names it")
-    create.add_argument("--scope", choices=SCOPES, action="append", default=[], help="what it may do; repeat for more")
+    create.add_argument(
+        "--scope", choices=[*Scope], action="append", default=[], help="what it may do; repeat for more"
+    )
     commands.add_parser("list", help="show all keys, never their secrets")
     commands.add_parser("revoke", help="end a key").add_argument("id", type=_key_id)
     return parser.parse_args(given)

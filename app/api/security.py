@@ -1,4 +1,4 @@
-"""May the caller do this? A handler asks for ``Annotated[Caller, Depends(require("face:recognize"))]``."""
+"""May the caller do this? A handler asks for ``Annotated[Caller, Depends(require(Scope.FACE_RECOGNIZE))]``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from app.composition.resources import Resources
 from app.dependencies import Everything
 from app.errors import BackendUnavailable, Forbidden, Unauthorized
+from app.types import Scope
 from app.utils.logging import key_id_var
 from app.workflows.access import LOCAL, Caller
 
@@ -53,7 +54,7 @@ async def identify(secret: Presented, resources: Everything) -> Caller:
 Identified = Annotated[Caller, Depends(identify)]
 
 
-def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+def require(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     """A dependency that yields the caller if it has ``scope``.
 
     Raises:
@@ -70,7 +71,7 @@ def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     return authorize
 
 
-def standing(scope: str) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
+def standing(scope: Scope) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
     """A dependency for answers that last: says at any later moment whether the key still has ``scope``."""
 
     async def question(secret: Presented, resources: Everything) -> Callable[[], Awaitable[bool]]:

@@ -11,6 +11,7 @@ from app.services.database import Database
 from app.services.stores import keys
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.keys import ApiKey
+from app.types import Scope
 
 _LOCAL_LABEL = "local"
 _MAX_SIGNATURE = 20  # of enrolled_by, uploaded_by, analyzed_by and processed_by
@@ -24,16 +25,16 @@ class Caller:
     scopes: frozenset[str]
     key_id: int | None = None
 
-    def may(self, scope: str) -> bool:
+    def may(self, scope: Scope) -> bool:
         """Whether the key opens what asks for ``scope``."""
-        return scope in self.scopes or "admin" in self.scopes
+        return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def signature(self, named: str | None) -> str:
         """Who stands in the records: whom the request names, else the key's label as far as the columns hold it."""
         return named or self.label[:_MAX_SIGNATURE]
 
 
-LOCAL = Caller(_LOCAL_LABEL, frozenset(keys.SCOPES))
+LOCAL = Caller(_LOCAL_LABEL, frozenset(Scope))
 """Whoever reaches a service that asks for no keys."""
 
 
@@ -73,7 +74,7 @@ async def store_first_key(database: Database, secret: str) -> None:
         BackendUnavailable: PostgreSQL does not answer.
     """
     async with database.transaction() as connection:
-        key_id, is_new = await keys.add_key(connection, secret, label="admin", scopes=("admin",))
+        key_id, is_new = await keys.add_key(connection, secret, label="admin", scopes=[Scope.ADMIN])
         if is_new:
             await add_audit_entry(connection, "key.create", subject=str(key_id), actor="ADMIN_API_KEY")
 
@@ -83,18 +84,19 @@ async def create_key(database: Database, *, label: str, scopes: Sequence[str], a
 
     Args:
         label: whose it is; the audit names it.
-        scopes: of ``keys.SCOPES``; none at all still opens ``/metrics``.
+        scopes: of ``Scope``; none at all still opens ``/metrics``.
         actor: who makes it.
 
     Raises:
         InvalidInput: no such scope.
         BackendUnavailable: PostgreSQL does not answer.
     """
-    if unknown := sorted(set(scopes) - set(keys.SCOPES)):
-        raise InvalidInput(f"No such scope: {', '.join(unknown)}. There are: {', '.join(keys.SCOPES)}.")
+    if unknown := sorted(set(scopes) - set(Scope)):
+        raise InvalidInput(f"No such scope: {', '.join(unknown)}. There are: {', '.join(Scope)}.")
+    granted = [Scope(scope) for scope in scopes]
     secret = keys.new_secret()
     async with database.transaction() as connection:
-        key_id, _ = await keys.add_key(connection, secret, label=label, scopes=scopes)
+        key_id, _ = await keys.add_key(connection, secret, label=label, scopes=granted)
         await add_audit_entry(
             connection, "key.create", subject=str(key_id), actor=actor, details={"label": label, "scopes": list(scopes)}
         )

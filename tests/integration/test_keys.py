@@ -14,7 +14,8 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
-from app.services.stores.keys import SCOPES, new_secret
+from app.services.stores.keys import new_secret
+from app.types import Scope
 from tests.integration.conftest import Service, Start
 from tests.integration.live import PROJECT_DIR, environment
 from tests.photos import astronaut, base64_jpeg, coffee
@@ -132,7 +133,7 @@ def scope_of(path: str) -> str | None:
 
 
 def test_every_path_opens_to_its_own_scope_alone(service: Service) -> None:
-    by_scope = {scope: inserted(service, scope) for scope in SCOPES if scope != "admin"}
+    by_scope = {scope: inserted(service, scope) for scope in Scope if scope != "admin"}
     asked = 0
     for method, path in operations(service):
         needed = scope_of(path)

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.services.database import Connection, Row, affected
+from app.types import Scope
 
 PREFIX = "cvk_"
-SCOPES = ("face:recognize", "face:manage", "image", "room", "ocr", "anomaly", "cameras", "events", "admin")
-"""What a key may do; ``admin`` may do everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as the database knows it; the secret itself is never stored."""
+    """A key as the database knows it; the secret itself is never stored. A scope of another release opens nothing."""
 
     id: int
     label: str
@@ -38,7 +37,7 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def add_key(connection: Connection, secret: str, *, label: str, scopes: Sequence[str]) -> tuple[int, bool]:
+async def add_key(connection: Connection, secret: str, *, label: str, scopes: Sequence[Scope]) -> tuple[int, bool]:
     """Store a key; one that is stored already keeps its id and gets the new label and scopes.
 
     Returns:

@@ -18,6 +18,7 @@ from app.models.anomaly import (
 )
 from app.models.bodies import body_of, optional_json_of
 from app.models.common import CameraId
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.safety.anomaly import AnomalyWorkflow
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/anomaly", tags=["anomaly"])
 
 Anomalies = Annotated[AnomalyWorkflow, Depends(resource(lambda resources: resources.safety.anomalies))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
-Watcher = Annotated[Caller, Depends(require("anomaly"))]
+Watcher = Annotated[Caller, Depends(require(Scope.ANOMALY))]
 MAX_ID = 2**63 - 1
 IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
 Action = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]

@@ -18,6 +18,7 @@ from app.models.camera import (
     CamerasResponse,
 )
 from app.models.common import CameraId
+from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.cameras.registry import Camera, CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/cameras", tags=["cameras"])
 
 Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resources.safety.supervisor))]
 Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
-Operator = Annotated[Caller, Depends(require("cameras"))]
+Operator = Annotated[Caller, Depends(require(Scope.CAMERAS))]
 CameraPath = Annotated[CameraId, Path()]
 
 

@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.api.security import require, standing
 from app.dependencies import resource
 from app.errors import InvalidInput
+from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
 
@@ -25,8 +26,8 @@ _MAX_POSITION = 2**63 - 1
 @router.get("/events", response_class=EventSourceResponse)
 async def stream_events(
     events: Events,
-    _: Annotated[Caller, Depends(require("events"))],
-    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing("events"))],
+    _: Annotated[Caller, Depends(require(Scope.EVENTS))],
+    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing(Scope.EVENTS))],
     last_event_id: Annotated[str | None, Header(description="Resume after this event")] = None,
     types: Annotated[str | None, Query(alias="type", max_length=200, description="Only these, comma-separated")] = None,
 ) -> EventSourceResponse:

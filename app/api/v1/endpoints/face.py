@@ -22,6 +22,7 @@ from app.models.face import (
     FaceVerificationRequest,
     FaceVerificationResponse,
 )
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.enrolment import EnrolmentWorkflow
@@ -31,8 +32,8 @@ router = APIRouter(prefix="/face", tags=["face"])
 
 Enrolments = Annotated[EnrolmentWorkflow, Depends(resource(lambda resources: resources.enrolments))]
 Faces = Annotated[FaceWorkflow, Depends(resource(lambda resources: resources.faces))]
-Recognizer = Annotated[Caller, Depends(require("face:recognize"))]
-Manager = Annotated[Caller, Depends(require("face:manage"))]
+Recognizer = Annotated[Caller, Depends(require(Scope.FACE_RECOGNIZE))]
+Manager = Annotated[Caller, Depends(require(Scope.FACE_MANAGE))]
 EmployeePath = Annotated[EmployeeId, Path()]
 
 

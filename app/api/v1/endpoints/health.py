@@ -19,6 +19,7 @@ from app.models.health import (
     ModelsResponse,
     ProbeResponse,
 )
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 
@@ -66,7 +67,7 @@ async def prometheus_metrics() -> Response:
 
 
 @router.get("/models")
-async def models(_: Annotated[Caller, Depends(require("admin"))], resources: Everything) -> ModelsResponse:
+async def models(_: Annotated[Caller, Depends(require(Scope.ADMIN))], resources: Everything) -> ModelsResponse:
     """What is loaded: licence, checksum, what runs it, and how its scores were calibrated."""
     listed = [ModelInfo.like(entry) for entry in resources.loader.listing()]
     return ModelsResponse(pack=resources.settings.MODEL_PACK, models=listed)

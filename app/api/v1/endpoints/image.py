@@ -28,6 +28,7 @@ from app.models.image import (
     Status,
     Tags,
 )
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.image import ImageWorkflow
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/image", tags=["image"])
 
 Images = Annotated[ImageWorkflow, Depends(resource(lambda resources: resources.images))]
 ImageSearches = Annotated[ImageSearchWorkflow, Depends(resource(lambda resources: resources.image_searches))]
-User = Annotated[Caller, Depends(require("image"))]
+User = Annotated[Caller, Depends(require(Scope.IMAGE))]
 ImagePath = Annotated[ImageId, Path()]
 _MAX_PAGE = 100
 

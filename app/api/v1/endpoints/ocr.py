@@ -17,6 +17,7 @@ from app.models.ocr import (
     IdentityResponse,
     StoredResultResponse,
 )
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.ocr import OcrWorkflow
@@ -24,7 +25,7 @@ from app.workflows.ocr import OcrWorkflow
 router = APIRouter(prefix="/ocr", tags=["ocr"])
 
 Documents = Annotated[OcrWorkflow, Depends(resource(lambda resources: resources.documents))]
-Reader = Annotated[Caller, Depends(require("ocr"))]
+Reader = Annotated[Caller, Depends(require(Scope.OCR))]
 ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 

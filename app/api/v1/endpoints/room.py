@@ -19,6 +19,7 @@ from app.models.room import (
     RoomHistoryResponse,
     RoomStatusResponse,
 )
+from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.room import RoomWorkflow
@@ -26,7 +27,7 @@ from app.workflows.room import RoomWorkflow
 router = APIRouter(prefix="/room", tags=["room"])
 
 Rooms = Annotated[RoomWorkflow, Depends(resource(lambda resources: resources.rooms))]
-RoomUser = Annotated[Caller, Depends(require("room"))]
+RoomUser = Annotated[Caller, Depends(require(Scope.ROOM))]
 RoomPath = Annotated[RoomNumber, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
