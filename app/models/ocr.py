@@ -23,8 +23,6 @@ _MESSAGES = {
     "several_documents": "Several documents are on the picture; send one at a time",
 }
 
-DocumentTypeName = Literal["id_card", "passport", "driver_license"]
-
 
 def _known_country(code: str) -> str:
     if code not in COUNTRY_CODES:
@@ -44,17 +42,12 @@ class IdentityRequest(Request):
     )
 
     image: ImageData
-    document_type: DocumentTypeName | None = Field(None, description="Told by the paper, if omitted")
+    document_type: DocumentType | None = Field(None, description="Told by the paper, if omitted")
     country: CountryCode = Field(
         "VN", description="ISO 3166 code of who issued it; papers of others than VN are read by their machine zone"
     )
     keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
     processed_by: ActorName | None = None
-
-    @property
-    def expected(self) -> DocumentType | None:
-        """The type that the caller names."""
-        return DocumentType(self.document_type) if self.document_type else None
 
     def disagrees_with(self, issuer: str | None) -> bool:
         """Whether the caller says in so many words that the paper is Vietnamese, and it is another country's."""

@@ -24,13 +24,13 @@ from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import document_store
 from app.services.stores.audit import add_audit_entry
-from app.services.stores.document_store import StoredResult
+from app.services.stores.document_store import OtherKind, StoredResult
 from app.services.stores.removals import Kind, announce, claim, schedule_removals
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.pdf import is_pdf, read_pdf
 from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
-from app.workflows.ocr_records import identity_data, redacted
+from app.workflows.ocr_records import identity_data, kept_data
 
 _MAX_SUPPLIERS = 5000
 _REDACTED_AT_ONCE = 200
@@ -112,8 +112,8 @@ class OcrWorkflow:
             ModelUnavailable: OCR is switched off, or its readers failed.
         """
         language = self._language(language)
-        metrics.ocr_total.labels("invoice").inc()
-        metrics.ocr_requests_total.labels("invoice").inc()
+        metrics.ocr_total.labels(OtherKind.INVOICE).inc()
+        metrics.ocr_requests_total.labels(OtherKind.INVOICE).inc()
         if is_xml(document):
             read = await self._pool.submit("ocr", read_xml, document, roots=self._roots)
             return await self._stored_invoices(read, None, actor)
@@ -144,7 +144,7 @@ class OcrWorkflow:
             for index, invoice in enumerate(read.invoices):
                 result_id = await document_store.insert_result(
                     connection,
-                    document_type="invoice",
+                    document_type=OtherKind.INVOICE,
                     data=invoice.data,
                     confidence=invoice.confidence,
                     raw_text=invoice.raw_text,
@@ -176,14 +176,14 @@ class OcrWorkflow:
                 keep_image=keep_image,
             )
         kind = reading.identity.document_type if reading.identity else None
-        metrics.ocr_requests_total.labels(kind or expected or "unknown").inc()
+        metrics.ocr_requests_total.labels(kind or expected or OtherKind.UNKNOWN).inc()
         if reading.identity is None or reading.reason is not None:
             return IdentityResult(reading, None)
         object_key = await self._keep(kept)
         async with self._database.transaction() as connection:
             result_id = await document_store.insert_result(
                 connection,
-                document_type=kind or "unknown",
+                document_type=kind or OtherKind.UNKNOWN,
                 data=identity_data(reading.identity, engine=reading.engine),
                 confidence=reading.identity.confidence,
                 raw_text=reading.raw_text,
@@ -227,7 +227,7 @@ class OcrWorkflow:
         async with self._database.transaction() as connection:
             await document_store.confirm_result(connection, result_id, data=data, confirmed_by=actor)
             await add_audit_entry(connection, "ocr.confirm", subject=str(result_id), actor=actor)
-            if stored.document_type != "invoice" or not isinstance(vendor, str) or not squeeze(vendor):
+            if stored.document_type != OtherKind.INVOICE or not isinstance(vendor, str) or not squeeze(vendor):
                 return None
             read_vendor, fingerprints = await document_store.seller_evidence(connection, result_id)
             return await document_store.learn_supplier(
@@ -304,8 +304,7 @@ class DocumentRetention:
         async with self._database.transaction() as connection:
             expired = await document_store.lock_expired(connection, days=self._days, limit=_REDACTED_AT_ONCE)
             for result in expired:
-                is_identity = result.document_type in document_store.IDENTITY_TYPES
-                data = redacted(result.data, action=self._action) if is_identity else result.data
+                data = kept_data(result.data, document_type=result.document_type, action=self._action)
                 await document_store.redact_result(connection, result.id, data)
             keys = [result.object_key for result in expired if result.object_key]
             await schedule_removals(connection, Kind.OBJECT, keys)

@@ -9,6 +9,7 @@ from typing import Literal
 from app.core.ocr.identity import IdentityDocument
 from app.core.ocr.invoice import Invoice
 from app.core.ocr.items import LineItem
+from app.services.stores.document_store import OtherKind
 from app.workflows.figures import number
 
 _KEPT = ("document_type", "engine", "confidence", "warnings", "language")
@@ -60,6 +61,14 @@ def identity_data(identity: IdentityDocument, *, engine: str) -> dict[str, objec
         "warnings": list(identity.warnings),
         "engine": engine,
     }
+
+
+def kept_data(
+    data: Mapping[str, object], *, document_type: str, action: Literal["mask", "drop"]
+) -> Mapping[str, object]:
+    """What may be kept of a document past its retention: all of an invoice. Whatever else it is may speak of a person,
+    kinds that are added later included."""
+    return data if document_type == OtherKind.INVOICE else redacted(data, action=action)
 
 
 def redacted(data: Mapping[str, object], *, action: Literal["mask", "drop"]) -> dict[str, object]:

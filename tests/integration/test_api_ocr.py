@@ -18,7 +18,9 @@ from loguru import logger
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from app.core.ocr.issuers.base import DocumentType
 from app.services.database import Database
+from app.services.stores.document_store import OtherKind
 from app.workflows.ocr import DocumentRetention
 from synthetic_documents import (
     citizen_card_2021,
@@ -340,6 +342,31 @@ def test_a_picture_without_its_row_goes_again(service: Service) -> None:
     records.wait_until(lambda: records.objects("ocr/") == before and records.count("pending_removals") == 0)
 
 
+async def redact_old_results(service: Service, action: Any) -> None:
+    database = Database(service.settings.DATABASE_URL.get_secret_value(), max_size=2, timeout_s=5)
+    await database.open()
+    try:
+        await DocumentRetention(database, days=30, action=action).step()
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("kind", [*DocumentType, OtherKind.UNKNOWN, "residence_permit"])
+def test_papers_of_every_kind_end_with_their_retention(service: Service, kind: str) -> None:
+    records = service.records
+    [row] = records.rows(
+        "WITH kept AS (INSERT INTO ocr_results (document_type, extracted_data, confidence, raw_text, processed_at) "
+        "VALUES ($1, $2, 0.9, 'TRAN THI B', NOW() - INTERVAL '31 days') RETURNING id) "
+        "INSERT INTO ocr_result_records (result_id) SELECT id FROM kept RETURNING result_id",
+        kind,
+        {"full_name": "TRAN THI B", "engine": "paddleocr"},
+    )
+    asyncio.run(redact_old_results(service, "drop"))
+    stored = service.client.get(f"{API}/results/{row['result_id']}").json()
+    assert stored["redacted"] is True
+    assert stored["extracted_data"] == {"engine": "paddleocr"}
+
+
 @pytest.mark.parametrize("action", ["mask", "drop"])
 def test_identity_fields_end_with_their_retention(service: Service, action: Any) -> None:
     document = citizen_card_2021(12)
@@ -348,16 +375,7 @@ def test_identity_fields_end_with_their_retention(service: Service, action: Any)
     records.rows("UPDATE ocr_results SET processed_at = NOW() - INTERVAL '31 days' WHERE id = $1", result_id)
     [kept] = records.rows("SELECT object_key FROM ocr_result_records WHERE result_id = $1", result_id)
     assert kept["object_key"] in records.objects("ocr/")
-
-    async def redact() -> None:
-        database = Database(service.settings.DATABASE_URL.get_secret_value(), max_size=2, timeout_s=5)
-        await database.open()
-        try:
-            await DocumentRetention(database, days=30, action=action).step()
-        finally:
-            await database.close()
-
-    asyncio.run(redact())
+    asyncio.run(redact_old_results(service, action))
     stored = service.client.get(f"{API}/results/{result_id}").json()
     assert stored["redacted"] is True
     assert stored["raw_text"] is None

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from app.core.ocr.issuers.registry import second_languages
 from app.errors import ConfigurationError, ModelUnavailable
 from app.ml_models.data_files import PACKS_DIR, shown
 from app.ml_models.integrity import Lock, lock_path, write_lock
@@ -230,6 +231,12 @@ def test_every_role_has_kinds_and_no_kind_has_two_classes() -> None:
         assert names
         assert sorted(kinds_of(role)) == sorted(set(names))
         assert len(names) == len(set(names))
+
+
+def test_the_roles_that_countries_name_for_their_languages_are_roles_of_packs() -> None:
+    named = {language.role for language in second_languages()}
+    assert named
+    assert named <= set(ModelRole)
 
 
 @pytest.mark.parametrize("name", pack_names(PACKS_DIR))

@@ -23,8 +23,9 @@ from app.core.ocr.page_reader import PageReader, SecondReader
 from app.core.ocr.qr import read_card_codes
 from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
+from app.services.stores.document_store import OtherKind
 from app.types import FloatArray, Image, TextLine
-from app.workflows.ocr_records import redacted
+from app.workflows.ocr_records import kept_data, redacted
 from synthetic_documents import citizen_card_2021, photographed
 
 TODAY = date(2026, 6, 1)
@@ -492,6 +493,19 @@ def test_redaction_leaves_nothing_personal() -> None:
     assert masked["date_of_birth"] == "1990-**-**"
     assert masked["address"] == "***"
     assert "fields" not in masked
+
+
+@pytest.mark.parametrize("kind", [*DocumentType, OtherKind.UNKNOWN, "residence_permit", ""])
+def test_every_document_but_an_invoice_is_redacted_whether_its_kind_is_known_or_not(kind: str) -> None:
+    data = {"document_type": kind, "full_name": "NGUYỄN VĂN A", "visa_number": "V1234567"}
+    assert kept_data(data, document_type=kind, action="drop") == {"document_type": kind}
+    masked = kept_data(data, document_type=kind, action="mask")
+    assert masked == {"document_type": kind, "full_name": "N. V. A.", "visa_number": "***"}
+
+
+def test_an_invoice_is_kept_as_it_is() -> None:
+    data = {"vendor": "ABC", "total_amount": 12}
+    assert kept_data(data, document_type=OtherKind.INVOICE, action="drop") == data
 
 
 class GivenDetector:

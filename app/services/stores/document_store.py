@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
+from app.core.ocr.issuers.base import DocumentType
 from app.services.database import Connection, Row
 
-IDENTITY_TYPES = ("id_card", "passport", "driver_license")
+
+class OtherKind(StrEnum):
+    """What is kept beside papers whose type is known."""
+
+    INVOICE = "invoice"
+    UNKNOWN = "unknown"
+    """An identity paper that does not say what it is."""
+
+
+DocumentKind = DocumentType | OtherKind
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """A row of ``ocr_results`` with our columns beside it."""
+    """A row of ``ocr_results`` with our columns beside it; ``document_type`` may be one that this release does not
+    know."""
 
     id: int
     document_type: str
@@ -41,7 +53,7 @@ class StoredSupplier:
 async def insert_result(
     connection: Connection,
     *,
-    document_type: str,
+    document_type: DocumentKind,
     data: Mapping[str, object],
     confidence: float,
     raw_text: str,

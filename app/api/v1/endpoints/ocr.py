@@ -52,7 +52,7 @@ async def read_identity(
     watch = clock.Stopwatch()
     result = await documents.read_identity(
         request.image,
-        expected=request.expected,
+        expected=request.document_type,
         keep_image=request.keep_image,
         actor=caller.signature(request.processed_by),
     )
