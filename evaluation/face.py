@@ -8,37 +8,56 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from app.ml_models.factories.face import build_face_engines
+from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from evaluation.faces.attacks import evaluate_attacks
-from evaluation.faces.identification import evaluate_lfw, evaluate_press
+from evaluation.faces.identification import evaluate_people, evaluate_press
 from evaluation.faces.reach import evaluate_false_alarms, evaluate_reach, evaluate_turned_heads
 from evaluation.figures import Share, as_json, as_table
+
+
+def _identification(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    people = evaluate_people(engines.recognition, options.data)
+    return [*people, *evaluate_press(engines.recognition, options.data / "faces_press")]
+
+
+def _detection(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return [
+        *evaluate_reach(engines.recognition, options.data, photos=options.reach_photos),
+        *evaluate_turned_heads(engines.recognition, options.data / "faces_lfw"),
+        *evaluate_false_alarms(engines.recognition, options.data),
+    ]
+
+
+def _liveness(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_attacks(engines.recognition, engines.liveness, options.data / "spoof")
+
+
+_PARTS: Mapping[str, Callable[[FaceEngines, argparse.Namespace], list[Share]]] = {
+    "identification": _identification,
+    "detection": _detection,
+    "liveness": _liveness,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 1 where a target is missed."""
     parser = argparse.ArgumentParser(description="Evaluate the face engines.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with faces_lfw, faces_press, spoof and rooms")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with faces_lfw, faces_asian, faces_press, spoof and rooms"
+    )
     parser.add_argument("--pack", default="compact")
     parser.add_argument("--weights-dir", type=Path, required=True)
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--parts", nargs="+", default=[*_PARTS], choices=[*_PARTS], help="what to measure")
     parser.add_argument("--reach-photos", type=int, default=100, help="faces pasted for each size and frame")
     options = parser.parse_args(arguments)
     engines = build_face_engines(ModelLoader(load_pack(options.pack), options.weights_dir))
-    faces, data = engines.recognition, options.data
-    shares: list[Share] = [
-        *evaluate_lfw(faces, data / "faces_lfw"),
-        *evaluate_press(faces, data / "faces_press"),
-        *evaluate_reach(faces, data, photos=options.reach_photos),
-        *evaluate_turned_heads(faces, data / "faces_lfw"),
-        *evaluate_false_alarms(faces, data),
-        *evaluate_attacks(faces, engines.liveness, data / "spoof"),
-    ]
+    shares = [share for part in options.parts for share in _PARTS[part](engines, options)]
     print(as_table(shares))
     if options.json:
         options.json.write_text(json.dumps(as_json(shares), ensure_ascii=False, indent=2), encoding="utf-8")

@@ -18,6 +18,7 @@ class Share:
         n: trials; taken as independent, which makes the interval a little narrow where one person gives several.
         target: what the share must reach, or must not pass; None where nothing is asked.
         better: whether ``target`` is a lower or an upper bound.
+        drawn_interval: at 95 %, by drawing people again, where the trials are pairs of few people; None for Wilson's.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Share:
     n: int
     target: float | None = None
     better: Literal["higher", "lower"] = "higher"
+    drawn_interval: tuple[float, float] | None = None
 
     @property
     def value(self) -> float:
@@ -32,7 +34,9 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's, at 95 %."""
+        """At 95 %: Wilson's where no other was drawn."""
+        if self.drawn_interval is not None:
+            return self.drawn_interval
         if not self.n:
             return 0.0, 1.0
         z, n, p = 1.96, self.n, self.value

@@ -13,9 +13,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from app.config import WEIGHTS_DIR
@@ -118,15 +119,21 @@ def liveness_network() -> onnx.ModelProto:
 
 
 def embedder_named_as_insightface_names_it() -> onnx.ModelProto:
-    """The compact pack's network, with the input's name of insightface's."""
+    """The compact pack's network, taking what insightface's own take: that name, and pixels of -1 to 1."""
     path = WEIGHTS_DIR / "compact" / "face_embedding.onnx"
     if not path.exists():
         pytest.skip("the compact pack is not installed: python scripts/download_models.py --pack compact")
     model = onnx.load(path)
-    old_name = model.graph.input[0].name
-    model.graph.input[0].name = "input.1"
-    for node in model.graph.node:
-        node.input[:] = ["input.1" if name == old_name else name for name in node.input]
+    [picture] = model.graph.input
+    model.graph.initializer.append(numpy_helper.from_array(np.array([127.5], np.float32), "half_range"))
+    to_pixels = [
+        helper.make_node("Mul", ["input.1", "half_range"], ["centred"]),
+        helper.make_node("Add", ["centred", "half_range"], [picture.name]),
+    ]
+    nodes = [*to_pixels, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    picture.name = "input.1"
     return model
 
 

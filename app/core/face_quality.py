@@ -64,6 +64,8 @@ class QualityLimits:
         min_norm: length of the raw embedding.
         fair_norm: length at which the quality score is 0.5.
         norm_slope: how steeply the score rises with the length, on the logit scale.
+        poor_agreement, good_agreement: with the mirror image; the score is zero up to the first, and loses nothing
+            from the second on.
     """
 
     max_rival_area: float
@@ -77,6 +79,8 @@ class QualityLimits:
     min_norm: float
     fair_norm: float
     norm_slope: float
+    poor_agreement: float
+    good_agreement: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ class FaceQualityGate:
         """
         limits = self._limits
         certainty = 1.0 / (1.0 + math.exp(limits.norm_slope * (limits.fair_norm - template.norm)))
-        agreement = min(max((template.mirror_agreement - 0.85) / 0.10, 0.0), 1.0)
+        span = limits.good_agreement - limits.poor_agreement
+        agreement = min(max((template.mirror_agreement - limits.poor_agreement) / span, 0.0), 1.0)
         if template.norm < limits.min_norm:
             reason = QualityReason.LOW_CONFIDENCE
             return QualityGrade(certainty * agreement, reason, _ADVICE[reason])

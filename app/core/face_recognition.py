@@ -12,6 +12,7 @@ from app.core.calibration import MatchCalibration
 from app.core.face_alignment import CROP_PX, align
 from app.core.face_detection import FaceDetector
 from app.core.picture_network import PictureNetwork
+from app.errors import ConfigurationError
 from app.types import Embedding, Face, FloatArray, Image
 
 _CROPS_AT_ONCE = 16  # bounds the memory of one forward pass
@@ -39,16 +40,25 @@ class FaceRecognitionEngine:
         detector: finds faces and their landmarks.
         embedder: an ArcFace-like network: aligned crops → embeddings of any length.
         model_id: of the embedder; embeddings of different ids are never compared.
+        dimension: of the embeddings; zeros fill up what the network answers, which changes no cosine. The collections
+            of a contract have one length, whichever network is behind them.
         calibration: from cosines to match probabilities.
     """
 
     def __init__(
-        self, detector: FaceDetector, embedder: PictureNetwork, *, model_id: str, calibration: MatchCalibration
+        self,
+        detector: FaceDetector,
+        embedder: PictureNetwork,
+        *,
+        model_id: str,
+        dimension: int,
+        calibration: MatchCalibration,
     ) -> None:
         self.model_id = model_id
         self.calibration = calibration
         self._detector = detector
         self._embedder = embedder
+        self._dimension = dimension
 
     def detect_faces(self, image: Image) -> list[Face]:
         """All faces of a BGR picture, surest first."""
@@ -111,7 +121,12 @@ class FaceRecognitionEngine:
         vectors: list[FloatArray] = []
         for start in range(0, len(crops), _CROPS_AT_ONCE):
             [output] = self._embedder.run(crops[start : start + _CROPS_AT_ONCE])
-            vectors.extend(output)
+            missing = self._dimension - output.shape[1]
+            if missing < 0:
+                raise ConfigurationError(
+                    f"{self.model_id} answers {output.shape[1]} numbers, more than the {self._dimension} that are kept."
+                )
+            vectors.extend(np.pad(output, ((0, 0), (0, missing))))
         return vectors
 
     def _template(self, raw: FloatArray, mirrored: FloatArray) -> FaceTemplate:

@@ -52,6 +52,31 @@ def _free_ultraface(job: Conversion) -> None:
     graphs.save(model, target)
 
 
+def _dequantise(job: Conversion) -> None:
+    """Fold block-quantised weights and free the batch dimension; see ``dequantise.py``."""
+    import onnx
+
+    from scripts.models import dequantise, graphs
+
+    (source,), (target,) = job.sources, job.targets
+    model = dequantise.fold_weights(onnx.load(source))
+    graphs.free_batch(model)
+    graphs.save(model, target)
+
+
+def _dequantise_yunet(job: Conversion) -> None:
+    """As ``dequantise``, and pictures of any size."""
+    import onnx
+
+    from scripts.models import dequantise, graphs
+
+    (source,), (target,) = job.sources, job.targets
+    model = dequantise.fold_weights(onnx.load(source))
+    graphs.free_batch(model)
+    dequantise.free_size(model)
+    graphs.save(model, target)
+
+
 def _set_yolo_side(job: Conversion) -> None:
     import onnx
 
@@ -105,6 +130,8 @@ CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "clip": _export_clip,
     "yolo": _export_yolo,
     "yolo-side": _set_yolo_side,
+    "dequantise": _dequantise,
+    "yunet": _dequantise_yunet,
 }
 
 

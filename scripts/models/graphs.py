@@ -15,15 +15,16 @@ NEGLIGIBLE_WEIGHT = 1e-12
 def free_batch(model: ModelProto) -> None:
     """Let the first dimension of every input and output vary.
 
-    Exporters that traced one picture also froze the batch in a final ``Reshape(x, [1, -1])``; ``0`` there means
+    Exporters that traced one picture also froze the batch in a ``Reshape(x, [1, -1, …])``; ``0`` there means
     "as the input", so the graph gives the same answer at a batch of one and serves any other.
     """
     for value in [*model.graph.input, *model.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     frozen_shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
     for initializer in model.graph.initializer:
-        if initializer.name in frozen_shapes and numpy_helper.to_array(initializer).tolist() == [1, -1]:
-            initializer.CopyFrom(numpy_helper.from_array(np.array([0, -1], np.int64), initializer.name))
+        shape = numpy_helper.to_array(initializer).tolist() if initializer.name in frozen_shapes else []
+        if shape[:2] == [1, -1]:
+            initializer.CopyFrom(numpy_helper.from_array(np.array([0, *shape[1:]], np.int64), initializer.name))
     del model.graph.value_info[:]
 
 

@@ -121,7 +121,7 @@ class Records:
         # What the S3 server was writing when a test killed it: it shows these files, and they are no objects of ours.
         return sorted(name for name in names if "/.tmp." not in name)
 
-    def make_image_collection(self, spec: CollectionSpec) -> str:
+    def make_collection(self, spec: CollectionSpec) -> str:
         """A collection of another model; its name."""
         index = self._milvus.prepare_index_params()
         index.add_index("embedding", **MilvusIndexKind.HNSW.build_params())
@@ -131,6 +131,10 @@ class Records:
     def serve_image_collection(self, name: str) -> None:
         """Let searches look into that collection."""
         self._milvus.alter_alias(name, "image_embeddings")
+
+    def serve_face_collection(self, name: str) -> None:
+        """Let the service's face index be that collection."""
+        self._milvus.alter_alias(name, "face_embeddings")
 
     def image_collection(self) -> str:
         """The collection that searches look into."""

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.services.vector_db import face_collection
 from tests.integration.conftest import Service, Start
+from tests.integration.live import serving
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, portrait
 
 KEPT, UNKEPT = "EMP001", "EMP002"
+OLD_MODEL = "faceplugin-feature-0.0.1"  # of the compact pack before SFace
 MOVE = ("scripts/reindex.py", "--collection", "face_embeddings")
 
 
@@ -84,3 +87,23 @@ def test_erasing_takes_the_templates_of_every_model(service: Service) -> None:
     assert service.records.count("face_templates") == 0
     service.records.wait_until(lambda: service.records.count("pending_removals") == 0)
     assert service.records.vectors() == []
+
+
+def test_an_installation_of_the_pack_before_starts_again_after_the_move(start_service: Start) -> None:
+    with start_service(FACE_KEEP_CROPS=True) as service:
+        assert enroll(service.client, KEPT, base64_jpeg(astronaut())).status_code == 200
+        assert enroll(service.client, UNKEPT, base64_jpeg(portrait(0))).status_code == 200
+        records = service.records
+        records.rows("UPDATE face_templates SET crop_key = NULL WHERE employee_id = $1", UNKEPT)
+        records.rows("UPDATE face_templates SET model_id = $1", OLD_MODEL)
+        records.serve_face_collection(records.make_collection(face_collection(OLD_MODEL, 512)))
+        refused = records.reconcile()
+        assert refused.returncode != 0
+        assert "python scripts/reindex.py --collection face_embeddings" in refused.stderr
+        moved = records.run(*MOVE)
+        assert "1 templates count, 1 of them embedded" in moved.stdout
+        assert f"enrol {UNKEPT} again" in moved.stderr
+    with serving(service.settings) as client:
+        again = Service(client, records, service.settings)
+        assert known_as(again, base64_jpeg(astronaut())) == KEPT
+        assert known_as(again, base64_jpeg(portrait(0))) is None

@@ -91,7 +91,7 @@ def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
     ids = {indexed(client, tinted(hue)) for hue in range(0, 160, 4)}
     current = records.image_collection()
     records.rows("UPDATE image_assets SET model_id = 'of-yesterday'")
-    records.serve_image_collection(records.make_image_collection(image_collection("of-yesterday", 768)))
+    records.serve_image_collection(records.make_collection(image_collection("of-yesterday", 768)))
     try:
         refused = records.run("-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(free_port()))
         assert refused.returncode != 0

@@ -118,20 +118,20 @@ def test_the_angle_flips_with_the_picture(face_engines: FaceEngines) -> None:
 
 
 def test_a_longer_embedding_grades_higher(gate: FaceQualityGate) -> None:
-    scores = [gate.grade(template(norm=norm)).score for norm in (2.6, 3.0, 3.7, 4.5)]
+    scores = [gate.grade(template(norm=norm)).score for norm in (8.6, 9.3, 10.7, 12.7)]
     assert scores == sorted(scores)
     assert scores[1] == pytest.approx(0.5, abs=0.01)
     assert all(0.0 <= score <= 1.0 for score in scores)
 
 
 def test_disagreement_with_the_mirror_image_lowers_the_grade(gate: FaceQualityGate) -> None:
-    odd, even = template(norm=4.0, mirror_agreement=0.88), template(norm=4.0, mirror_agreement=0.98)
+    odd, even = template(norm=12.0, mirror_agreement=0.92), template(norm=12.0, mirror_agreement=0.98)
     assert gate.grade(odd).score < gate.grade(even).score
 
 
 def test_a_face_that_the_network_hardly_knew_is_refused(gate: FaceQualityGate) -> None:
-    assert gate.grade(template(norm=2.2)).reason == "low_confidence"
-    assert gate.grade(template(norm=3.5)).reason is None
+    assert gate.grade(template(norm=8.2)).reason == "low_confidence"
+    assert gate.grade(template(norm=10.0)).reason is None
 
 
 def test_a_real_portrait_grades_well(face_engines: FaceEngines) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.picture_network import PictureNetwork
+from app.errors import ConfigurationError
 from app.ml_models.factories.face import FaceEngines
 from app.ml_models.model_loader import ModelLoader
 from app.types import Box, Embedding, Face, Image
@@ -138,12 +139,17 @@ def test_the_largest_face_is_chosen_by_area() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_crops_are_fed_as_insightface_feeds_them(model_loader: ModelLoader) -> None:
-    """Packs such as buffalo_l are read with insightface's normalisation; here on the compact pack's network."""
+    """insightface reads from a graph whether it normalises its pictures itself, as the compact pack's does."""
     arcface = pytest.importorskip("insightface.model_zoo.arcface_onnx").ArcFaceONNX(
         str(model_loader.path("face_embedding"))
     )
+    wanted = model_loader.spec("face_embedding").input
     network = PictureNetwork(
-        model_loader.session("face_embedding"), input_name="input", mean=127.5, scale=127.5, rgb=True
+        model_loader.session("face_embedding"),
+        input_name=wanted.name,
+        mean=wanted.mean[0],
+        scale=wanted.scale[0],
+        rgb=wanted.colour == "RGB",
     )
     crop: Image = cv2.resize(astronaut()[40:240, 140:300], (112, 112)).astype(np.uint8)
     [ours] = network.run([crop])
@@ -164,3 +170,30 @@ def test_press_photos_are_told_apart(face_engine: FaceRecognitionEngine) -> None
         for probe in vectors[1:]:
             assert probe is not None
             assert max(gallery, key=lambda other: float(gallery[other] @ probe)) == name
+
+
+def test_an_embedding_is_filled_up_to_the_length_of_the_collection(
+    face_engine: FaceRecognitionEngine, model_loader: ModelLoader
+) -> None:
+    own_length = (
+        model_loader.session("face_embedding").run({"data": np.zeros((1, 3, 112, 112), np.float32)})[0].shape[1]
+    )
+    [template] = face_engine.embed(astronaut(), face_engine.detect_faces(astronaut()))
+    assert template.embedding.vector.shape == (512,)
+    assert own_length < 512
+    assert not template.embedding.vector[own_length:].any()
+    assert template.embedding.vector[:own_length].any()
+
+
+def test_a_network_that_answers_more_than_is_kept_is_refused(
+    face_engine: FaceRecognitionEngine, model_loader: ModelLoader
+) -> None:
+    wanted = model_loader.spec("face_embedding").input
+    network = PictureNetwork(
+        model_loader.session("face_embedding"), input_name=wanted.name, mean=0.0, scale=1.0, rgb=True
+    )
+    engine = FaceRecognitionEngine(
+        face_engine._detector, network, model_id="long", dimension=64, calibration=face_engine.calibration
+    )
+    with pytest.raises(ConfigurationError, match="128 numbers, more than the 64"):
+        engine.warm_up()

@@ -30,6 +30,8 @@ class _QualityParams(FileTable):
     min_norm: NonNegativeFloat
     fair_norm: NonNegativeFloat
     norm_slope: NonNegativeFloat
+    poor_agreement: Share
+    good_agreement: Share
 
     def as_limits(self) -> QualityLimits:
         """For the gate that enrolments pass."""
@@ -64,6 +66,7 @@ class ArcfaceModel(FaceEmbeddingModel, CropModel):
             detector,
             self.open_network(loader),
             model_id=self.model_id,
+            dimension=self.params.dimension,
             calibration=MatchCalibration(slope=self.calibration.slope, intercept=self.calibration.intercept),
         )
 
