@@ -15,7 +15,7 @@ from app.core.room_analyzer import ChecklistItem, ItemAnswer, PhotoEvidence, Roo
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.ml_models.factories.clip import ClipTextModel, ClipVisionModel
-from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_room_statements
+from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_statements
 from app.ml_models.integrity import file_sha256
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -134,7 +134,7 @@ def test_a_detailed_look_takes_mirror_image_and_quarters(depth: str, views: int)
 
 
 def test_the_shipped_statements_have_both_sides_and_several_phrasings() -> None:
-    statements = read_room_statements()
+    statements = read_statements().as_statements()
     for name in NAMES:
         statement: Statement = getattr(statements, name)
         assert len(statement.positive) > 1

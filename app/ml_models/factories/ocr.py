@@ -15,7 +15,7 @@ from app.core.ocr.issuers.base import SecondLanguage
 from app.core.ocr.issuers.registry import second_languages
 from app.core.ocr.paddle import PaddleDetector, PaddleReader
 from app.core.ocr.page_reader import PageFallback, PageReader, SecondReader
-from app.core.ocr.readers import ReaderFailure
+from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine
 from app.errors import ModelUnavailable
@@ -24,6 +24,7 @@ from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.runtimes import OnnxRuntimeSession
 from app.ml_models.specs import ModelSpec
+from app.types import Session
 
 Fallback = Literal["tesseract", "easyocr", "none"]
 
@@ -43,17 +44,68 @@ _TESSDATA_DIRS = (
 )
 
 
+class OcrNetworkModel(ModelSpec):
+    """A network over pages or lines."""
+
+    def open_session(self, loader: ModelLoader, *, threads: int) -> OnnxRuntimeSession:
+        """ONNX Runtime, which takes lines of any width without compiling anew; opened here because OCR works on one
+        page with all cores, where the loader's sessions serve several requests with one core each."""
+        session = OnnxRuntimeSession(loader.path(self.role), threads=threads)
+        loader.note_provider(self.role, session.provider)
+        return session
+
+
+class LineDetectionModel(OcrNetworkModel):
+    """What can fill the role ``ocr_detection``."""
+
+    def build(self, loader: ModelLoader, session: Session) -> LineDetector:
+        """The detector over its open session."""
+        raise NotImplementedError
+
+
+class LineRecognitionModel(OcrNetworkModel):
+    """What can read lines, in the roles ``ocr_recognition_…``."""
+
+    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
+        """The reader over its open session; ``min_width_px`` is what narrower lines are padded to."""
+        raise NotImplementedError
+
+    def characters(self, loader: ModelLoader) -> list[str]:
+        """The recogniser's characters, in the order of its classes from 1 on."""
+        raise NotImplementedError
+
+
 class _PaddleParams(FileTable):
     """``paddle_name`` is what paddleocr calls the network."""
 
     paddle_name: str
 
 
-class PaddleModel(ModelSpec):
+class PaddleDetectionModel(LineDetectionModel):
     """A folder that paddleocr takes."""
 
     kind: Literal["paddleocr"]
     params: _PaddleParams
+
+    def build(self, loader: ModelLoader, session: Session) -> LineDetector:
+        folder = loader.path(self.role).parent
+        return PaddleDetector(folder, model_name=self.params.paddle_name, session=session, max_side_px=MAX_SIDE_PX)
+
+
+class PaddleRecognitionModel(LineRecognitionModel):
+    """A folder that paddleocr takes."""
+
+    kind: Literal["paddleocr"]
+    params: _PaddleParams
+
+    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
+        folder = loader.path(self.role).parent
+        return PaddleReader(folder, model_name=self.params.paddle_name, session=session, min_width_px=min_width_px)
+
+    def characters(self, loader: ModelLoader) -> list[str]:
+        with (loader.path(self.role).parent / "inference.yml").open(encoding="utf-8") as file:
+            characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
+        return characters
 
 
 class TesseractModel(ModelSpec):
@@ -62,8 +114,9 @@ class TesseractModel(ModelSpec):
     kind: Literal["tesseract"]
 
 
-PADDLE_KINDS = (PaddleModel,)
-TESSERACT_KINDS = (TesseractModel,)
+DETECTION_KINDS = (PaddleDetectionModel,)
+RECOGNITION_KINDS = (PaddleRecognitionModel,)
+FALLBACK_KINDS = (TesseractModel,)
 
 
 def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallback = "tesseract") -> OCREngine:
@@ -80,20 +133,12 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
     fallback = _open_fallback(loader, fallback_name)
     spoken = [language for language in second_languages() if loader.has(language.role)]
     try:
-        latin_session = _session(loader, ModelRole.OCR_RECOGNITION_LATIN, threads)
+        detection = loader.model(ModelRole.OCR_DETECTION, LineDetectionModel)
+        latin = loader.model(ModelRole.OCR_RECOGNITION_LATIN, LineRecognitionModel)
+        latin_session = latin.open_session(loader, threads=threads)
         pages = PageReader(
-            PaddleDetector(
-                loader.path(ModelRole.OCR_DETECTION).parent,
-                model_name=_paddle_name(loader, ModelRole.OCR_DETECTION),
-                session=_session(loader, ModelRole.OCR_DETECTION, threads),
-                max_side_px=MAX_SIDE_PX,
-            ),
-            latin=PaddleReader(
-                loader.path(ModelRole.OCR_RECOGNITION_LATIN).parent,
-                model_name=_paddle_name(loader, ModelRole.OCR_RECOGNITION_LATIN),
-                session=latin_session,
-                min_width_px=_LATIN_MIN_WIDTH_PX,
-            ),
+            detection.build(loader, detection.open_session(loader, threads=threads)),
+            latin=latin.build(loader, latin_session, min_width_px=_LATIN_MIN_WIDTH_PX),
             seconds=[SecondReader(language, _second_reader(loader, language, threads)) for language in spoken],
             fallback=fallback,
         )
@@ -102,35 +147,12 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
             raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
         logger.bind(reason=str(error)).warning("ocr_fallback_only")
         return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None)
-    return OCREngine(pages, mrz_reader=ConstrainedReader(latin_session, _characters(loader)))
+    return OCREngine(pages, mrz_reader=ConstrainedReader(latin_session, latin.characters(loader)))
 
 
-def _second_reader(loader: ModelLoader, language: SecondLanguage, threads: int) -> PaddleReader:
-    return PaddleReader(
-        loader.path(language.role).parent,
-        model_name=_paddle_name(loader, language.role),
-        session=_session(loader, language.role, threads),
-    )
-
-
-def _session(loader: ModelLoader, role: str, threads: int) -> OnnxRuntimeSession:
-    """ONNX Runtime, which takes lines of any width without compiling anew; opened here because OCR works on one page
-    with all cores, where the loader's sessions serve several requests with one core each."""
-    session = OnnxRuntimeSession(loader.path(role), threads=threads)
-    loader.note_provider(role, session.provider)
-    return session
-
-
-def _paddle_name(loader: ModelLoader, role: str) -> str:
-    return loader.model(role, PaddleModel).params.paddle_name
-
-
-def _characters(loader: ModelLoader) -> list[str]:
-    """The recogniser's characters, in the order of its classes from 1 on."""
-    description = loader.path(ModelRole.OCR_RECOGNITION_LATIN).parent / "inference.yml"
-    with description.open(encoding="utf-8") as file:
-        characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
-    return characters
+def _second_reader(loader: ModelLoader, language: SecondLanguage, threads: int) -> LineReader:
+    model = loader.model(language.role, LineRecognitionModel)
+    return model.build(loader, model.open_session(loader, threads=threads))
 
 
 def _open_fallback(loader: ModelLoader, name: Fallback) -> PageFallback | None:

@@ -61,7 +61,7 @@ class _StatementTables(FileTable):
     damaged: _StatementTable
 
 
-class _StatementsFile(FileTable):
+class StatementsFile(FileTable):
     """``objects``: what we call things, by the names that the detector has for them."""
 
     scale: PositiveFloat
@@ -83,7 +83,7 @@ def build_room_model(loader: ModelLoader, *, own_heads_dir: Path | None = None) 
     clip = find_clip(loader)
     if clip is None:
         return heads
-    asked = read_toml(STATEMENTS_PATH, _StatementsFile)
+    asked = read_statements()
     return ZeroShotRoomAnalyzer(
         heads,
         zero_shot=ZeroShot(clip.build(loader), templates=asked.templates, scale=asked.scale),
@@ -92,9 +92,9 @@ def build_room_model(loader: ModelLoader, *, own_heads_dir: Path | None = None) 
     )
 
 
-def read_room_statements(path: Path = STATEMENTS_PATH) -> RoomStatements:
+def read_statements() -> StatementsFile:
     """What packs with CLIP are asked about rooms. Raises ``ConfigurationError`` where the file does not fit."""
-    return read_toml(path, _StatementsFile).as_statements()
+    return read_toml(STATEMENTS_PATH, StatementsFile)
 
 
 def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = None) -> RoomAnalyzer:
