@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     GPU_DEVICE_ID: int = Field(0, ge=0)
 
     # Ours: where things are
+    VECTOR_DB: Literal["milvus", "qdrant"] = Field("milvus", description="Which vector database the vectors are in.")
+    QDRANT_URL: Annotated[str, AfterValidator(values.server_address)] = "http://localhost:6333"
+    QDRANT_API_KEY: SecretStr = SecretStr("")
     CV_DATA_DIR: Path = Path("data")
     HOTEL_TIMEZONE: Annotated[str, AfterValidator(values.known_zone)] = "Asia/Ho_Chi_Minh"
     MILVUS_URI: Annotated[str, AfterValidator(values.milvus_address)] = Field(

@@ -42,6 +42,13 @@ def web_address(text: str) -> str:
     return text
 
 
+def server_address(text: str) -> str:
+    """``http(s)://host[:port]``."""
+    if not text:
+        raise ValueError("write http(s)://host[:port]")
+    return web_address(text)
+
+
 def milvus_address(text: str) -> str:
     """Empty, an http(s) address, or the path of a Milvus Lite file."""
     if text.endswith(".db"):

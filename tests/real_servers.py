@@ -114,6 +114,7 @@ class MilvusStandalone:
 
     def settings(self) -> Mapping[str, str]:
         return {
+            "VECTOR_DB": "milvus",
             "MILVUS_HOST": LOOPBACK,
             "MILVUS_PORT": str(self.port),
             "MILVUS_URI": "",

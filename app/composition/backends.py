@@ -18,10 +18,7 @@ from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
 from app.services.stores.image_store import vectors_for_which
 from app.services.vector_db import VectorDBService
-from app.services.vectors.base import VectorBackend, face_collection, image_collection
-from app.services.vectors.milvus import MilvusBackend
-from app.services.vectors.milvus_collection import MilvusAddress
-from app.services.vectors.milvus_settings import MilvusIndexKind
+from app.services.vectors.base import Chooser, CollectionSpec, VectorBackend, face_collection, image_collection
 from app.workflows.health import Ping
 
 
@@ -48,7 +45,43 @@ class Backends:
         return pings
 
 
-def _open_milvus(settings: Settings, database: Database) -> VectorBackend:
+def _open_milvus(
+    settings: Settings, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser
+) -> VectorBackend:
+    # Here, and so below: each client costs seconds and some 40 MB or more, and one of them is enough.
+    from app.services.vectors.milvus import MilvusBackend
+    from app.services.vectors.milvus_collection import MilvusAddress
+    from app.services.vectors.milvus_settings import MilvusIndexKind
+
+    address = MilvusAddress(
+        settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
+        user=settings.MILVUS_USER,
+        password=settings.MILVUS_PASSWORD.get_secret_value(),
+        timeout_s=settings.BACKEND_TIMEOUT_S,
+    )
+    index = MilvusIndexKind(settings.MILVUS_INDEX)
+    return MilvusBackend(address, faces=faces, images=images, index=index, choose=choose)
+
+
+def _open_qdrant(
+    settings: Settings, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser
+) -> VectorBackend:
+    from app.services.vectors.qdrant import QdrantBackend, open_client
+
+    timeout_s = settings.BACKEND_TIMEOUT_S
+    client = open_client(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY.get_secret_value(), timeout_s=timeout_s)
+    return QdrantBackend(client, faces=faces, images=images, timeout_s=timeout_s, choose=choose)
+
+
+_VECTOR_BACKENDS = {"milvus": _open_milvus, "qdrant": _open_qdrant}
+
+
+def open_vectors(settings: Settings, database: Database) -> VectorDBService:
+    """The vector database that the settings name, with the collections of their pack; connects at the first call.
+
+    Args:
+        database: names the pictures of a filter that the vector database cannot evaluate.
+    """
     pack = load_pack(settings.MODEL_PACK)
     face = pack.model(ModelRole.FACE_EMBEDDING, FaceEmbeddingModel)
     image = pack.model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel)
@@ -57,18 +90,13 @@ def _open_milvus(settings: Settings, database: Database) -> VectorBackend:
         async with database.connection() as connection:
             return await vectors_for_which(connection, wanted)
 
-    return MilvusBackend(
-        MilvusAddress(
-            settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
-            user=settings.MILVUS_USER,
-            password=settings.MILVUS_PASSWORD.get_secret_value(),
-            timeout_s=settings.BACKEND_TIMEOUT_S,
-        ),
-        faces=face_collection(face.model_id, face.params.dimension),
-        images=image_collection(image.model_id, image.params.dimension),
-        index=MilvusIndexKind(settings.MILVUS_INDEX),
+    backend = _VECTOR_BACKENDS[settings.VECTOR_DB](
+        settings,
+        face_collection(face.model_id, face.params.dimension),
+        image_collection(image.model_id, image.params.dimension),
         choose=choose,
     )
+    return VectorDBService(backend)
 
 
 async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
@@ -102,7 +130,7 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     """Adapters of all backends, closed by ``stack``. None has to be up."""
     timeout_s = settings.BACKEND_TIMEOUT_S
     database = await open_database(stack, settings)
-    vectors = VectorDBService(_open_milvus(settings, database))
+    vectors = open_vectors(settings, database)
     stack.push_async_callback(vectors.close)
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
     stack.push_async_callback(cache.close)

@@ -69,8 +69,9 @@ class MilvusServer:
         """Nothing: ``scripts/init_vector_db.py`` makes the collections."""
 
     def settings(self) -> dict[str, str]:
-        """MILVUS_HOST and MILVUS_PORT, and what would override or contradict them emptied."""
+        """That it is Milvus, where it is, and what would override or contradict that emptied."""
         return {
+            "VECTOR_DB": "milvus",
             "MILVUS_HOST": LOOPBACK,
             "MILVUS_PORT": str(self.port),
             "MILVUS_URI": "",

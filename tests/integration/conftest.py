@@ -13,6 +13,7 @@ from app.config import Settings
 from tests.backends import RunningBackends
 from tests.integration.live import migrate, serving
 from tests.integration.records import RESTART_S, Records
+from tests.qdrant_process import QdrantProcess
 
 # A test must not depend on what the machine's environment or a developer's .env says.
 BASE_SETTINGS = {
@@ -25,6 +26,13 @@ BASE_SETTINGS = {
     "LOG_DIR": None,
     "BACKEND_TIMEOUT_S": 2.0,
 }
+
+
+@pytest.fixture(scope="session")
+def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantProcess]:
+    """Qdrant, started once for the session."""
+    with QdrantProcess(tmp_path_factory.mktemp("qdrant")).running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from app.errors import BackendUnavailable, ConfigurationError
 from app.services.image_filters import ImageFilter
 from app.services.vector_db import VectorDBService
 from app.services.vectors.base import (
+    Chooser,
     CollectionSpec,
     FaceVector,
     ImageVector,
@@ -23,7 +24,6 @@ from app.services.vectors.base import (
     image_collection,
 )
 from app.types import FloatArray
-from tests.backends import RunningBackends
 from tests.integration.records import RESTART_S
 from tests.integration.vector_adapters import ADAPTERS, Adapter
 
@@ -46,8 +46,8 @@ def service_for(adapter: Adapter, model_id: str, *, alias: str) -> VectorDBServi
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def adapter(request: pytest.FixtureRequest, backends: RunningBackends) -> Adapter:
-    return ADAPTERS[request.param](backends)
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    return ADAPTERS[request.param](request)
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def holds(wanted: ImageFilter, one: ImageVector) -> bool:
     )
 
 
-def chosen_among(pictures: Sequence[ImageVector]):  # noqa: ANN201  # a Chooser
+def chosen_among(pictures: Sequence[ImageVector]) -> Chooser:
     """As PostgreSQL names pictures to a server that finds no parts of texts."""
 
     async def choose(wanted: ImageFilter) -> list[str]:

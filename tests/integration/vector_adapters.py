@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+import pytest
 from pymilvus import MilvusClient
+from qdrant_client import QdrantClient, models
 
 from app.services.image_filters import ImageFilter
-from app.services.vectors.base import CollectionSpec, VectorBackend
+from app.services.vectors.base import Chooser, CollectionSpec, VectorBackend
 from app.services.vectors.milvus import MilvusBackend
 from app.services.vectors.milvus_collection import MilvusAddress
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
+from app.services.vectors.qdrant import QdrantBackend, open_client
 from tests.backends import RunningBackends
+from tests.qdrant_process import QdrantProcess
 
 TIMEOUT_S = 5.0
+NOWHERE = "http://127.0.0.1:1"
 
-Chooser = Callable[[ImageFilter], Awaitable[Sequence[str]]]
+
+async def choose_nothing(wanted: ImageFilter) -> Sequence[str]:
+    """Where no search gets that far."""
+    raise AssertionError(wanted)
 
 
 class Adapter(ABC):
@@ -51,10 +59,7 @@ class MilvusAdapter(Adapter):
         return self._backend(self._uri, faces, images, choose=choose)
 
     def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
-        async def choose(wanted: ImageFilter) -> Sequence[str]:
-            raise AssertionError(wanted)
-
-        return self._backend("http://127.0.0.1:1", faces, images, choose=choose)
+        return self._backend(NOWHERE, faces, images, choose=choose_nothing)
 
     @staticmethod
     def _backend(uri: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
@@ -82,4 +87,44 @@ class MilvusAdapter(Adapter):
             client.close()
 
 
-ADAPTERS: dict[str, Callable[[RunningBackends], Adapter]] = {"milvus": MilvusAdapter}
+class QdrantAdapter(Adapter):
+    """Qdrant's interface over its client's local mode, or Qdrant itself; see ``tests/qdrant_process.py``."""
+
+    def __init__(self, server: QdrantProcess) -> None:
+        self._server = server
+
+    def connect(self, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
+        return self._backend(self._server.url, faces, images, choose=choose)
+
+    def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
+        return self._backend(NOWHERE, faces, images, choose=choose_nothing)
+
+    def _backend(self, url: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
+        client = open_client(url, api_key=self._server.api_key, timeout_s=TIMEOUT_S)
+        return QdrantBackend(client, faces=faces, images=images, timeout_s=TIMEOUT_S, choose=choose)
+
+    def without(self) -> AbstractContextManager[None]:
+        return self._server.without()
+
+    def remove(self, alias: str) -> None:
+        client = qdrant_client(self._server)
+        try:
+            if any(one.alias_name == alias for one in client.get_aliases().aliases):
+                gone = models.DeleteAlias(alias_name=alias)
+                client.update_collection_aliases([models.DeleteAliasOperation(delete_alias=gone)])
+            for collection in client.get_collections().collections:
+                if collection.name.startswith(f"{alias}__"):
+                    client.delete_collection(collection.name)
+        finally:
+            client.close()
+
+
+def qdrant_client(server: QdrantProcess) -> QdrantClient:
+    """A client past the service."""
+    return QdrantClient(server.url, headers={"api-key": server.api_key}, check_compatibility=False)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Adapter]] = {
+    "milvus": lambda request: MilvusAdapter(request.getfixturevalue("backends")),
+    "qdrant": lambda request: QdrantAdapter(request.getfixturevalue("qdrant")),
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from app.types import FloatArray
 
 BACKEND = "vector_db"
 """The name of every vector database in /health and in metrics."""
+
+Chooser = Callable[[ImageFilter], Awaitable[Sequence[str]]]
+"""Names the vectors for which a filter holds: for adapters whose server cannot evaluate all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from pymilvus import AsyncMilvusClient, CollectionSchema, DataType
 
 from app.services.calls import backend_call
 from app.services.image_filters import ImageFilter
-from app.services.vectors.base import BACKEND, CollectionSpec, FaceHit, FaceVector, ImageHit, ImageVector
+from app.services.vectors.base import BACKEND, Chooser, CollectionSpec, FaceHit, FaceVector, ImageHit, ImageVector
 from app.services.vectors.milvus_collection import MilvusAddress, MilvusCollection
 from app.services.vectors.milvus_expressions import (
     any_of,
@@ -19,9 +19,6 @@ from app.services.vectors.milvus_expressions import (
 )
 from app.services.vectors.milvus_settings import FAILURES, MilvusIndexKind
 from app.types import FloatArray
-
-Chooser = Callable[[ImageFilter], Awaitable[Sequence[str]]]
-"""Names the vectors for which a filter holds."""
 
 _MAX_TAGS_BYTES = 8192
 _BYTES_PER_LETTER = 4  # Milvus counts a VARCHAR's bytes
