@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
 import shutil
 import socket
@@ -15,6 +16,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 USERNAME = "viewer"
@@ -35,6 +38,8 @@ class HttpCamera:
 
     def __init__(self) -> None:
         self.picture = b""
+        self.is_frozen = False
+        self._turn = itertools.count()
         self.interval_s = 0.05
         self.moved_to = ""
         self.requests: list[tuple[str, str | None]] = []
@@ -51,6 +56,14 @@ class HttpCamera:
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def shown(self) -> bytes:
+        """The picture, with another noise each time unless the camera is frozen."""
+        if self.is_frozen or not self.picture or next(self._turn) % 2:
+            return self.picture
+        pixels = cv2.imdecode(np.frombuffer(self.picture, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
 
     def cut(self) -> None:
         """Break every connection, and take no request until ``mend``."""
@@ -104,7 +117,7 @@ class HttpCamera:
             handler.send_response(200)
             handler.send_header("Content-Type", "image/jpeg")
             handler.end_headers()
-            handler.wfile.write(self.picture)
+            handler.wfile.write(self.shown())
         elif path in ("/basic", "/digest"):
             handler.send_response(401)
             scheme = 'Basic realm="cam"' if path == "/basic" else f'Digest realm="cam", nonce="{_NONCE}", qop="auth"'
@@ -131,7 +144,7 @@ class HttpCamera:
             if path == "/drip":
                 handler.wfile.write(b"-")
             elif path != "/silent":
-                body = b"\x00\xffnoise" * 50 if path == "/garbage" else self.picture
+                body = b"\x00\xffnoise" * 50 if path == "/garbage" else self.shown()
                 length = b"" if path == "/plain" else b"Content-Length: %d\r\n" % len(body)
                 handler.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n%s\r\n%s\r\n" % (length, body))
             handler.wfile.flush()

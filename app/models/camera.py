@@ -249,9 +249,23 @@ class CameraChangeRequest(Request):
 
 
 class CameraState(Response):
-    """How the stream is doing. `unassigned`: no replica reads it, for lack of capacity or of Redis."""
+    """How the stream is doing. `unassigned`: no replica reads it, for lack of capacity or of Redis.
 
-    status: Literal["disabled", "unassigned", "connecting", "streaming", "failing"]
+    From `frozen` on: pictures come, but show the same for 30 s, nothing, a covered lens, another view, or damage.
+    """
+
+    status: Literal[
+        "disabled",
+        "unassigned",
+        "connecting",
+        "streaming",
+        "failing",
+        "frozen",
+        "dark",
+        "covered",
+        "moved",
+        "corrupt",
+    ]
     fault: str | None = None
     message: str | None = None
     since: Moment | None = None

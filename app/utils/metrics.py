@@ -75,4 +75,7 @@ camera_up = Gauge(
 camera_fps = Gauge(
     "cv_camera_frames_per_second", "Frames judged or passed over for lack of motion, a second", ["camera"]
 )
+camera_condition = Gauge(
+    "cv_camera_condition", "What is wrong with the pictures (1=this); only on the replica", ["camera", "condition"]
+)
 cameras_held = Gauge("cv_cameras_held", "Cameras that this replica reads")

@@ -281,6 +281,29 @@ def test_a_stream_that_is_cut_comes_back(client: httpx.Client, lobby: HttpCamera
     assert wait_for(client, status="streaming")["fault"] is None
 
 
+def test_a_camera_that_stays_away_and_comes_back_is_reported_once_each(
+    client: httpx.Client, service: Service, lobby: HttpCamera
+) -> None:
+    add(client, kind="mjpeg", url=lobby.url("/stream"), name="Lobby")
+    wait_for(client, status="streaming")
+    lobby.cut()
+    Records.wait_until(lambda: bool(service.records.events("camera.offline")), timeout_s=60)
+    lobby.mend()
+    Records.wait_until(lambda: bool(service.records.events("camera.online")), timeout_s=60)
+    [offline], [online] = service.records.events("camera.offline"), service.records.events("camera.online")
+    assert (offline["camera_id"], offline["camera_name"], online["reason"]) == ("cam_1", "Lobby", None)
+    assert offline["reason"] in ("ended", "wrong_answer")
+    assert not problems(offline) + problems(online)
+
+
+def test_a_frozen_picture_is_reported(client: httpx.Client, service: Service, lobby: HttpCamera) -> None:
+    lobby.is_frozen = True
+    add(client, kind="mjpeg", url=lobby.url("/stream"))
+    Records.wait_until(lambda: state(client)["status"] == "frozen", timeout_s=60)
+    Records.wait_until(lambda: bool(service.records.events("camera.offline")), timeout_s=10)
+    assert service.records.events("camera.offline")[0]["reason"] == "frozen"
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "fault"),
     [("mjpeg", "/gone", "not_found"), ("mjpeg", "/garbage", "not_a_stream"), ("mjpeg", "/silent", "stalled")],

@@ -141,6 +141,27 @@ async def begin_epoch(connection: Connection, camera_id: str) -> CameraRecord | 
     return _record(row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """``before`` is None of a camera whose health was never noted."""
+
+    name: str | None
+    before: str | None
+
+
+async def note_health(connection: Connection, camera_id: str, health: str, *, epoch: int) -> HealthChange | None:
+    """Keep the health. None where it was the same, or ``epoch`` is no longer the latest."""
+    row = await connection.fetchrow(
+        "WITH old AS (SELECT id, name, health FROM cameras WHERE id = $1 AND lease_epoch = $3 FOR UPDATE) "
+        "UPDATE cameras SET health = $2 FROM old WHERE cameras.id = old.id AND old.health IS DISTINCT FROM $2 "
+        "RETURNING old.name, old.health",
+        camera_id,
+        health,
+        epoch,
+    )
+    return HealthChange(row["name"], row["health"]) if row else None
+
+
 async def holds_epoch(connection: Connection, camera_id: str, epoch: int) -> bool:
     """Whether ``epoch`` is the latest; if so it stays so until the transaction ends."""
     found = await connection.fetchval(

@@ -17,6 +17,7 @@ from app.services.streams.types import Fault, FrameStream, StreamFailed, StreamS
 from app.types import Image
 from app.utils import clock, metrics
 from app.utils.logging import logger
+from app.workflows.cameras.condition import Condition, ConditionWatch
 from app.workflows.cameras.motion import MotionDetector
 
 _FIRST_PAUSE_S = 0.5
@@ -76,12 +77,18 @@ class FrameReader:
         self._interval_s = 1 / frames_per_second
         self._on_frame = on_frame
         self._motion = MotionDetector()
+        self._condition = ConditionWatch()
         self._lock = threading.Lock()
         self._frame: ReadFrame | None = None
         self._stream: FrameStream | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera_id}", daemon=True)
         self.state = ReaderState(since=clock.now())
+
+    @property
+    def condition(self) -> Condition:
+        """What is wrong with the pictures, while some come."""
+        return self._condition.condition
 
     def start(self) -> None:
         self._thread.start()
@@ -152,6 +159,7 @@ class FrameReader:
                     raise
                 continue
             damaged, good_at_s = 0, now_s
+            self._condition.see(image, now_s)
             self._offer(ReadFrame(image, clock.now(), now_s, self._motion.sees_motion(image)))
 
     def _offer(self, frame: ReadFrame) -> None:
@@ -170,4 +178,5 @@ class FrameReader:
         if self.state.fault is not fault:
             logger.warning("camera_failing", camera=self._camera_id, fault=fault.value)
         metrics.camera_faults_total.labels(fault.value).inc()
-        self.state = ReaderState(ReaderStatus.FAILING, fault, message, clock.now())
+        since = self.state.since if self.state.status is ReaderStatus.FAILING else clock.now()
+        self.state = ReaderState(ReaderStatus.FAILING, fault, message, since)

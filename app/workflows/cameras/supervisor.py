@@ -20,6 +20,8 @@ from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
 from app.utils.logging import logger
 from app.workflows.background import repeat
+from app.workflows.cameras.condition import Condition
+from app.workflows.cameras.health import CameraHealth, HealthReporter
 from app.workflows.cameras.reader import ReaderStatus
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.worker import CameraTools, CameraWorker, WorkerState
@@ -48,10 +50,11 @@ class CameraStatus:
 UNASSIGNED = CameraStatus("unassigned")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Held:
     worker: CameraWorker
     task: asyncio.Task[None]
+    reported: CameraHealth | None = None
 
 
 class CameraSupervisor:
@@ -74,6 +77,7 @@ class CameraSupervisor:
         self._tools = tools
         self._registry = registry
         self._database = database
+        self._health = HealthReporter(database)
         self._leases = leases
         self._board = board
         self._capacity = capacity
@@ -91,7 +95,7 @@ class CameraSupervisor:
             await asyncio.shield(self._close())
 
     async def step(self) -> None:
-        """One round: renew, drop, take, tell."""
+        """One round: renew, drop, take, report."""
         self._bury_the_dead()
         await self._renew()
         async with self._database.connection() as connection:
@@ -100,7 +104,8 @@ class CameraSupervisor:
             if wanted.get(camera_id) != held.worker.version:
                 await self._drop(camera_id)
         await self._take_share(list(wanted))
-        await self._tell()
+        await self._report_health()
+        await self._post()
 
     async def _renew(self) -> None:
         """Keep the leases. While Redis is away nobody else can take them, so work goes on."""
@@ -167,12 +172,21 @@ class CameraSupervisor:
         except BackendUnavailable:
             return  # the others notice by themselves
 
-    async def _tell(self) -> None:
+    async def _report_health(self) -> None:
+        for camera_id, held in self._held.items():
+            health = held.worker.health()
+            if health is not None and health != held.reported:
+                await self._health.report(camera_id, health, epoch=held.worker.epoch)
+                held.reported = health
+
+    async def _post(self) -> None:
         states = {camera_id: held.worker.state() for camera_id, held in self._held.items()}
         metrics.cameras_held.set(len(states))
         for camera_id, state in states.items():
             metrics.camera_up.labels(camera_id).set(state.reader.status is ReaderStatus.STREAMING)
             metrics.camera_fps.labels(camera_id).set(state.frames_per_second)
+            for condition in Condition:
+                metrics.camera_condition.labels(camera_id, condition.value).set(condition is state.condition)
         pictures: dict[str, bytes] = {}
         # The others need pictures only if there are others.
         if self._replicas > 1 and time.monotonic() - self._pictured_at_s >= _PICTURE_INTERVAL_S:
@@ -211,7 +225,7 @@ def _note(state: WorkerState) -> dict[str, object]:
     """The state as JSON."""
     reader = state.reader
     return {
-        "status": reader.status.value,
+        "status": _status_name(state),
         "fault": reader.fault.value if reader.fault else None,
         "message": reader.message,
         "since": clock.iso(reader.since) if reader.since else None,
@@ -223,6 +237,11 @@ def _note(state: WorkerState) -> dict[str, object]:
     }
 
 
+def _status_name(state: WorkerState) -> str:
+    is_ill = state.reader.status is ReaderStatus.STREAMING and state.condition is not Condition.OK
+    return state.condition.value if is_ill else state.reader.status.value
+
+
 def _status(note: Mapping[str, Any]) -> CameraStatus:
     moments = {name: note[name] and datetime.fromisoformat(note[name]) for name in ("since", "last_frame_at")}
     return CameraStatus(**{**note, **moments})
@@ -232,3 +251,6 @@ def _forget_metrics(camera_id: str) -> None:
     for gauge in (metrics.camera_up, metrics.camera_fps):
         with contextlib.suppress(KeyError):  # a camera that never gave a picture
             gauge.remove(camera_id)
+    for condition in Condition:
+        with contextlib.suppress(KeyError):
+            metrics.camera_condition.remove(camera_id, condition.value)

@@ -16,10 +16,12 @@ from app.services.stores.camera_store import CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import StreamSource
 from app.types import Image
-from app.utils import metrics
+from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
 from app.workflows.attendance import Sighting
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
+from app.workflows.cameras.condition import Condition
+from app.workflows.cameras.health import CameraHealth, health_of
 from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
 from app.workflows.cameras.registry import Task
 from app.workflows.cameras.watch import AnomalyWatch
@@ -57,6 +59,7 @@ class WorkerState:
     """``lag_s``: age of the last judged frame when it was judged; None before the first."""
 
     reader: ReaderState
+    condition: Condition
     frames_per_second: float
     lag_s: float | None
     last_frame_at: datetime | None
@@ -75,7 +78,7 @@ class CameraWorker:
     def __init__(self, tools: CameraTools, record: CameraRecord, source: Callable[[], StreamSource]) -> None:
         self.camera_id = record.id
         self.version = (record.created_at, record.revision)
-        self._epoch = record.lease_epoch
+        self.epoch = record.lease_epoch
         self._tools = tools
         tasks, interval_s = record.columns.tasks, 1 / record.columns.frames_per_second
         self._watch = (
@@ -113,12 +116,17 @@ class CameraWorker:
         frame = self.last_frame
         return WorkerState(
             reader=self._reader.state,
+            condition=self._reader.condition,
             frames_per_second=self._frames_per_second(),
             lag_s=self._lag_s,
             last_frame_at=frame.taken_at if frame else None,
             judged=self._judged,
             skipped=self._skipped,
         )
+
+    def health(self) -> CameraHealth | None:
+        """What can be said of the camera itself; None while nothing can."""
+        return health_of(self._reader.state, self._reader.condition, clock.now())
 
     def _frames_per_second(self) -> float:
         recent = [at_s for at_s in self._seen_at_s if time.monotonic() - at_s < 10]
@@ -211,7 +219,7 @@ class CameraWorker:
         if not findings:
             return
         jpeg = await asyncio.to_thread(encode_jpeg, frame.image)
-        evidence = Evidence(self.camera_id, jpeg, frame.taken_at, Origin.CAMERA, self._epoch)
+        evidence = Evidence(self.camera_id, jpeg, frame.taken_at, Origin.CAMERA, self.epoch)
         self._unwritten.append((evidence, findings))
         await self._write_what_waits()
 
