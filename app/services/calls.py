@@ -25,15 +25,23 @@ async def backend_call(backend: str, *, timeout_s: float, failures: tuple[type[E
         BackendUnavailable: the call failed in one of those ways or did not end in time.
     """
     started_at = time.perf_counter()
-    expected: tuple[type[Exception], ...] = (*failures, TimeoutError, OSError)
     try:
         with tracing.span(backend, kind="client"):
-            async with asyncio.timeout(timeout_s):
+            async with bounded_call(backend, timeout_s=timeout_s, failures=failures):
                 yield
+    finally:
+        metrics.backend_duration.labels(backend).observe(time.perf_counter() - started_at)
+
+
+@asynccontextmanager
+async def bounded_call(backend: str, *, timeout_s: float, failures: tuple[type[Exception], ...]) -> AsyncIterator[None]:
+    """As ``backend_call``, for what is no call of its own, such as the wait for a connection."""
+    expected: tuple[type[Exception], ...] = (*failures, TimeoutError, OSError)
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
     except expected as error:
         metrics.backend_errors_total.labels(backend).inc()
         # The type alone: client messages carry addresses and, some, credentials.
         logger.warning("backend_failed", backend=backend, error=type(error).__name__)
         raise BackendUnavailable(backend) from error
-    finally:
-        metrics.backend_duration.labels(backend).observe(time.perf_counter() - started_at)

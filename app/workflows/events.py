@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import asyncpg
-
 from app.errors import BackendUnavailable
-from app.services.database import Database
+from app.services.database import PROOF_OF_LIFE_S, Database, DedicatedConnection
 from app.services.stores import outbox
 from app.services.stores.outbox import StoredEvent
-from app.utils.logging import logger
 
 _BATCH = 200
 
@@ -32,20 +29,25 @@ class EventStream:
         """Wake the readers whenever the relay has sequenced events, until cancelled."""
         while True:
             try:
-                async with self._database.dedicated_connection() as connection:
-                    wake = asyncio.Event()
-                    await connection.add_listener("cv_events", lambda *_, wake=wake: wake.set())
-                    connection.add_termination_listener(lambda *_, wake=wake: wake.set())
-                    while not connection.is_closed():
-                        await wake.wait()
-                        wake.clear()
-                        async with self._changed:
-                            self._changed.notify_all()
+                async with self._database.dedicated_connection() as session:
+                    await self._listen(session)
             except BackendUnavailable:
                 pass  # logged where it was noticed
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                logger.warning("event_listener_lost", error=type(error).__name__)
             await asyncio.sleep(self._poll_s)
+
+    async def _listen(self, session: DedicatedConnection) -> None:
+        wake = asyncio.Event()
+        await session.listen("cv_events", wake.set)
+        while not session.is_closed:
+            try:
+                async with asyncio.timeout(PROOF_OF_LIFE_S):
+                    await wake.wait()
+            except TimeoutError:
+                await session.ping()
+            else:
+                wake.clear()
+                async with self._changed:
+                    self._changed.notify_all()
 
     async def last_position(self) -> int:
         """Where the stream ends now."""

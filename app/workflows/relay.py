@@ -1,17 +1,16 @@
 """The outbox relay: gives committed events their place in the stream and carries them to RabbitMQ.
 
-One process holds a PostgreSQL lock and is the relay; the others stand by. Publishing is at least once: an event is
-marked only after the broker's confirm, so a crash in between repeats it, with the same ``event_id``.
+One process holds a PostgreSQL lock and is the relay; the others stand by. A frozen one loses the lock with its session,
+which the server ends when nothing comes from it. Publishing is at least once: an event is marked only after the
+broker's confirm, so a crash in between repeats it, with the same ``event_id``.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-import asyncpg
-
 from app.errors import BackendUnavailable
-from app.services.database import Database
+from app.services.database import Database, DedicatedConnection
 from app.services.message_queue import MessageQueue, Unroutable
 from app.services.stores import outbox
 from app.utils import metrics
@@ -44,23 +43,21 @@ class OutboxRelay:
         """Relay until cancelled, through every outage."""
         while True:
             try:
-                async with self._database.dedicated_connection() as connection:
-                    await self._relay(connection)
+                async with self._database.dedicated_connection() as session:
+                    await self._relay(session)
             except BackendUnavailable:
                 pass  # logged where it was noticed
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                logger.warning("relay_connection_lost", error=type(error).__name__)
             await asyncio.sleep(self._poll_s)
 
-    async def _relay(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        while not await outbox.become_relay(connection):  # noqa: ASYNC110  # another session's lock sends no signal
+    async def _relay(self, session: DedicatedConnection) -> None:
+        while not await outbox.become_relay(session):  # noqa: ASYNC110  # another session's lock sends no signal
             await asyncio.sleep(self._standby_s)
         logger.info("relay_active")
-        await connection.add_listener("cv_outbox", lambda *_: self._wake.set())
+        await session.listen("cv_outbox", self._wake.set)
         while True:
             self._wake.clear()
-            await outbox.sequence_events(connection)
-            published_all = await self._publish(connection)
+            await outbox.sequence_events(session)
+            published_all = await self._publish(session)
             try:
                 async with asyncio.timeout(self._poll_s):
                     # After a broker failure a new event is no reason to hurry.
@@ -69,20 +66,20 @@ class OutboxRelay:
             except TimeoutError:
                 continue
 
-    async def _publish(self, connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+    async def _publish(self, session: DedicatedConnection) -> bool:
         """Publish what waits, oldest first. False if the broker failed and the rest has to wait."""
         if self._queue is None:
             return True
-        while events := await outbox.unpublished_events(connection, limit=_BATCH):
+        while events := await outbox.unpublished_events(session, limit=_BATCH):
             for event in events:
                 try:
                     await self._queue.publish(event.event_type, event.payload)
                 except Unroutable:
-                    await outbox.mark_unroutable(connection, event.position)
+                    await outbox.mark_unroutable(session, event.position)
                     logger.warning("event_unroutable", type=event.event_type)
                 except BackendUnavailable:
                     return False
                 else:
-                    await outbox.mark_published(connection, [event.position])
+                    await outbox.mark_published(session, [event.position])
                     metrics.events_published_total.labels(event.event_type).inc()
         return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -14,8 +16,11 @@ import pytest
 
 from app.errors import BackendUnavailable, NotFound
 from app.services.cache import Cache
-from app.services.database import Database, affected
+from app.services.calls import backend_call
+from app.services.database import PROOF_OF_LIFE_S, Database, affected
 from app.services.storage import ObjectStorage
+from app.services.stores.face_store import lock_enrolments
+from app.utils import metrics
 from tests.backends import BackendName, RunningBackends
 
 TIMEOUT_S = 1.0
@@ -39,7 +44,7 @@ async def cache(backends: RunningBackends) -> AsyncIterator[Cache]:
     await cache.close()
 
 
-def storage_on(backends: RunningBackends, **changes: object) -> ObjectStorage:
+def storage_on(backends: RunningBackends, *, endpoint: str = "", **changes: object) -> ObjectStorage:
     settings = backends.settings
     options = {
         "access_key": settings["MINIO_ACCESS_KEY"],
@@ -49,7 +54,7 @@ def storage_on(backends: RunningBackends, **changes: object) -> ObjectStorage:
         "region": "us-east-1",
         "timeout_s": TIMEOUT_S,
     }
-    return ObjectStorage(settings["MINIO_ENDPOINT"], **{**options, **changes})
+    return ObjectStorage(endpoint or settings["MINIO_ENDPOINT"], **{**options, **changes})
 
 
 @pytest.fixture
@@ -130,6 +135,128 @@ async def test_a_block_that_takes_too_long_commits_nothing(database: Database) -
 async def test_a_wrong_statement_is_a_bug_and_no_outage(database: Database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await database.fetch("SELECT * FROM nothing_of_that_name")
+
+
+async def test_a_time_limit_bounds_each_statement_and_not_their_sum(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO things VALUES (1)")
+        for _ in range(4):
+            await connection.execute("SELECT pg_sleep($1)", TIMEOUT_S / 2)
+    assert len(await database.fetch("SELECT * FROM things")) == 1
+
+
+async def test_the_backend_that_failed_is_named_and_no_other(database: Database) -> None:
+    def errors_of(backend: str) -> float:
+        return metrics.backend_errors_total.labels(backend)._value.get()
+
+    async def ask_another_inside() -> None:
+        async with (
+            database.transaction() as connection,
+            backend_call("vector_db", timeout_s=TIMEOUT_S / 5, failures=()),
+        ):
+            await connection.execute("INSERT INTO things VALUES (1)")
+            await asyncio.sleep(TIMEOUT_S)
+
+    before = {name: errors_of(name) for name in ("database", "vector_db")}
+    with pytest.raises(BackendUnavailable) as failure:
+        await ask_another_inside()
+    assert failure.value.backend == "vector_db"
+    assert {name: errors_of(name) - count for name, count in before.items()} == {"database": 0, "vector_db": 1}
+    assert await database.fetch("SELECT * FROM things") == []
+
+
+async def test_the_server_ends_a_statement_and_the_connection_remains(database: Database) -> None:
+    async with database.connection() as connection:
+        process = await connection.fetchval("SELECT pg_backend_pid()")
+        with pytest.raises(BackendUnavailable) as failure:
+            await connection.execute("SELECT pg_sleep($1)", 10 * TIMEOUT_S)
+        assert failure.value.backend == "database"
+        assert await connection.fetchval("SELECT pg_backend_pid()") == process
+
+
+async def test_who_waits_for_a_lock_hears_so_in_time_and_goes_on(database: Database) -> None:
+    async with database.transaction() as first, database.connection() as second:
+        await first.execute("SELECT pg_advisory_xact_lock(7)")
+        with pytest.raises(BackendUnavailable):
+            await second.execute("SELECT pg_advisory_lock(7)")
+        assert await second.fetchval("SELECT 1") == 1
+
+
+SETTINGS = {
+    "lock_timeout": "800ms",
+    "statement_timeout": "900ms",
+    "idle_in_transaction_session_timeout": "2s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+}
+
+
+async def test_every_connection_has_the_servers_limits(database: Database) -> None:
+    async with database.connection() as pooled, database.dedicated_connection() as dedicated:
+        for connection in (pooled, dedicated):
+            assert {name: await connection.fetchval(f"SHOW {name}") for name in SETTINGS} == SETTINGS
+        idle = await dedicated.fetchval("SELECT setting::int FROM pg_settings WHERE name = 'idle_session_timeout'")
+        assert 2000 * PROOF_OF_LIFE_S < idle <= 20_000
+
+
+_HOLDER = """
+import asyncio, sys
+from app.services.database import Database
+from app.services.stores import face_store
+
+async def hold():
+    database = Database(sys.argv[1], max_size=1, timeout_s=float(sys.argv[2]))
+    await database.open()
+    async with database.transaction() as connection:
+        await face_store.lock_enrolments(connection)
+        print("locked", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(hold())
+"""
+
+
+async def test_a_frozen_process_loses_its_locks(backends: RunningBackends) -> None:
+    url = backends.new_database()
+    database = Database(url, max_size=1, timeout_s=TIMEOUT_S)
+    await database.open()
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _HOLDER, url, str(TIMEOUT_S), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"locked\n"
+        holder.send_signal(signal.SIGSTOP)
+
+        async def lock() -> None:
+            async with database.transaction() as connection:
+                await lock_enrolments(connection)
+
+        with pytest.raises(BackendUnavailable):
+            await lock()
+        await recovers(lock)
+    finally:
+        holder.kill()
+        await holder.wait()
+        await database.close()
+
+
+async def test_a_listener_hears_of_notifications_and_of_its_end(database: Database) -> None:
+    async with database.dedicated_connection() as listener:
+        heard = asyncio.Event()
+        await listener.listen("cv_things", heard.set)
+        await database.execute("SELECT pg_notify('cv_things', '')")
+        async with asyncio.timeout(PATIENCE_S):
+            await heard.wait()
+        heard.clear()
+        process = await listener.fetchval("SELECT pg_backend_pid()")
+        await database.execute("SELECT pg_terminate_backend($1)", process)
+        async with asyncio.timeout(PATIENCE_S):
+            await heard.wait()
+        assert listener.is_closed
+        with pytest.raises(BackendUnavailable):
+            await listener.ping()
 
 
 async def test_more_callers_than_connections_wait_their_turn(database: Database) -> None:

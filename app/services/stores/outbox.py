@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
-from app.services.database import Connection
+from app.services.database import Connection, Row, affected
 from app.utils import clock, metrics
 
 RELAY_LOCK = 0x6376_6F75
@@ -29,7 +27,7 @@ class StoredEvent:
     payload: Mapping[str, Any]  # whatever the event's schema says
 
 
-def _event(row: asyncpg.Record) -> StoredEvent:
+def _event(row: Row) -> StoredEvent:
     return StoredEvent(row["position"], row["event_type"], row["payload"])
 
 
@@ -75,25 +73,25 @@ async def publish_event(
     return event_id
 
 
-async def become_relay(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+async def become_relay(connection: Connection) -> bool:
     """Take the lock that makes this connection's owner the only relay; held until the connection ends."""
     return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", RELAY_LOCK))
 
 
-async def sequence_events(connection: asyncpg.Connection[asyncpg.Record]) -> int:
+async def sequence_events(connection: Connection) -> int:
     """Give committed events their positions. Only the relay may call this: one writer keeps the order gapless."""
     status = await connection.execute(
         "WITH fresh AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM event_outbox WHERE position IS NULL), "
         "last AS (SELECT COALESCE(max(position), 0) AS p FROM event_outbox) "
         "UPDATE event_outbox o SET position = last.p + fresh.n FROM fresh, last WHERE o.id = fresh.id"
     )
-    count = int(status.rsplit(" ", 1)[-1])
+    count = affected(status)
     if count:
         await connection.execute("SELECT pg_notify('cv_events', '')")
     return count
 
 
-async def unpublished_events(connection: asyncpg.Connection[asyncpg.Record], *, limit: int) -> list[StoredEvent]:
+async def unpublished_events(connection: Connection, *, limit: int) -> list[StoredEvent]:
     """The oldest events that the broker has not confirmed."""
     rows = await connection.fetch(
         "SELECT position, event_type, payload FROM event_outbox "
@@ -103,11 +101,11 @@ async def unpublished_events(connection: asyncpg.Connection[asyncpg.Record], *, 
     return [_event(row) for row in rows]
 
 
-async def mark_published(connection: asyncpg.Connection[asyncpg.Record], positions: Sequence[int]) -> None:
+async def mark_published(connection: Connection, positions: Sequence[int]) -> None:
     await connection.execute("UPDATE event_outbox SET published_at = NOW() WHERE position = ANY($1)", list(positions))
 
 
-async def mark_unroutable(connection: asyncpg.Connection[asyncpg.Record], position: int) -> None:
+async def mark_unroutable(connection: Connection, position: int) -> None:
     """Set an event aside that no queue wants, so that it does not block those behind it."""
     await connection.execute("UPDATE event_outbox SET unroutable = TRUE WHERE position = $1", position)
 
