@@ -7,6 +7,8 @@ vectors, document text or secrets.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class VisionError(Exception):
     """Base of all expected failures.
@@ -112,6 +114,18 @@ class BackendUnavailable(Unavailable):
     def __init__(self, backend: str) -> None:
         super().__init__(f"The {backend} backend does not answer; try again shortly.")
         self.backend = backend
+
+
+class NotAllRemoved(BackendUnavailable):
+    """A backend removed some of several things, and refused others (503).
+
+    Args:
+        keys: what is left.
+    """
+
+    def __init__(self, backend: str, keys: Collection[str]) -> None:
+        super().__init__(backend)
+        self.keys = keys
 
 
 class ModelUnavailable(Unavailable):

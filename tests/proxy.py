@@ -27,6 +27,7 @@ class TcpProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._is_cut = False
+        self._delay_s = 0.0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -47,9 +48,14 @@ class TcpProxy:
         """Keep connections open, accept new ones, and let not a byte through."""
         self._flowing.clear()
 
+    def delay(self, seconds: float) -> None:
+        """Let whatever comes through, either way, that much later."""
+        self._delay_s = seconds
+
     def restore(self) -> None:
         """Forward again; what a stall held back goes through now."""
         self._is_cut = False
+        self._delay_s = 0.0
         self._flowing.set()
 
     async def __aenter__(self) -> Self:
@@ -94,6 +100,7 @@ class TcpProxy:
         try:
             while chunk := await source.read(_CHUNK_BYTES):
                 await self._flowing.wait()
+                await asyncio.sleep(self._delay_s)
                 sink.write(chunk)
                 await sink.drain()
         except ConnectionError:

@@ -11,7 +11,7 @@ from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.model_loader import ModelLoader
 from app.utils import metrics
 from app.workflows.attendance import AttendanceBook, AttendanceRules
-from app.workflows.enrolment import EnrolmentRules, EnrolmentWorkflow
+from app.workflows.enrolment import AdmissionRules, EnrolmentRules, EnrolmentWorkflow
 from app.workflows.face import FaceRules, FaceWorkflow
 
 # A second enrolment of one face needs more certainty than a recognition before it is refused: several photos are
@@ -63,10 +63,12 @@ def compose_enrolments(
         storage=backends.storage,
         cache=backends.cache,
         rules=EnrolmentRules(
+            admission=AdmissionRules(
+                max_templates=settings.FACE_MAX_TEMPLATES,
+                min_duplicate_confidence=max(_DUPLICATE_CONFIDENCE, settings.FACE_RECOGNITION_THRESHOLD),
+                min_match_confidence=settings.FACE_RECOGNITION_THRESHOLD,
+            ),
             max_pixels=settings.MAX_IMAGE_PIXELS,
-            max_templates=settings.FACE_MAX_TEMPLATES,
-            min_duplicate_confidence=max(_DUPLICATE_CONFIDENCE, settings.FACE_RECOGNITION_THRESHOLD),
-            min_match_confidence=settings.FACE_RECOGNITION_THRESHOLD,
             keep_crops=settings.FACE_KEEP_CROPS,
         ),
     )

@@ -11,15 +11,17 @@ from typing import ParamSpec, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
-from app.errors import NotFound
+from app.errors import NotAllRemoved, NotFound
 from app.services.calls import backend_call
 
 BACKEND = "storage"
 
 # The bucket is made by the first write, so before that nothing is there, and that is no failure.
 _ABSENT = ("NoSuchKey", "NoSuchBucket")
+_DELETED_AT_ONCE = 500  # S3 takes a thousand
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,9 +136,26 @@ class ObjectStorage:
         await self._call(remove)
 
     async def delete_all(self, keys: Sequence[str]) -> None:
-        """Remove several objects."""
-        for key in keys:
-            await self.delete(key)
+        """Remove several objects, hundreds in one call; those that do not exist are no error.
+
+        Raises:
+            NotAllRemoved: the store refused to remove some.
+        """
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            await self._delete_at_once(keys[start : start + _DELETED_AT_ONCE])
+
+    async def _delete_at_once(self, keys: Sequence[str]) -> None:
+        def remove() -> list[str]:
+            try:
+                errors = list(self._client.remove_objects(self.bucket, [DeleteObject(key) for key in keys]))
+            except S3Error as error:
+                if error.code not in _ABSENT:
+                    raise
+                return []
+            return [str(error.name) for error in errors if error.code not in _ABSENT]
+
+        if left := await self._call(remove):
+            raise NotAllRemoved(BACKEND, left)
 
     async def list_keys(self, prefix: str, *, min_age: timedelta = timedelta(0)) -> list[str]:
         """All keys that begin with ``prefix``, of objects that were written ``min_age`` ago or earlier."""

@@ -1,7 +1,7 @@
 """Who is known: enrol, list and erase people's faces.
 
-Write order: vector → crop → row. The row makes a template count, so whatever a crash leaves behind matches nobody,
-and ``scripts/reconcile.py`` finds it.
+Vectors and crops are announced, stored and claimed with their rows, which make a template count. Whatever ends an
+enrolment in between leaves nothing that matches anybody, and nothing for long.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
-from app.errors import BackendUnavailable, Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
+from app.errors import InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache, attendance_key
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
@@ -22,11 +22,17 @@ from app.services.stores import face_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.stores.outbox import publish_event
+from app.services.stores.removals import Kind
 from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray, shown
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.logging import logger
+from app.workflows.admission import Admission, AdmissionRules, EnrolmentTerms
+from app.workflows.announcements import announced
+
+# What callers of the use cases speak in, wherever it is defined.
+__all__ = ["AdmissionRules", "Enrolment", "EnrolmentRules", "EnrolmentTerms", "EnrolmentWorkflow", "Person"]
 
 _DUPLICATE_NEIGHBOURS = 50
 # Photos of one enrolment must show one person: pairs under this match probability do not.
@@ -41,21 +47,6 @@ class Person:
     name: str | None = None
     department: str | None = None
     position: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolmentTerms:
-    """What the caller wants done about templates that are there already.
-
-    Attributes:
-        replace_existing: end the person's earlier templates, instead of adding to them.
-        allow_duplicate: enrol although the face is somebody else's already.
-        allow_mismatch: add although the face does not match the person's earlier templates.
-    """
-
-    replace_existing: bool = False
-    allow_duplicate: bool = False
-    allow_mismatch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,8 @@ class Enrolment:
 class EnrolmentRules:
     """The settings that decide."""
 
+    admission: AdmissionRules
     max_pixels: int
-    max_templates: int
-    min_duplicate_confidence: float
-    min_match_confidence: float
     keep_crops: bool
 
 
@@ -121,6 +110,7 @@ class EnrolmentWorkflow:
         self._storage = storage
         self._cache = cache
         self._rules = rules
+        self._admission = Admission(engine, rules.admission)
 
     async def enroll(
         self,
@@ -160,26 +150,64 @@ class EnrolmentWorkflow:
         actor: str | None,
     ) -> list[Template]:
         templates = [candidate.template for candidate in candidates]
-        try:
+        employee_id = person.employee_id
+        async with self._database.connection() as connection:
+            newest = await face_store.last_number(connection)
+            # Asked again when the rows are written; what is refused now needs no vectors.
+            await self._admission.check(connection, employee_id, templates, terms)
+        things = {
+            Kind.FACE_VECTOR: [template.vector_id for template in templates],
+            Kind.OBJECT: [template.crop_key for template in templates if template.crop_key],
+        }
+        async with announced(self._database, things):
+            await self._insert_vectors(person, templates)
+            await self._keep_crops(candidates)
+            similarities = await self._similar_to_others(employee_id, templates)
             async with self._database.transaction() as connection:
+                await face_store.lock_person(connection, employee_id)
                 await face_store.lock_enrolments(connection)
-                await self._admit(connection, person)
-                await self._insert_vectors(person, templates)
-                notes = await self._refuse_duplicate(connection, person, templates, allow=terms.allow_duplicate)
-                if terms.replace_existing:
-                    notes["replaced"] = True
-                else:
-                    notes |= await self._refuse_mismatch(connection, person, templates, allow=terms.allow_mismatch)
-                await self._make_room(connection, person, len(templates), replace_existing=terms.replace_existing)
-                await self._keep_crops(candidates)
-                await face_store.add_templates(connection, person.employee_id, templates, enrolled_by=actor)
-                await self._tell(connection, person, templates, actor=actor, notes=notes)
-        except BaseException:
-            await self._undo(templates)
-            raise
+                similarities |= await self._similar_to_newer(connection, employee_id, templates, newest=newest)
+                notes = await self._admission.check_duplicates(connection, similarities, allow=terms.allow_duplicate)
+                notes |= await self._admission.check(connection, employee_id, templates, terms)
+                await self._write_rows(connection, person, templates, terms=terms, actor=actor)
+                await removals.claim(connection, things)
+                await self._publish(connection, person, templates, actor=actor, notes=notes)
         return templates
 
-    async def _admit(self, connection: Connection, person: Person) -> None:
+    async def _similar_to_others(self, employee_id: str, templates: Sequence[Template]) -> dict[str, float]:
+        """Cosines to the nearest templates of other people, by vector id, as far as the index has them.
+
+        A strong search sees what every replica enrolled until now. It also waits until all of them find the vectors
+        that were just inserted, so that the next camera knows the person, whichever replica reads it.
+        """
+        probes = np.stack([template.vector for template in templates])
+        found = await self._vectors.search(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
+        nearest: dict[str, float] = {}
+        for hit in (hit for hits in found for hit in hits if hit.employee_id != employee_id):
+            nearest[hit.vector_id] = max(hit.similarity, nearest.get(hit.vector_id, -1.0))
+        return nearest
+
+    async def _similar_to_newer(
+        self, connection: Connection, employee_id: str, templates: Sequence[Template], *, newest: int
+    ) -> dict[str, float]:
+        """As ``_similar_to_others``, for what has been enrolled since: the search may have come before it."""
+        ids, vectors = await face_store.vectors_after(
+            connection, newest, model_id=self._engine.model_id, except_of=employee_id
+        )
+        if not ids:
+            return {}
+        probes = np.stack([template.vector for template in templates])
+        return dict(zip(ids, (probes @ vectors.T).max(axis=0).tolist(), strict=True))
+
+    async def _write_rows(
+        self,
+        connection: Connection,
+        person: Person,
+        templates: Sequence[Template],
+        *,
+        terms: EnrolmentTerms,
+        actor: str | None,
+    ) -> None:
         if await face_store.owns_employees(connection):
             await face_store.save_employee(
                 connection,
@@ -188,78 +216,11 @@ class EnrolmentWorkflow:
                 department=person.department,
                 position=person.position,
             )
-        elif not await face_store.employee_exists(connection, person.employee_id):
-            raise NotFound(
-                f"The hotel has no employee {person.employee_id}; add them there first.", code="employee_unknown"
-            )
-
-    async def _refuse_duplicate(
-        self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
-    ) -> dict[str, object]:
-        """For the audit: whose face this is already, where that was allowed.
-
-        A strong search sees what every replica enrolled until now. It also waits until all of them find the vectors
-        that were just inserted, so that the next camera knows the person, whichever replica reads it.
-        """
-        probes = np.stack([template.vector for template in templates])
-        found = await self._vectors.search(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
-        hits = [hit for hits in found for hit in hits if hit.employee_id != person.employee_id]
-        owners = await face_store.identities(connection, [hit.vector_id for hit in hits])
-        known = [hit for hit in hits if hit.vector_id in owners]
-        if not known:
-            return {}
-        nearest = max(known, key=lambda hit: hit.similarity)
-        people = await face_store.count_people(connection)
-        confidence = self._engine.calibration.confidence(nearest.similarity, people=people)
-        if confidence < self._rules.min_duplicate_confidence:
-            return {}
-        other = owners[nearest.vector_id].employee_id
-        if not allow:
-            metrics.enrolment_total.labels("duplicate").inc()
-            raise Conflict(
-                f"This face is already enrolled as {other}. Send allow_duplicate=true if they are two people.",
-                code="duplicate_identity",
-                details={"employee_id": other, "confidence": shown(confidence)},
-            )
-        return {"duplicate_of": other}
-
-    async def _refuse_mismatch(
-        self, connection: Connection, person: Person, templates: Sequence[Template], *, allow: bool
-    ) -> dict[str, object]:
-        """For the audit: how little the face matches the person's earlier templates, where that was allowed.
-
-        The templates show one person already, so the nearest pair decides for all.
-        """
-        known = await face_store.template_vectors(connection, person.employee_id, model_id=self._engine.model_id)
-        if not len(known):
-            return {}
-        similarity = float((np.stack([template.vector for template in templates]) @ known.T).max())
-        confidence = shown(self._engine.calibration.confidence(similarity))
-        if confidence >= self._rules.min_match_confidence:
-            return {}
-        if not allow:
-            metrics.enrolment_total.labels("mismatch").inc()
-            raise Conflict(
-                f"This face does not match what is enrolled as {person.employee_id}. Send replace_existing=true to put "
-                "it in its place, or allow_mismatch=true if it is the same person nevertheless.",
-                code="face_mismatch",
-                details={"confidence": confidence},
-            )
-        return {"mismatch": confidence}
-
-    async def _make_room(self, connection: Connection, person: Person, count: int, *, replace_existing: bool) -> None:
-        if replace_existing:
+        if terms.replace_existing:
             vector_ids, crops = await face_store.retire_templates(connection, person.employee_id)
-            await removals.schedule_removals(connection, removals.Kind.FACE_VECTOR, vector_ids)
-            await removals.schedule_removals(connection, removals.Kind.OBJECT, crops)
-            return
-        present = len(await face_store.active_templates(connection, person.employee_id))
-        if present + count > self._rules.max_templates:
-            raise Conflict(
-                f"{person.employee_id} has {present} templates and may have {self._rules.max_templates}; "
-                "send fewer pictures or replace_existing=true.",
-                code="too_many_templates",
-            )
+            await removals.schedule_removals(connection, Kind.FACE_VECTOR, vector_ids)
+            await removals.schedule_removals(connection, Kind.OBJECT, crops)
+        await face_store.add_templates(connection, person.employee_id, templates, enrolled_by=actor)
 
     async def _insert_vectors(self, person: Person, templates: Sequence[Template]) -> None:
         await self._vectors.insert(
@@ -274,7 +235,7 @@ class EnrolmentWorkflow:
             if candidate.crop_jpeg is not None and candidate.template.crop_key is not None:
                 await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg, content_type="image/jpeg")
 
-    async def _tell(
+    async def _publish(
         self,
         connection: Connection,
         person: Person,
@@ -292,26 +253,6 @@ class EnrolmentWorkflow:
             key=person.employee_id,
             occurred_at=clock.now(),
         )
-
-    async def _undo(self, templates: Sequence[Template]) -> None:
-        """Remove what was written outside PostgreSQL, unless the commit went through after all.
-
-        Best effort: what can't be removed now counts for nothing, and ``scripts/reconcile.py`` finds it.
-        """
-        ids = [template.vector_id for template in templates]
-        try:
-            async with self._database.transaction() as connection:
-                await face_store.lock_enrolments(connection)  # a commit whose answer was lost has ended then
-                kept = await face_store.identities(connection, ids)
-                gone = [template for template in templates if template.vector_id not in kept]
-                await removals.schedule_removals(
-                    connection, removals.Kind.FACE_VECTOR, [template.vector_id for template in gone]
-                )
-                await removals.schedule_removals(
-                    connection, removals.Kind.OBJECT, [template.crop_key for template in gone if template.crop_key]
-                )
-        except BackendUnavailable:
-            logger.warning("enrolment_not_undone", vectors=len(ids))
 
     async def templates_of(self, employee_id: str) -> list[StoredTemplate]:
         """A person's active templates, oldest first.
@@ -335,14 +276,14 @@ class EnrolmentWorkflow:
             NotFound: nothing is stored of that person.
         """
         async with self._database.transaction() as connection:
-            await face_store.lock_enrolments(connection)
+            await face_store.lock_person(connection, employee_id)
             active, vector_ids, crops = await face_store.erase_person(connection, employee_id)
             if not vector_ids:
                 raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
             if await face_store.owns_employees(connection):
                 await face_store.remove_employee(connection, employee_id)
-            await removals.schedule_removals(connection, removals.Kind.FACE_VECTOR, vector_ids)
-            await removals.schedule_removals(connection, removals.Kind.OBJECT, crops)
+            await removals.schedule_removals(connection, Kind.FACE_VECTOR, vector_ids)
+            await removals.schedule_removals(connection, Kind.OBJECT, crops)
             await add_audit_entry(
                 connection, "face.delete", subject=employee_id, actor=actor, details={"templates": active}
             )

@@ -6,12 +6,12 @@ is the same move with the old pack: its templates count again, and their vectors
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool, Priority
-from app.errors import InvalidImage, NotFound
+from app.errors import Conflict, InvalidImage, NotFound
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Database
 from app.services.storage import ObjectStorage
@@ -26,6 +26,7 @@ from app.utils.image_processing import decode_image
 
 _ACTOR = "reindex.py"
 _BATCH = 500
+_ROUNDS = 10  # whoever is enrolled while the others are moved comes with the next round
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +69,65 @@ class FaceMigration:
     async def run(self) -> Move:
         """Make the new collection, fill it, and let its templates count instead of the others, all at once.
 
-        Safe to repeat: vectors first, then rows, then the public name, so that a crash in between leaves a service that
-        refuses to start, with the command that finishes the work. No enrolment can come in between.
+        Safe to repeat: rows that do not count yet, then their vectors, then all of them count, then the public name. A
+        crash in between leaves a service that goes on, or that refuses to start with the command that finishes the
+        work; what was embedded is not embedded again.
 
         Raises:
             BackendUnavailable: a backend does not answer; nothing has changed for the service, or the rest is done by
                 the next run.
+            Conflict: people were enrolled all the time.
         """
         model_id = self._engine.model_id
         await self._vectors.open_beside()
+        embedded = 0
+        lost: set[str] = set()
+        for _ in range(_ROUNDS):
+            embedded += await self._move(model_id, lost)
+            async with self._database.connection() as connection:
+                templates = await store.moved_templates(connection, model_id)
+            await self._fill(templates)
+            switched = await self._switch(model_id, lost)
+            if switched is None:
+                continue
+            counting, to_enrol = switched
+            # Whoever was erased in between.
+            await self._vectors.delete([t.vector_id for t in templates if t.vector_id not in counting])
+            await self._vectors.switch()
+            await self._cache.forget(PEOPLE_KEY)
+            return Move(len(counting), embedded, tuple(to_enrol))
+        raise Conflict("People are being enrolled all the time; run it again when nobody is.", code="enrolments_go_on")
+
+    async def _move(self, model_id: str, lost: set[str]) -> int:
+        """Embed the crops of whoever has no template of the model, and write the rows; how many there are."""
         async with self._database.connection() as connection:
             waiting = await store.templates_to_move(connection, model_id)
-        made = [moved for template in waiting if (moved := await self._embed(template)) is not None]
+        made = []
+        for template in waiting:
+            moved = await self._embed(template)
+            if moved is None:
+                lost.add(template.vector_id)
+            else:
+                made.append(moved)
         async with self._database.transaction() as connection:
             await face_store.lock_enrolments(connection)
+            await store.lock_templates(connection)
             await store.add_moved(connection, made, model_id=model_id)
+        return len(made)
+
+    async def _switch(self, model_id: str, lost: Set[str]) -> tuple[set[str], list[Identity]] | None:
+        """Let the model's templates count: their ids, and who has to come again. None: somebody came in between."""
+        async with self._database.transaction() as connection:
+            await face_store.lock_enrolments(connection)
+            await store.lock_templates(connection)
+            waiting = await store.templates_to_move(connection, model_id)
+            if any(template.vector_id not in lost for template in waiting):
+                return None
             counting = await store.let_count(connection, model_id)
-            await self._fill(counting)
             to_enrol = await store.people_without(connection, model_id)
             details = {"model_id": model_id, "templates": len(counting), "to_enrol": len(to_enrol)}
             await add_audit_entry(connection, "face.migrate", subject=model_id, actor=_ACTOR, details=details)
-        await self._vectors.switch()
-        await self._cache.forget(PEOPLE_KEY)
-        return Move(len(counting), len(made), tuple(to_enrol))
+        return counting, to_enrol
 
     async def _embed(self, template: MovableTemplate) -> MovedTemplate | None:
         if template.crop_key is None:

@@ -1,7 +1,6 @@
 """Which pictures are known: index, show, change, list and delete them.
 
-Write order: objects → vector → rows. The rows make a picture visible, so whatever a crash leaves behind is found by
-nobody, and ``scripts/reconcile.py`` removes it.
+Objects and vector are announced, stored and claimed with the rows, which make a picture visible.
 """
 
 from __future__ import annotations
@@ -15,16 +14,19 @@ from zoneinfo import ZoneInfo
 
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool, Priority
-from app.errors import BackendUnavailable, InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound, VisionError
 from app.services.database import Connection, Database
 from app.services.image_filters import ImageFilter, normal_tags
 from app.services.storage import ObjectStorage
 from app.services.stores import image_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage
+from app.services.stores.removals import Kind, Things
 from app.services.vectors.base import ImageIndex
+from app.types import FloatArray
 from app.utils import clock, metrics
 from app.utils.logging import logger
+from app.workflows.announcements import announced
 from app.workflows.image_records import (
     PictureReading,
     new_image_vector_id,
@@ -38,6 +40,8 @@ __all__ = ["ImageDetails", "ImageFilter", "ImageWorkflow", "Indexed", "StoredIma
 
 _VECTOR_FIELDS = ("room_number", "item_type", "tags", "location", "status")
 JPEG = "image/jpeg"
+# A picture that somebody else changed in between is read again this often.
+_CHANGE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +121,10 @@ class ImageWorkflow:
         uploaded_at = clock.now().astimezone(self._zone)
         image = new_stored_image(reading, details, uploaded_at=uploaded_at, uploaded_by=actor)
         try:
-            await self._write_outside(image, reading)
-            indexed = await self._write_rows(image, reading, allow_duplicate=allow_duplicate)
-        except BaseException:
+            indexed = await self._store(image, reading, allow_duplicate=allow_duplicate)
+        except VisionError:
             metrics.image_index_total.labels(details.category, "failure").inc()
-            await self._undo(image.vector_id, objects=(image.object_key, image.thumbnail_key))
             raise
-        if indexed.is_duplicate:
-            await self._undo(image.vector_id, objects=(image.object_key, image.thumbnail_key))
         return self._count(indexed)
 
     @staticmethod
@@ -138,49 +138,40 @@ class ImageWorkflow:
         async with self._database.connection() as connection:
             return await image_store.find_duplicate(connection, category, pixel_sha256)
 
-    async def _write_outside(self, image: StoredImage, reading: PictureReading) -> None:
-        # The thumbnail first: whatever a crash leaves has one, and by its name the reconciler knows it for ours.
-        await self._storage.put(image.thumbnail_key, reading.thumbnail_jpeg, content_type=JPEG)
-        await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
-        await self._vectors.insert([vector_row(image, reading.embedding.vector)])
-
-    async def _write_rows(self, image: StoredImage, reading: PictureReading, *, allow_duplicate: bool) -> Indexed:
-        fingerprint = Fingerprint(reading.embedding.vector, reading.pixel_sha256)
-        async with self._database.transaction() as connection:
-            if not allow_duplicate:
-                # Asked again under the lock: the same picture may have come twice at once.
-                await image_store.lock_picture(connection, reading.pixel_sha256)
-                known = await image_store.find_duplicate(connection, image.details.category, reading.pixel_sha256)
-                if known is not None:
-                    return Indexed(known, is_duplicate=True)
-            await image_store.add_image(
-                connection,
-                image,
-                fingerprint,
-                storage_url=self._storage.url(image.object_key),
-                thumbnail_url=self._storage.url(image.thumbnail_key),
-            )
-            await add_audit_entry(
-                connection,
-                "image.index",
-                subject=image.image_id,
-                actor=image.uploaded_by,
-                details={"category": image.details.category},
-            )
+    async def _store(self, image: StoredImage, reading: PictureReading, *, allow_duplicate: bool) -> Indexed:
+        things = {Kind.OBJECT: [image.object_key, image.thumbnail_key], Kind.IMAGE_VECTOR: [image.vector_id]}
+        async with announced(self._database, things):
+            # The thumbnail first: by its name the reconciler knows the picture for ours.
+            await self._storage.put(image.thumbnail_key, reading.thumbnail_jpeg, content_type=JPEG)
+            await self._storage.put(image.object_key, reading.original_jpeg, content_type=JPEG)
+            await self._vectors.insert([vector_row(image, reading.embedding.vector)])
+            async with self._database.transaction() as connection:
+                if not allow_duplicate:
+                    # Asked again under the lock: the same picture may have come twice at once.
+                    await image_store.lock_picture(connection, reading.pixel_sha256)
+                    known = await image_store.find_duplicate(connection, image.details.category, reading.pixel_sha256)
+                    if known is not None:
+                        await removals.give_up(connection, things, after_s=0.0)
+                        return Indexed(known, is_duplicate=True)
+                await self._write_rows(connection, image, reading)
+                await removals.claim(connection, things)
         return Indexed(image, is_duplicate=False)
 
-    async def _undo(self, vector_id: str, *, objects: Sequence[str]) -> None:
-        """Remove what was written outside PostgreSQL, unless the commit went through after all.
-
-        Best effort: what can't be removed now no search shows, and ``scripts/reconcile.py`` finds it.
-        """
-        try:
-            async with self._database.transaction() as connection:
-                if not await image_store.shown_vectors(connection, [vector_id]):
-                    await removals.schedule_removals(connection, removals.Kind.IMAGE_VECTOR, [vector_id])
-                    await removals.schedule_removals(connection, removals.Kind.OBJECT, objects)
-        except BackendUnavailable:
-            logger.warning("image_not_undone", vector_id=vector_id)
+    async def _write_rows(self, connection: Connection, image: StoredImage, reading: PictureReading) -> None:
+        await image_store.add_image(
+            connection,
+            image,
+            Fingerprint(reading.embedding.vector, reading.pixel_sha256),
+            storage_url=self._storage.url(image.object_key),
+            thumbnail_url=self._storage.url(image.thumbnail_key),
+        )
+        await add_audit_entry(
+            connection,
+            "image.index",
+            subject=image.image_id,
+            actor=image.uploaded_by,
+            details={"category": image.details.category},
+        )
 
     async def get(self, image_id: str) -> StoredImage:
         """An indexed picture.
@@ -199,34 +190,50 @@ class ImageWorkflow:
 
         Raises:
             NotFound: there is no picture of that id.
+            Conflict: others change it all the time.
         """
-        new_vector_id = new_image_vector_id()
-        try:
-            async with self._database.transaction() as connection:
-                changed = await self._change(connection, image_id, changes, new_vector_id=new_vector_id)
-                await add_audit_entry(
-                    connection, "image.change", subject=image_id, actor=actor, details={"fields": sorted(changes)}
-                )
-        except BackendUnavailable:
-            await self._undo(new_vector_id, objects=())
-            raise
-        return changed
+        for _ in range(_CHANGE_TRIES):
+            before, vector = await self._get_with_vector(image_id)
+            after = replace(before, details=_changed(before.details, changes))
+            things: Things = {}
+            if any(getattr(after.details, name) != getattr(before.details, name) for name in _VECTOR_FIELDS):
+                # The index can't change a row in place: a new one counts once our row names it, the old one no more.
+                after = replace(after, vector_id=new_image_vector_id())
+                things = {Kind.IMAGE_VECTOR: [after.vector_id]}
+            async with announced(self._database, things):
+                if things:
+                    await self._vectors.insert([vector_row(after, vector)])
+                async with self._database.transaction() as connection:
+                    if await image_store.find_for_change(connection, image_id) == before:
+                        await self._write_change(connection, before, after, things, changes=changes, actor=actor)
+                        return after
+                    await removals.give_up(connection, things, after_s=0.0)
+        raise Conflict(f"Image {image_id} is being changed by others; send it again.", code="image_busy")
 
-    async def _change(
-        self, connection: Connection, image_id: str, changes: Mapping[str, object], *, new_vector_id: str
-    ) -> StoredImage:
-        found = await image_store.find_for_change(connection, image_id)
+    async def _get_with_vector(self, image_id: str) -> tuple[StoredImage, FloatArray]:
+        async with self._database.connection() as connection:
+            found = await image_store.find_with_vector(connection, image_id)
         if found is None:
             raise _unknown(image_id)
-        image, vector = found
-        changed = replace(image, details=_changed(image.details, changes))
-        if any(getattr(changed.details, name) != getattr(image.details, name) for name in _VECTOR_FIELDS):
-            # An index changes no vector in place: the new one counts once our row names it, the old one no more.
-            changed = replace(changed, vector_id=new_vector_id)
-            await self._vectors.insert([vector_row(changed, vector)])
-            await removals.schedule_removals(connection, removals.Kind.IMAGE_VECTOR, [image.vector_id])
-        await image_store.change_image(connection, image_id, changed.details, vector_id=changed.vector_id)
-        return changed
+        return found
+
+    async def _write_change(
+        self,
+        connection: Connection,
+        before: StoredImage,
+        after: StoredImage,
+        things: Things,
+        *,
+        changes: Mapping[str, object],
+        actor: str | None,
+    ) -> None:
+        await image_store.change_image(connection, after.image_id, after.details, vector_id=after.vector_id)
+        if things:
+            await removals.schedule_removals(connection, Kind.IMAGE_VECTOR, [before.vector_id])
+            await removals.claim(connection, things)
+        await add_audit_entry(
+            connection, "image.change", subject=after.image_id, actor=actor, details={"fields": sorted(changes)}
+        )
 
     async def delete(self, image_id: str, *, actor: str | None) -> StoredImage:
         """Remove a picture's rows; its vector and objects follow, retried until they are gone.
@@ -238,8 +245,8 @@ class ImageWorkflow:
             image = await image_store.remove_image(connection, image_id)
             if image is None:
                 raise _unknown(image_id)
-            await removals.schedule_removals(connection, removals.Kind.IMAGE_VECTOR, [image.vector_id])
-            await removals.schedule_removals(connection, removals.Kind.OBJECT, [image.object_key, image.thumbnail_key])
+            await removals.schedule_removals(connection, Kind.IMAGE_VECTOR, [image.vector_id])
+            await removals.schedule_removals(connection, Kind.OBJECT, [image.object_key, image.thumbnail_key])
             await add_audit_entry(
                 connection,
                 "image.delete",

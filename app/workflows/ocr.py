@@ -22,13 +22,14 @@ from app.core.ocr_engine import IdentityReading, OCREngine, SourcePage
 from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
-from app.services.stores import document_store
+from app.services.stores import document_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind, StoredResult
-from app.services.stores.removals import Kind, announce, claim, schedule_removals
+from app.services.stores.removals import Kind, Things
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.pdf import is_pdf, read_pdf
+from app.workflows.announcements import announced
 from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
 from app.workflows.ocr_records import identity_data, kept_data
 
@@ -138,9 +139,8 @@ class OcrWorkflow:
         """Every invoice as a row, all of them or none. The picture goes with the first."""
         if not read.invoices:
             return InvoiceResult((), read.reason)
-        object_key = await self._keep(picture)
         stored = []
-        async with self._database.transaction() as connection:
+        async with self._stored(picture) as object_key, self._database.transaction() as connection:
             for index, invoice in enumerate(read.invoices):
                 result_id = await document_store.insert_result(
                     connection,
@@ -155,7 +155,7 @@ class OcrWorkflow:
                 )
                 await add_audit_entry(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
                 stored.append((result_id, invoice))
-            await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
+            await removals.claim(connection, _objects(object_key))
         return InvoiceResult(tuple(stored), None)
 
     async def read_identity(
@@ -179,8 +179,7 @@ class OcrWorkflow:
         metrics.ocr_requests_total.labels(kind or expected or OtherKind.UNKNOWN).inc()
         if reading.identity is None or reading.reason is not None:
             return IdentityResult(reading, None)
-        object_key = await self._keep(kept)
-        async with self._database.transaction() as connection:
+        async with self._stored(kept) as object_key, self._database.transaction() as connection:
             result_id = await document_store.insert_result(
                 connection,
                 document_type=kind or OtherKind.UNKNOWN,
@@ -190,7 +189,7 @@ class OcrWorkflow:
                 processed_by=actor,
                 object_key=object_key,
             )
-            await claim(connection, Kind.OBJECT, [object_key] if object_key else [])
+            await removals.claim(connection, _objects(object_key))
             await add_audit_entry(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
         return IdentityResult(reading, result_id)
 
@@ -201,7 +200,7 @@ class OcrWorkflow:
             NotFound: there is none of that id.
         """
         async with self._database.transaction() as connection:
-            stored = await _stored(connection, result_id)
+            stored = await _find(connection, result_id)
             await add_audit_entry(connection, "ocr.see_result", subject=str(result_id), actor=actor)
         return stored
 
@@ -219,7 +218,7 @@ class OcrWorkflow:
             Conflict: the result was redacted; there is nothing left to confirm.
         """
         async with self._database.connection() as connection:
-            stored = await _stored(connection, result_id)
+            stored = await _find(connection, result_id)
         if stored.redacted_at is not None:
             raise Conflict("The result is past its retention and was redacted.", code="result_redacted")
         data = {**stored.data, **corrections}
@@ -269,15 +268,18 @@ class OcrWorkflow:
         finally:
             self._waiting -= 1
 
-    async def _keep(self, picture: bytes | None) -> str | None:
-        """Store the picture, for a row to claim; its key, or None where none is kept."""
-        if picture is None:
-            return None
-        key = f"ocr/{uuid4().hex}.jpg"
-        async with self._database.transaction() as connection:
-            await announce(connection, Kind.OBJECT, [key])
-        await self._storage.put(key, picture, content_type="image/jpeg")
-        return key
+    @asynccontextmanager
+    async def _stored(self, picture: bytes | None) -> AsyncIterator[str | None]:
+        """The key of the stored picture, for the block to claim with its row; None where none is kept."""
+        key = f"ocr/{uuid4().hex}.jpg" if picture is not None else None
+        async with announced(self._database, _objects(key)):
+            if key is not None and picture is not None:
+                await self._storage.put(key, picture, content_type="image/jpeg")
+            yield key
+
+
+def _objects(key: str | None) -> Things:
+    return {Kind.OBJECT: [key] if key else []}
 
 
 class DocumentRetention:
@@ -307,11 +309,11 @@ class DocumentRetention:
                 data = kept_data(result.data, document_type=result.document_type, action=self._action)
                 await document_store.redact_result(connection, result.id, data)
             keys = [result.object_key for result in expired if result.object_key]
-            await schedule_removals(connection, Kind.OBJECT, keys)
+            await removals.schedule_removals(connection, Kind.OBJECT, keys)
         return len(expired)
 
 
-async def _stored(connection: Connection, result_id: int) -> StoredResult:
+async def _find(connection: Connection, result_id: int) -> StoredResult:
     stored = await document_store.find_result(connection, result_id)
     if stored is None:
         raise NotFound(f"There is no OCR result {result_id}.")

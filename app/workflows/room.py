@@ -1,13 +1,14 @@
 """Is this room ready for the guest: analyse photos, keep each room's state, hear people's corrections.
 
-Write order: photos → rows. The rows make an analysis count; what a failure leaves in the object store is removed.
+Photos are announced, stored and claimed with the rows, which make an analysis count.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -23,10 +24,12 @@ from app.services.storage import ObjectStorage
 from app.services.stores import removals, room_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.outbox import publish_event
+from app.services.stores.removals import Kind
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.types import shown
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import bounded, decode_image, encode_jpeg
+from app.workflows.announcements import announced
 
 _STORED_SIDE_PX = 1600  # enough to see what a verdict was about, and to train on
 _RETENTION_BATCH = 500
@@ -120,8 +123,7 @@ class RoomWorkflow:
         analyzed_at = clock.now()
         image_ids = [self._new_image_id(room_number, analyzed_at) for _ in looks]
         keys = [f"rooms/{room_number}/{image_id}.jpg" for image_id in image_ids]
-        await self._keep_photos(keys, looks)
-        async with self._database.transaction() as connection:
+        async with self._stored(keys, looks), self._database.transaction() as connection:
             await room_store.lock_room(connection, room_number)
             before = await room_store.find_state(connection, room_number)
             closed = before is not None and _is_closed_by_a_person(before)
@@ -131,7 +133,7 @@ class RoomWorkflow:
             analysis_id = await room_store.add_analysis(
                 connection, room_number, analysis, analyzed_at=analyzed_at, analyzed_by=actor
             )
-            await removals.claim(connection, removals.Kind.OBJECT, keys)
+            await removals.claim(connection, {Kind.OBJECT: keys})
             await add_audit_entry(
                 connection, "room.analyze", subject=room_number, actor=actor, details={"analysis_id": analysis_id}
             )
@@ -146,12 +148,15 @@ class RoomWorkflow:
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
 
-    async def _keep_photos(self, keys: Sequence[str], looks: Sequence[_Inspection]) -> None:
-        """For the rows of the analysis to claim."""
-        async with self._database.transaction() as connection:
-            await removals.announce(connection, removals.Kind.OBJECT, keys)
-        photos = zip(keys, looks, strict=True)
-        await asyncio.gather(*(self._storage.put(key, look.jpeg, content_type="image/jpeg") for key, look in photos))
+    @asynccontextmanager
+    async def _stored(self, keys: Sequence[str], looks: Sequence[_Inspection]) -> AsyncIterator[None]:
+        """The photos are in the store, for the block to claim with the rows of the analysis."""
+        async with announced(self._database, {Kind.OBJECT: keys}):
+            photos = zip(keys, looks, strict=True)
+            await asyncio.gather(
+                *(self._storage.put(key, look.jpeg, content_type="image/jpeg") for key, look in photos)
+            )
+            yield
 
     async def status_of(self, room_number: str) -> RoomState:
         """A room's current state.
@@ -274,7 +279,7 @@ class RoomPhotoRetention:
     async def step(self) -> None:
         async with self._database.transaction() as connection:
             keys = await room_store.take_expired_photos(connection, days=self._days, limit=_RETENTION_BATCH)
-            await removals.schedule_removals(connection, removals.Kind.OBJECT, keys)
+            await removals.schedule_removals(connection, Kind.OBJECT, keys)
 
 
 def _as_analysis(verdict: RoomVerdict, *, depth: str, image_ids: Sequence[str], keys: Sequence[str]) -> NewAnalysis:

@@ -334,6 +334,39 @@ async def test_frames_are_kept_no_longer_than_they_may(settings: Settings, recor
     assert records.count("incident_detections", "frame_key IS NOT NULL") == 1
 
 
+@pytest.mark.usefixtures("client")
+async def test_an_alert_waits_for_no_object_store_and_its_frame_comes_later(
+    settings: Settings, records: Records, finding: Finding, backends: RunningBackends
+) -> None:
+    async with AsyncExitStack() as stack:
+        book = await incident_book(stack, settings)
+        await book.record(Evidence("cam_z", b"jpeg", clock.now(), Origin.REQUEST), [finding])  # makes the bucket
+        with backends.frozen("objects"):
+            [recorded] = await book.record(Evidence("cam_late", b"late", clock.now(), Origin.REQUEST), [finding])
+        assert recorded.alerted
+        [alert] = [event for event in records.events("anomaly.alerts") if event["camera_id"] == "cam_late"]
+        assert alert["image_url"] is None
+        await book.close()
+        [row] = records.rows("SELECT frame_key FROM incident_detections WHERE detection_id = $1", recorded.detection_id)
+        assert (await asyncio.to_thread(httpx.get, book.frame_url(row["frame_key"], lifetime_s=60))).content == b"late"
+    assert records.count("pending_removals") == 0
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_frame_that_no_store_takes_is_lost_and_its_alert_is_not(
+    settings: Settings, records: Records, finding: Finding, backends: RunningBackends
+) -> None:
+    async with AsyncExitStack() as stack:
+        book = await incident_book(stack, settings)
+        with backends.without("objects"):
+            [recorded] = await book.record(Evidence("cam_lost", b"lost", clock.now(), Origin.REQUEST), [finding])
+            await book.close()
+    assert recorded.alerted
+    assert records.count("incident_detections", "frame_key IS NOT NULL") == 0
+    # Whatever part of it may still arrive in the store goes again.
+    assert records.count("pending_removals", "announced AND kind = 'object'") == 1
+
+
 async def incident_book(stack: AsyncExitStack, settings: Settings) -> IncidentBook:
     backends = await open_backends(stack, settings)
     return IncidentBook(

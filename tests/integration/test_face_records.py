@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import httpx
 import numpy as np
+import pytest
 
 from app.composition.backends import open_storage
 from app.config import Settings
 from app.services.stores.face_store import Template, add_templates, lock_enrolments
-from tests.backends import RunningBackends
-from tests.integration.conftest import Start
+from tests.backends import BackendName, RunningBackends
+from tests.integration.conftest import Service, Start
 from tests.integration.live import migrate
-from tests.integration.records import Records
+from tests.integration.records import RESTART_S, Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, portrait, varied
 
@@ -76,6 +79,91 @@ def test_erasing_and_replacing_take_the_crops_too(start_service: Start) -> None:
         client.delete(f"{API}/EMP001")
         records.wait_until(lambda: crops(service.settings) == [] and records.vectors() == [])
         records.wait_until(lambda: records.count("pending_removals") == 0)
+
+
+@pytest.fixture
+def kept(start_service: Start) -> Iterator[Service]:
+    """A service that keeps crops, with one person enrolled."""
+    with start_service(FACE_KEEP_CROPS=True, MINIO_BUCKET=f"kept-{uuid.uuid4().hex[:12]}") as service:
+        assert enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200
+        yield service
+
+
+def assert_only_the_first_is_stored(service: Service) -> None:
+    """Nothing is left of a failed enrolment: in no backend, and not on the list of what has to go."""
+    records = service.records
+    [first] = records.rows("SELECT vector_id, crop_key FROM face_templates")
+    records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=RESTART_S)
+    assert records.vectors() == [first["vector_id"]]
+    assert crops(service.settings) == [first["crop_key"]]
+    assert records.count("employee_faces") == records.count("employees") == 1
+
+
+@pytest.mark.parametrize("name", ["milvus", "objects", "postgres"])
+def test_an_enrolment_without_a_backend_leaves_nothing(
+    kept: Service, backends: RunningBackends, name: BackendName
+) -> None:
+    with backends.without(name):
+        answer = enroll(kept.client, "EMP002", base64_jpeg(portrait(1)))
+        assert (answer.status_code, answer.json()["code"]) == (503, "backend_unavailable")
+    assert_only_the_first_is_stored(kept)
+    Records.wait_until(
+        lambda: enroll(kept.client, "EMP002", base64_jpeg(portrait(1))).status_code == 200, timeout_s=RESTART_S
+    )
+
+
+def test_an_enrolment_whose_database_goes_away_in_the_middle_leaves_nothing(kept: Service) -> None:
+    records = kept.records
+    records.rows(
+        "CREATE FUNCTION go_away() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$"
+    )
+    records.rows("CREATE TRIGGER gone BEFORE INSERT ON face_templates FOR EACH ROW EXECUTE FUNCTION go_away()")
+    answer = enroll(kept.client, "EMP002", base64_jpeg(portrait(1)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "backend_unavailable")
+    assert "database" in answer.json()["detail"]
+    assert records.count("pending_removals", "announced") == 2
+    records.rows("DROP TRIGGER gone ON face_templates")
+    assert_only_the_first_is_stored(kept)
+
+
+def test_an_enrolment_refused_for_a_duplicate_leaves_nothing(kept: Service) -> None:
+    refused = enroll(kept.client, "EMP002", base64_jpeg(varied(astronaut())))
+    assert (refused.status_code, refused.json()["code"]) == (409, "duplicate_identity")
+    assert_only_the_first_is_stored(kept)
+
+
+def test_what_the_record_refuses_is_not_even_stored(kept: Service) -> None:
+    refused = enroll(kept.client, "EMP001", base64_jpeg(portrait(1)))
+    assert (refused.status_code, refused.json()["code"]) == (409, "face_mismatch")
+    assert kept.records.count("pending_removals") == 0
+    assert len(kept.records.vectors()) == len(crops(kept.settings)) == 1
+
+
+def test_an_enrolment_whose_process_is_killed_leaves_nothing_for_good(kept: Service, backends: RunningBackends) -> None:
+    records = kept.records
+    with records.separate_process() as (process, client), ThreadPoolExecutor(1) as threads:
+        with backends.frozen("objects"):
+            answer = threads.submit(enroll, client, "EMP002", base64_jpeg(portrait(1)))
+            records.wait_until(lambda: len(records.vectors()) == 2)
+            process.kill()
+            assert isinstance(answer.exception(timeout=30), httpx.HTTPError)
+        assert records.count("pending_removals", "announced") == 2
+    records.rows("UPDATE pending_removals SET retry_at = NOW()")  # ten minutes later
+    assert_only_the_first_is_stored(kept)
+
+
+def test_erasing_waits_for_no_enrolment_of_another(kept: Service) -> None:
+    async def erase_meanwhile() -> httpx.Response:
+        connection = await asyncpg.connect(kept.settings.DATABASE_URL.get_secret_value())
+        try:
+            async with connection.transaction():
+                await lock_enrolments(connection)
+                return await asyncio.to_thread(kept.client.delete, f"{API}/EMP001")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(erase_meanwhile()).status_code == 200
 
 
 def test_reconciling_waits_for_an_enrolment_under_way(

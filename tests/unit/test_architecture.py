@@ -135,3 +135,49 @@ def test_the_service_knows_no_tools() -> None:
     tools = re.compile(rf"^\s*(from|import) ({'|'.join(TOOLS)})\b", re.MULTILINE)
     for path in APP.rglob("*.py"):
         assert not tools.search(path.read_text(encoding="utf-8")), path
+
+
+SQL = re.compile(
+    r"\bSELECT\b(?! 1$)|\bINSERT INTO\b|\bUPDATE \w+( \w)? SET\b|\bDELETE FROM\b|\bLOCK TABLE\b|\bTRUNCATE\b"
+    r"|\b(CREATE|ALTER|DROP) (TABLE|INDEX|SEQUENCE)\b|\bCOMMENT ON\b|\bpg_\w+\("
+)
+
+
+def written_texts(path: Path) -> list[str]:
+    """The literals of a module, those inside f-strings too; docstrings are none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documents = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents
+    ]
+
+
+def outside_the_stores(*, but_in: tuple[str, ...] = ()) -> list[Path]:
+    paths = [path for path in sorted(APP.rglob("*.py")) if path.parent != APP / "services" / "stores"]
+    assert len(paths) > 100
+    return [path for path in paths if str(path.relative_to(APP)) not in but_in]
+
+
+def test_sql_is_written_in_the_stores_alone() -> None:
+    assert sum(bool(SQL.search(text)) for text in written_texts(APP / "services" / "stores" / "face_store.py")) > 10
+    found = {path: [text for text in written_texts(path) if SQL.search(text)] for path in outside_the_stores()}
+    assert not {path: texts for path, texts in found.items() if texts}
+
+
+def test_only_the_adapter_speaks_asyncpg() -> None:
+    for path in [*outside_the_stores(but_in=("services/database.py",)), *(APP / "services" / "stores").glob("*.py")]:
+        assert "asyncpg" not in path.read_text(encoding="utf-8").replace("postgresql+asyncpg", ""), path
+
+
+def test_nothing_is_undone_by_hand() -> None:
+    """What is stored outside PostgreSQL is announced and claimed; see ``workflows/announcements.py``."""
+    for path in (APP / "workflows").rglob("*.py"):
+        assert "except BaseException" not in path.read_text(encoding="utf-8"), path

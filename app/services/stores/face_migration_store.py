@@ -15,11 +15,17 @@ from app.services.database import Connection, Row
 from app.services.stores.face_store import Identity
 from app.types import FloatArray
 
+_MOVABLE = (
+    "SELECT f.vector_id, f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key, t.vector "
+    "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class MovableTemplate:
     """A template of whatever model; ``crop_key`` is None where no crop was kept."""
 
+    vector_id: str
     employee_id: str
     quality_score: float
     angle: str | None
@@ -36,12 +42,15 @@ class MovedTemplate:
     vector: FloatArray
 
 
+async def lock_templates(connection: Connection) -> None:
+    """Wait until nobody else adds, ends or erases templates, whosever they are; held until the transaction ends."""
+    await connection.execute("LOCK TABLE employee_faces, face_templates IN SHARE ROW EXCLUSIVE MODE")
+
+
 async def templates_to_move(connection: Connection, model_id: str) -> list[MovableTemplate]:
     """The templates that count now, of people who have none of this model."""
     rows = await connection.fetch(
-        "SELECT f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key "
-        "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id) "
-        "WHERE f.is_active AND NOT EXISTS (SELECT 1 FROM face_templates o "
+        _MOVABLE + " WHERE f.is_active AND NOT EXISTS (SELECT 1 FROM face_templates o "  # noqa: S608  # constants only
         "WHERE o.employee_id = f.employee_id AND o.model_id = $1) ORDER BY f.id",
         model_id,
     )
@@ -49,14 +58,15 @@ async def templates_to_move(connection: Connection, model_id: str) -> list[Movab
 
 
 async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], *, model_id: str) -> None:
-    """Write the new model's templates of those who are still enrolled; they keep the crops of the old ones."""
+    """Write the new model's templates of those who are still enrolled; they keep the crops of the old ones, and do not
+    count yet."""
     for template in templates:
         of = template.of
-        # The person may have been erased, or enrolled anew, since the crop was read.
+        # The person may have been erased, or enrolled again, since the crop was read.
         kept = "EXISTS (SELECT 1 FROM face_templates WHERE crop_key = $5)"
         await connection.execute(
-            "INSERT INTO employee_faces (employee_id, vector_id, quality_score, image_angle, enrolled_by) "
-            f"SELECT $1, $2, $3, $4, $6 WHERE {kept}",
+            "INSERT INTO employee_faces (employee_id, vector_id, quality_score, image_angle, enrolled_by, is_active) "
+            f"SELECT $1, $2, $3, $4, $6, FALSE WHERE {kept}",
             of.employee_id,
             template.vector_id,
             of.quality_score,
@@ -75,21 +85,24 @@ async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], 
         )
 
 
-async def let_count(connection: Connection, model_id: str) -> list[MovedTemplate]:
-    """Let the templates of this model count, and no others. Returns them."""
+async def moved_templates(connection: Connection, model_id: str) -> list[MovedTemplate]:
+    """All templates of the model, whether they count or not."""
+    rows = await connection.fetch(f"{_MOVABLE} WHERE t.model_id = $1 ORDER BY f.id", model_id)
+    return [
+        MovedTemplate(_movable(row), row["vector_id"], np.frombuffer(row["vector"], "<f4").astype(np.float32))
+        for row in rows
+    ]
+
+
+async def let_count(connection: Connection, model_id: str) -> set[str]:
+    """Let the templates of this model count, and no others. Returns their vector ids."""
     await connection.execute(
         "UPDATE employee_faces f SET is_active = (t.model_id = $1) FROM face_templates t "
         "WHERE t.vector_id = f.vector_id AND f.is_active <> (t.model_id = $1)",
         model_id,
     )
-    rows = await connection.fetch(
-        "SELECT f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key, t.vector_id, t.vector "
-        "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id) WHERE f.is_active ORDER BY f.id"
-    )
-    return [
-        MovedTemplate(_movable(row), row["vector_id"], np.frombuffer(row["vector"], "<f4").astype(np.float32))
-        for row in rows
-    ]
+    rows = await connection.fetch("SELECT vector_id FROM face_templates WHERE model_id = $1", model_id)
+    return {row["vector_id"] for row in rows}
 
 
 async def people_without(connection: Connection, model_id: str) -> list[Identity]:
@@ -105,5 +118,10 @@ async def people_without(connection: Connection, model_id: str) -> list[Identity
 
 def _movable(row: Row) -> MovableTemplate:
     return MovableTemplate(
-        row["employee_id"], row["quality_score"], row["image_angle"], row["enrolled_by"], row["crop_key"]
+        row["vector_id"],
+        row["employee_id"],
+        row["quality_score"],
+        row["image_angle"],
+        row["enrolled_by"],
+        row["crop_key"],
     )

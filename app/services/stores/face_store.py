@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from app.services.database import Connection, affected
+from app.services.database import Connection, Row, affected
 from app.services.stores.migrations import OWNER_MARK
 from app.types import FloatArray
 
-# One lock for all enrolments and deletions: they are rare, and it also closes the race of two people being enrolled
-# with one face at once, which a lock per employee would leave open.
+# One lock for all that adds templates, held for a few statements: it closes the race of two people being enrolled with
+# one face at once, which a lock of each person would leave open.
 _ENROLMENT_LOCK = 0x6376_6661
 
 
@@ -47,8 +47,14 @@ class Identity:
     name: str | None
 
 
+async def lock_person(connection: Connection, employee_id: str) -> None:
+    """Wait until no other transaction changes this person's templates; held until this one ends. Taken before
+    ``lock_enrolments``."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('person:' || $1, 0))", employee_id)
+
+
 async def lock_enrolments(connection: Connection) -> None:
-    """Wait until no other transaction changes who is enrolled; held until this one ends."""
+    """Wait until no other transaction adds templates; held until this one ends."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _ENROLMENT_LOCK)
 
 
@@ -115,9 +121,32 @@ async def template_vectors(connection: Connection, employee_id: str, *, model_id
         employee_id,
         model_id,
     )
+    return _stacked(rows)
+
+
+def _stacked(rows: Sequence[Row]) -> FloatArray:
     if not rows:
         return np.empty((0, 0), np.float32)
     return np.stack([np.frombuffer(row["vector"], "<f4") for row in rows])
+
+
+async def last_number(connection: Connection) -> int:
+    """The number of the newest template; 0 where there is none. Later ones have greater numbers."""
+    return int(await connection.fetchval("SELECT COALESCE(max(number), 0) FROM face_templates"))
+
+
+async def vectors_after(
+    connection: Connection, number: int, *, model_id: str, except_of: str
+) -> tuple[list[str], FloatArray]:
+    """The active templates of other people that were added later than a number: their ids, and (n, d) float32."""
+    rows = await connection.fetch(
+        "SELECT t.vector_id, t.vector FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "
+        "WHERE t.number > $1 AND t.model_id = $2 AND t.employee_id <> $3 AND f.is_active",
+        number,
+        model_id,
+        except_of,
+    )
+    return [row["vector_id"] for row in rows], _stacked(rows)
 
 
 async def retire_templates(connection: Connection, employee_id: str) -> tuple[list[str], list[str]]:

@@ -111,10 +111,16 @@ async def find_image(connection: Connection, image_id: str) -> StoredImage | Non
     return _image(row) if row else None
 
 
-async def find_for_change(connection: Connection, image_id: str) -> tuple[StoredImage, FloatArray] | None:
-    """A picture and its vector, locked until the transaction ends."""
+async def find_for_change(connection: Connection, image_id: str) -> StoredImage | None:
+    """A picture, locked until the transaction ends."""
+    row = await connection.fetchrow(f"{_SHOWN} AND m.id = $1 FOR UPDATE OF m", image_id)
+    return _image(row) if row else None
+
+
+async def find_with_vector(connection: Connection, image_id: str) -> tuple[StoredImage, FloatArray] | None:
+    """A picture and its vector."""
     row = await connection.fetchrow(
-        f"SELECT {_PAGE_COLUMNS}, a.vector {_FROM} AND m.id = $1 FOR UPDATE OF m",  # constants only
+        f"SELECT {_PAGE_COLUMNS}, a.vector {_FROM} AND m.id = $1",  # constants only
         image_id,
     )
     return (_image(row), np.frombuffer(row["vector"], "<f4")) if row else None

@@ -35,7 +35,7 @@ def drop(table: str) -> None:
 
 
 def add_column(table: str, name: str, kind: str) -> None:
-    """Add a column that may be null to one of our tables."""
+    """Add a column that may be null, or has a default, to one of our tables."""
     if _is_ours(table):
         op.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
@@ -44,6 +44,18 @@ def drop_column(table: str, name: str) -> None:
     """Take such a column away again."""
     if _is_ours(table):
         op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+
+
+def add_index(table: str, name: str, columns: str) -> None:
+    """Add an index to one of our tables; ``columns`` with their parentheses."""
+    if _is_ours(table):
+        op.execute(f"CREATE INDEX {name} ON {table} {columns}")
+
+
+def drop_index(table: str, name: str) -> None:
+    """Take such an index away again."""
+    if _is_ours(table):
+        op.execute(f"DROP INDEX {name}")
 
 
 def _is_ours(table: str) -> bool:

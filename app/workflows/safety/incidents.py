@@ -7,9 +7,8 @@ long for the object store: a frame that takes too long is stored behind it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,10 +20,11 @@ from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.incident_store import Incident, IncidentFilter
 from app.services.stores.outbox import publish_event
-from app.services.stores.removals import Kind, schedule_removals
+from app.services.stores.removals import Kind, claim, schedule_removals
 from app.types import Box, Severity, shown
 from app.utils import clock, metrics
-from app.utils.logging import logger
+from app.workflows.announcements import announced
+from app.workflows.safety.late_frames import LateFrame, LateFrames
 
 __all__ = [
     "Evidence",
@@ -115,7 +115,7 @@ class IncidentBook:
         self._storage = storage
         self._cooldown = cooldown
         self._frame_days = frame_days
-        self._late_frames: set[asyncio.Task[None]] = set()
+        self._late_frames = LateFrames(database, storage)
 
     async def record(self, evidence: Evidence, findings: Sequence[Finding]) -> list[Recorded]:
         """Write the findings of one frame, with their frame, and alert where an incident begins.
@@ -130,68 +130,52 @@ class IncidentBook:
             return []
         seen_at = clock.now()
         key = f"frames/{evidence.camera_id}/{seen_at:%Y/%m/%d}/{uuid.uuid4()}.jpg"
-        upload = asyncio.create_task(self._storage.put(key, evidence.jpeg, content_type="image/jpeg"))
-        stored = await self._is_stored(upload)
-        try:
+        things = {Kind.OBJECT: [key]}
+        async with announced(self._database, things):
+            stored = await self._store_soon(key, evidence.jpeg)
             async with self._database.transaction() as connection:
                 await _fence(connection, evidence)
-                await incident_store.lock_incidents(connection, evidence.camera_id)
-                recorded = [
-                    await self._write(connection, evidence, finding, seen_at, key if stored else None)
-                    for finding in findings
-                ]
-                if evidence.actor is not None:
-                    await add_audit_entry(
-                        connection,
-                        "anomaly.detect",
-                        subject=evidence.camera_id,
-                        actor=evidence.actor,
-                        details={"detection_ids": [one.detection_id for one in recorded]},
-                    )
-        except BaseException:
-            upload.cancel()
-            self._keep(self._discard(key))
-            raise
+                recorded = await self._write_all(connection, evidence, findings, seen_at, key if stored else None)
+                if stored:
+                    await claim(connection, things)
         if not stored:
-            self._follow(upload, key, [one.detection_id for one in recorded])
+            self._late_frames.add(LateFrame(key, evidence.jpeg, tuple(one.detection_id for one in recorded)))
         for finding, one in zip(findings, recorded, strict=True):
             metrics.detections_total.labels(finding.anomaly_type, str(one.alerted).lower()).inc()
         return recorded
 
     async def close(self) -> None:
-        """Wait for the frames that are still on their way; the object store's own time limit bounds it."""
-        if self._late_frames:
-            await asyncio.wait(self._late_frames)
+        """Store the frames that still wait, within a few seconds."""
+        await self._late_frames.close()
 
-    async def _is_stored(self, upload: asyncio.Task[None]) -> bool:
-        """Whether the upload ended well within the time that an alert may wait for it."""
-        await asyncio.wait({upload}, timeout=_FRAME_WAIT_S)
-        return upload.done() and upload.exception() is None
-
-    def _follow(self, upload: asyncio.Task[None], key: str, detection_ids: Sequence[int]) -> None:
-        self._keep(self._attach(upload, key, detection_ids))
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        """Run ``work`` behind the answer; the set keeps it from being collected before its end."""
-        task = asyncio.create_task(work)
-        self._late_frames.add(task)
-        task.add_done_callback(self._late_frames.discard)
-
-    async def _discard(self, key: str) -> None:
-        with contextlib.suppress(BackendUnavailable):
-            await self._storage.delete(key)
-
-    async def _attach(self, upload: asyncio.Task[None], key: str, detection_ids: Sequence[int]) -> None:
+    async def _store_soon(self, key: str, jpeg: bytes) -> bool:
+        """Whether the frame was stored within the time that an alert may wait for it."""
         try:
-            await upload
-            async with self._database.transaction() as connection:
-                for detection_id in detection_ids:
-                    await incident_store.attach_frame(
-                        connection, detection_id, image_url=self._storage.url(key), frame_key=key
-                    )
-        except BackendUnavailable as error:
-            metrics.frames_lost_total.inc()
-            logger.warning("frame_not_stored", backend=error.backend)
+            async with asyncio.timeout(_FRAME_WAIT_S):
+                await self._storage.put(key, jpeg, content_type="image/jpeg")
+        except (TimeoutError, BackendUnavailable):
+            return False
+        return True
+
+    async def _write_all(
+        self,
+        connection: Connection,
+        evidence: Evidence,
+        findings: Sequence[Finding],
+        seen_at: datetime,
+        key: str | None,
+    ) -> list[Recorded]:
+        await incident_store.lock_incidents(connection, evidence.camera_id)
+        recorded = [await self._write(connection, evidence, finding, seen_at, key) for finding in findings]
+        if evidence.actor is not None:
+            await add_audit_entry(
+                connection,
+                "anomaly.detect",
+                subject=evidence.camera_id,
+                actor=evidence.actor,
+                details={"detection_ids": [one.detection_id for one in recorded]},
+            )
+        return recorded
 
     async def _write(
         self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime, key: str | None
