@@ -26,6 +26,7 @@ from app.config import Settings
 from app.services.vectors.base import CollectionSpec
 from app.services.vectors.milvus import image_schema
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
+from tests.integration.live import START_TIMEOUT_S
 
 R = TypeVar("R")
 
@@ -220,7 +221,7 @@ class Records:
         process = subprocess.Popen(command, cwd=PROJECT_DIR, env=self._environment(), stdout=subprocess.DEVNULL)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                self.wait_until(lambda: _answers(client), timeout_s=60)
+                self.wait_until(lambda: _answers(client), timeout_s=START_TIMEOUT_S)
                 yield process, client
         finally:
             process.kill()

@@ -338,7 +338,6 @@ def test_a_picture_without_its_row_goes_again(service: Service) -> None:
     assert len(records.objects("ocr/")) == len(before) + 1
     assert records.count("pending_removals") == 1
     records.rows("UPDATE pending_removals SET retry_at = NOW()")
-    records.rows("SELECT pg_notify('cv_removals', '')")
     records.wait_until(lambda: records.objects("ocr/") == before and records.count("pending_removals") == 0)
 
 
