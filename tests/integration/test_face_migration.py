@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.services.vector_db import face_collection
+from app.services.vectors.base import face_collection
 from tests.integration.conftest import Service, Start
 from tests.integration.live import serving
 from tests.integration.test_api_face import enroll, recognize

@@ -181,3 +181,10 @@ def test_nothing_is_undone_by_hand() -> None:
     """What is stored outside PostgreSQL is announced and claimed; see ``workflows/announcements.py``."""
     for path in (APP / "workflows").rglob("*.py"):
         assert "except BaseException" not in path.read_text(encoding="utf-8"), path
+
+
+def test_revisions_of_the_schema_follow_one_another() -> None:
+    paths = sorted((PROJECT_DIR / "alembic" / "versions").glob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    steps = [re.findall(r'^(?:down_)?revision = (?:"(\d+)"|None)', text, re.MULTILINE) for text in texts]
+    assert steps == [[f"{n:04}", f"{n - 1:04}" if n > 1 else ""] for n in range(1, len(paths) + 1)]

@@ -1,12 +1,12 @@
 """Which pending removals are announcements that a row may still claim, and the order in which templates were added.
 
-Revision: 0009, after 0008.
+Revision: 0010, after 0009.
 """
 
 from app.services.stores.migrations import add_column, add_index, drop_column, drop_index
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
