@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,7 +154,8 @@ def load(
     command = [sys.executable, str(PROJECT_DIR / "benchmarks/load.py"), url.host, str(url.port), RECOGNIZE]
     command += [str(clients), str(seconds), *([_CAMERA] if new_cameras else [])]
     before, stages = bench.cpu_s(), _stage_sums(bench)
-    with _asking_for_health(bench) if health else nullcontext([]) as health_ms:
+    asking: AbstractContextManager[list[float]] = _asking_for_health(bench) if health else nullcontext([])
+    with asking as health_ms:
         result = subprocess.run(command, input=body, capture_output=True, check=True, timeout=seconds + 120)
     after, stages_after = bench.cpu_s(), _stage_sums(bench)
     told = json.loads(result.stdout)

@@ -57,7 +57,7 @@ def _cpu_s(process: psutil.Process) -> float:
             continue
         total += times.user + times.system
     ended = process.cpu_times()
-    return total + ended.children_user + ended.children_system
+    return float(total + ended.children_user + ended.children_system)
 
 
 @contextmanager

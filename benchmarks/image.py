@@ -148,7 +148,7 @@ def _search(
     for photo in [photo for _ in range(rounds) for photo in photos]:
         picture = _jpeg(photo)
         # What the service sees is the decoded JPEG, and so must we.
-        seen = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).astype(np.uint8)
+        seen = np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         cosines = crowd.vectors[positions] @ embedder.embed_images([seen])[0].vector
         true = {crowd.image_id(int(positions[i])) for i in np.argsort(-cosines)[:_TOP_K]}
         request = {"query_image": base64.b64encode(picture).decode(), "threshold": 0.0, "top_k": _TOP_K, **body}
@@ -178,7 +178,10 @@ def measure_indexing(bench: Bench, photo: Image, *, clients: int, count: int) ->
     def send(number: int) -> str:
         different = frame.copy()
         different[:64, :64] = np.random.default_rng(number).integers(256, size=(64, 64, 3))
-        body = {"image": base64.b64encode(_jpeg(different)).decode(), "metadata": {"category": "amenity"}}
+        body = {
+            "image": base64.b64encode(_jpeg(different.astype(np.uint8))).decode(),
+            "metadata": {"category": "amenity"},
+        }
         answer = client.post(INDEX, json=body)
         answer.raise_for_status()
         return str(answer.json()["image_id"])

@@ -111,7 +111,8 @@ def _f1_scores(question: HazardQuestion, verdicts: Verdicts) -> list[F1]:
         rows = verdicts.rows_in(folder)
         for name, alarms, is_asked in kinds:
             told = alarms[:, rows].ravel()
-            targets, groups = (np.tile(values[rows], len(alarms)) for values in (collected.targets, collected.groups))
+            targets = np.tile(collected.targets[rows], len(alarms))
+            groups = np.tile(collected.groups[rows], len(alarms))
             interval = f1_interval(told, targets, groups)
             scores.append(F1(f"{folder}{name}", f1(told, targets), interval, len(rows), target if is_asked else None))
     return scores

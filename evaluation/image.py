@@ -175,8 +175,8 @@ class ImageEvaluation:
                 count[0] += right
                 count[1] += looked_at
         return [
-            Share(f"lost_found halves, {language} words {'with' if helped else 'without'} prototypes", *count)
-            for (language, helped), count in counts.items()
+            Share(f"lost_found halves, {language} words {'with' if helped else 'without'} prototypes", right, looked_at)
+            for (language, helped), (right, looked_at) in counts.items()
         ]
 
     def _query(self, text: str, prototypes: Prototypes | None) -> FloatArray:

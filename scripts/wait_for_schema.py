@@ -36,7 +36,8 @@ async def stored_revision(database: Database) -> str | None:
     Raises:
         BackendUnavailable: PostgreSQL does not answer.
     """
-    if (await database.fetch_one("SELECT to_regclass($1) AS found", VERSION_TABLE))["found"] is None:
+    table = await database.fetch_one("SELECT to_regclass($1) AS found", VERSION_TABLE)
+    if table is None or table["found"] is None:
         return None
     row = await database.fetch_one(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
     return None if row is None else row["version_num"]

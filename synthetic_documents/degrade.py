@@ -52,7 +52,8 @@ def _unevenly_lit(image: NDArray[np.float32], rng: random.Random) -> Picture:
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = rng.uniform(0, 6.28)
     slope = (xs / width - 0.5) * np.cos(angle) + (ys / height - 0.5) * np.sin(angle)
-    return np.clip(image * (0.85 + 0.35 * slope)[:, :, None], 0, 255).astype(np.uint8)
+    lit: NDArray[np.uint8] = np.clip(image * (0.85 + 0.35 * slope)[:, :, None], 0, 255).astype(np.uint8)
+    return lit
 
 
 def _noisy(image: Picture, rng: random.Random, *, sigma: float) -> Picture:

@@ -66,6 +66,13 @@ def portrait(person: int) -> Image:
     return cv2.resize(cut, (480, 480), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
+def read_photo(path: Path) -> Image:
+    """A photo that cv2 can read."""
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    return image.astype(np.uint8)
+
+
 def varied(image: Image, *, gain: float = 0.85, angle_deg: float = 4.0, scale: float = 0.9) -> Image:
     """The same scene, darker, tilted and smaller, on grey: another photo, as far as one can be made."""
     height, width = image.shape[:2]

@@ -59,8 +59,8 @@ def _under_low_sun(lit: FloatArray, rng: np.random.Generator) -> FloatArray:
     low = np.array([rng.uniform(20, 110), rng.uniform(110, 190), rng.uniform(220, 255)], np.float32)
     down = np.linspace(0, 1, lit.shape[0], dtype=np.float32)[:, None, None]
     share = np.float32(rng.uniform(0.35, 0.65))
-    hazy: FloatArray = lit * (1 - share) + (high * (1 - down) + low * down) * share
-    return hazy
+    hazy = lit * (1 - share) + (high * (1 - down) + low * down) * share
+    return hazy.astype(np.float32)
 
 
 def _behind_cloth(lit: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -94,7 +94,7 @@ class RowReader:
         lights = [relight(_shrunk(image), rng) for _ in range(self._relit)]
         tiles = [*views[tiled].tiles] if tiled else []
         for light in lights if tiled else ():
-            tiles += take_views(self._extractor, light, plan=PLANS[tiled]).tiles
+            tiles += take_views(self._extractor, light, plan=PLANS[str(tiled)]).tiles
         return PhotoRows(
             training=np.stack(self._pooled([*small, *lights])),
             enlarged=np.stack(enlarged),

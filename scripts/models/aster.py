@@ -133,7 +133,7 @@ def _put_bgr_input_before(graph: GraphProto) -> None:
         helper.make_node("Gather", ["x_0_to_1", "rgb_of_bgr"], [inner], axis=1),
     ]
     _replace_nodes(graph, [*nodes, *graph.node])
-    shape = ["batch", 3, INPUT_HEIGHT_PX, "width"]
+    shape: list[str | int | None] = ["batch", 3, INPUT_HEIGHT_PX, "width"]
     graph.input[0].CopyFrom(helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape))
 
 
@@ -147,7 +147,7 @@ def _give_batch_major_probabilities(graph: GraphProto, classes: int) -> None:
         helper.make_node("Softmax", ["logits_batch_major"], ["probabilities"], axis=2),
     ]
     _replace_nodes(graph, nodes)
-    shape = ["batch", "time", classes]
+    shape: list[str | int | None] = ["batch", "time", classes]
     graph.output[0].CopyFrom(helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, shape))
 
 

@@ -153,8 +153,8 @@ class Builder:
     def _copy(self, one: Instruction, workspace: Workspace) -> None:
         *sources, target = one.value.split()
         if sources[0].startswith("--from="):
-            stage, source = sources
-            _copy_tree(self._built[stage.removeprefix("--from=")].inside(source), workspace.inside(target))
+            stage, folder = sources
+            _copy_tree(self._built[stage.removeprefix("--from=")].inside(folder), workspace.inside(target))
             return
         for source in map(PurePosixPath, sources):
             for path in context_files():

@@ -149,7 +149,7 @@ def test_nobody_is_served_without_a_key(container: Container) -> None:
 
 def test_every_model_of_its_pack_is_there_and_used(container: Container, place: Place) -> None:
     headers = {"X-API-Key": place.admin_key}
-    photo = base64.b64encode(cv2.imencode(".png", astronaut())[1]).decode()
+    photo = base64.b64encode(cv2.imencode(".png", astronaut())[1].tobytes()).decode()
     enrolled = container.client.post("/face/enroll", json={"employee_id": "IMG001", "images": [photo]}, headers=headers)
     assert enrolled.status_code == 200, enrolled.text
     recognised = container.client.post(

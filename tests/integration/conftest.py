@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from tests.integration.records import RESTART_S, Records
 from tests.qdrant_process import QdrantProcess
 
 # A test must not depend on what the machine's environment or a developer's .env says.
-BASE_SETTINGS = {
+BASE_SETTINGS: dict[str, Any] = {
     "_env_file": None,
     "AUTH_REQUIRED": False,
     # Replicas share the cameras of one Redis, and this service would be one beside those of the cameras' own tests.

@@ -265,7 +265,8 @@ def test_verification_compares_with_one_person(client: httpx.Client) -> None:
 
     def verify(employee_id: str) -> dict[str, Any]:
         body = {"image": probe, "employee_id": employee_id, "check_liveness": False}
-        return client.post(f"{API}/verify", json=body).json()
+        answer: dict[str, Any] = client.post(f"{API}/verify", json=body).json()
+        return answer
 
     assert verify("EMP001")["verified"] is True
     other = verify("EMP002")

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -37,7 +39,7 @@ def index(client: httpx.Client, image: Image, *, allow_duplicate: bool = False, 
     )
 
 
-def indexed(client: httpx.Client, image: Image, **metadata: object) -> str:
+def indexed(client: httpx.Client, image: Image, **metadata: Any) -> str:
     answer = index(client, image, **metadata)
     assert answer.status_code == 200, answer.text
     image_id: str = answer.json()["image_id"]
@@ -228,7 +230,7 @@ def test_results_come_most_similar_first(client: httpx.Client) -> None:
         ({"location": "') OR 1=1 --"}, False),
     ],
 )
-def test_filters(client: httpx.Client, filters: dict[str, object], matches: bool) -> None:
+def test_filters(client: httpx.Client, filters: dict[str, Any], matches: bool) -> None:
     cup = indexed(
         client,
         coffee(),
@@ -450,9 +452,8 @@ def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_no
     assert [answers[number] for number in refused] == [503] * 3
     assert records.count("image_metadata") == len(answers) - 3
     for number in refused:
-        Records.wait_until(
-            lambda number=number: index(client, numbered_cup(number)).status_code == 200, timeout_s=RESTART_S
-        )
+        is_indexed = partial(lambda one: index(client, numbered_cup(one)).status_code == 200, number)
+        Records.wait_until(is_indexed, timeout_s=RESTART_S)
     assert records.count("image_metadata") == len(answers)
     Records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=60)
     rows = records.rows("SELECT object_key, thumbnail_key FROM image_assets")

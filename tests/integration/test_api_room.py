@@ -43,7 +43,7 @@ def correct(client: httpx.Client, room_number: str = "201", **fields: Any) -> ht
 
 def room_photos(eval_data: Path, label: str, count: int) -> list[Image]:
     paths = sorted((eval_data / "rooms" / label).glob("*.jpg"))[:count]
-    return [image for path in paths if (image := cv2.imread(str(path))) is not None]
+    return [image.astype(np.uint8) for path in paths if (image := cv2.imread(str(path))) is not None]
 
 
 def letters() -> Image:

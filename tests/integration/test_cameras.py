@@ -147,7 +147,7 @@ def test_ten_thousand_cameras_are_paged(client: httpx.Client, service: Service) 
         '\'{"anomalies": ["fire"], "intrusion": null, "confirmation": null}\', FALSE FROM generate_series(1, 10000) n'
     )
     seen: list[str] = []
-    after = ""
+    after: str | None = ""
     while after is not None:
         page = client.get(f"{API}/cameras", params={"after": after, "limit": 200}).json()
         assert page["total"] == 10_000
@@ -261,7 +261,7 @@ def test_an_intruder_on_a_stream_raises_one_alert(client: httpx.Client, service:
 def shape_of(data: bytes) -> tuple[int, ...]:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
-    return image.shape
+    return tuple(map(int, image.shape))
 
 
 def test_a_still_picture_is_not_judged_again_and_again(client: httpx.Client, service: Service) -> None:

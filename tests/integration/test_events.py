@@ -104,7 +104,7 @@ def test_the_stream_can_be_narrowed(client: httpx.Client, records: Records) -> N
 
 @pytest.mark.parametrize("event_id", ["x", "-1", "9" * 30, "१"])
 def test_a_wrong_event_id_is_refused(client: httpx.Client, event_id: str) -> None:
-    answer = client.get("/api/v1/cv/events", headers={"Last-Event-ID": event_id.encode()})
+    answer = client.get("/api/v1/cv/events", headers={b"Last-Event-ID": event_id.encode()})
     assert answer.status_code == 422
 
 

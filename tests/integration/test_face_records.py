@@ -172,9 +172,8 @@ def test_reconciling_waits_for_an_enrolment_under_way(
     assert enroll(client, "EMP001", base64_jpeg(astronaut())).status_code == 200
 
     async def enrol_slowly() -> str:
-        connection = await asyncpg.connect(settings.DATABASE_URL.get_secret_value())
-        try:
-            async with connection.transaction():
+        async with asyncpg.create_pool(settings.DATABASE_URL.get_secret_value(), min_size=1, max_size=1) as pool:
+            async with pool.acquire() as connection, connection.transaction():
                 await lock_enrolments(connection)
                 records.insert_vector("vec_under_way", "EMP001")
                 looking = asyncio.create_task(asyncio.to_thread(records.reconcile))
@@ -182,8 +181,6 @@ def test_reconciling_waits_for_an_enrolment_under_way(
                 template = Template("vec_under_way", np.zeros(512, np.float32), "test", 0.5, "frontal")
                 await add_templates(connection, "EMP001", [template], enrolled_by=None)
             return (await looking).stdout
-        finally:
-            await connection.close()
 
     assert "orphan vectors: 0" in asyncio.run(enrol_slowly())
 

@@ -35,7 +35,8 @@ def ask(client: httpx.Client, *, camera_id: str = "door") -> httpx.Response:
 
 
 def health(client: httpx.Client) -> dict[str, object]:
-    return client.get("/api/v1/cv/health").json()
+    answer: dict[str, object] = client.get("/api/v1/cv/health").json()
+    return answer
 
 
 def assert_unavailable(answer: httpx.Response) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import httpx
@@ -46,7 +47,7 @@ async def cache(backends: RunningBackends) -> AsyncIterator[Cache]:
 
 def storage_on(backends: RunningBackends, *, endpoint: str = "", **changes: object) -> ObjectStorage:
     settings = backends.settings
-    options = {
+    options: dict[str, Any] = {
         "access_key": settings["MINIO_ACCESS_KEY"],
         "secret_key": settings["MINIO_SECRET_KEY"],
         "bucket": f"test-{uuid.uuid4().hex[:12]}",

@@ -136,7 +136,7 @@ def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames(tmp_path: Path, 
 def frames(eval_data: Path, pattern: str, count: int) -> list[Image]:
     paths = sorted(eval_data.glob(pattern))
     found = [cv2.imread(str(path)) for path in paths[:: max(len(paths) // count, 1)][:count]]
-    return [image for image in found if image is not None]
+    return [image.astype(np.uint8) for image in found if image is not None]
 
 
 @pytest.mark.parametrize(

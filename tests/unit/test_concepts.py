@@ -58,7 +58,8 @@ def space() -> ConceptSpace:
 def picture_of(name: str) -> FloatArray:
     logits = np.zeros((1, len(CLASSES)), np.float32)
     logits[0, CLASSES.index(name)] = 50.0
-    return space().meanings_of_pictures(logits)[0]
+    meaning: FloatArray = space().meanings_of_pictures(logits)[0]
+    return meaning
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def frozen_network() -> onnx.ModelProto:
 
 def run(model: onnx.ModelProto, feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, feed)
+    outputs: list[NDArray[np.float32]] = session.run(None, feed)
+    return outputs
 
 
 def test_a_frozen_network_gives_each_row_of_a_batch_what_it_gave_it_alone() -> None:
@@ -83,7 +84,8 @@ class StoredTensor:
             + b"ctorch\nFloatStorage\n"
             + b"".join(opcodes(part) for part in (self.key, "cpu", self.count, None))
         )
-        arguments = b"".join(opcodes(part) for part in (self.offset, self.shape, self.strides, False, OrderedDict()))
+        parts: tuple[object, ...] = (self.offset, self.shape, self.strides, False, OrderedDict())
+        arguments = b"".join(opcodes(part) for part in parts)
         return (
             b"ctorch._utils\n_rebuild_tensor_v2\n"
             + (pickle.MARK + pickle.MARK + reference + pickle.TUPLE + pickle.BINPERSID)

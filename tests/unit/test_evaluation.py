@@ -66,7 +66,7 @@ def test_a_search_counts_mates_and_strangers() -> None:
 
 
 def test_a_probe_without_a_face_is_a_miss() -> None:
-    people = {"anna": [photo(1, 0), None], "bao": [photo(0, 1), photo(0, 1)]}
+    people: dict[str, list[Photo | None]] = {"anna": [photo(1, 0), None], "bao": [photo(0, 1), photo(0, 1)]}
     found = search(people, enrolled=1)
     np.testing.assert_array_equal(found.right, [False, True])
     assert found.mates[0] == -1.0

@@ -25,7 +25,8 @@ def checkered(width: int, height: int) -> Image:
 def turned(points: FloatArray, *, angle_deg: float, scale: float, shift: tuple[float, float]) -> FloatArray:
     angle = math.radians(angle_deg)
     matrix = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return (points @ matrix.T + np.array(shift)).astype(np.float32)
+    moved: FloatArray = (points @ matrix.T + np.array(shift)).astype(np.float32)
+    return moved
 
 
 @pytest.mark.parametrize(("angle_deg", "scale"), [(0, 1.0), (25, 0.3), (-90, 4.0), (170, 1.7)])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.errors import ConfigurationError
 from app.ml_models.factories.face import build_face_engines
 from app.ml_models.manifest import load_pack
+from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import Pack, Spec
 from app.types import FloatArray
@@ -37,7 +38,7 @@ class Answering:
         return [np.ones((count, width), np.float32)]
 
 
-class Loader:
+class Loader(ModelLoader):
     """As much of a ``ModelLoader`` as factories ask for."""
 
     def __init__(self, pack: Pack) -> None:
@@ -70,7 +71,7 @@ def test_the_compact_pack_opens_each_network_once() -> None:
     assert sorted(loader.opened) == ["face_detection", "face_embedding", "face_landmarks", "face_liveness"]
 
 
-def test_the_settings_thresholds_are_bounds_on_public_scores(model_loader: object) -> None:
+def test_the_settings_thresholds_are_bounds_on_public_scores(model_loader: ModelLoader) -> None:
     lenient = build_face_engines(model_loader, min_detection_score=0.5, min_liveness=0.0)
     strict = build_face_engines(model_loader, min_detection_score=0.9999, min_liveness=1.0)
     faces = lenient.recognition.detect_faces(group())

@@ -50,7 +50,7 @@ def group() -> Image:
     assert package.origin is not None
     photo = cv2.imread(str(Path(package.origin).parent / "data" / "images" / "t1.jpg"))
     assert photo is not None
-    return photo
+    return photo.astype(np.uint8)
 
 
 def test_every_face_of_a_group_is_found_with_its_points_inside_its_box(engines: FaceEngines, group: Image) -> None:

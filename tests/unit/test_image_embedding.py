@@ -91,7 +91,8 @@ def test_words_in_both_languages_find_the_cup(embedder: ImageEmbedder, text: str
 def test_a_colour_word_prefers_the_thing_in_that_colour(embedder: ImageEmbedder) -> None:
     def tinted(channel: int) -> Image:
         image = cv2.cvtColor(cv2.cvtColor(photos.coffee(), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        image[..., [other for other in range(3) if other != channel]] //= 4
+        others = [other for other in range(3) if other != channel]
+        image[..., others] = image[..., others] // 4
         return image.astype(np.uint8)
 
     red, blue = vector_of(embedder, tinted(2)), vector_of(embedder, tinted(0))

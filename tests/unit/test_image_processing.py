@@ -189,7 +189,7 @@ def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
 
 
 def test_encoding_keeps_the_picture_and_drops_metadata() -> None:
-    image = cv2.cvtColor(RED_LEFT, cv2.COLOR_RGB2BGR)
+    image = cv2.cvtColor(RED_LEFT, cv2.COLOR_RGB2BGR).astype(np.uint8)
     data = encode_jpeg(image)
     assert is_red_left(decode(data))
     assert not PillowImage.open(io.BytesIO(data)).getexif()

@@ -53,12 +53,11 @@ def test_frames_that_lie_far_apart_confirm_nothing() -> None:
 
 def test_a_positive_frame_makes_the_next_ones_matter() -> None:
     judge = Judge(Confirmation(needed=2, window=3))
-    assert not judge.is_suspicious
-    judge.see(True, 0)
-    assert judge.is_suspicious
-    for at_s in (1, 2, 3):
-        judge.see(False, at_s)
-    assert not judge.is_suspicious
+    suspicions = [judge.is_suspicious]
+    for at_s, seen in enumerate([True, False, False, False]):
+        judge.see(seen, at_s)
+        suspicions.append(judge.is_suspicious)
+    assert (suspicions[0], suspicions[1], suspicions[-1]) == (False, True, False)
 
 
 def test_what_is_not_looked_for_any_more_comes_to_an_end() -> None:

@@ -21,8 +21,9 @@ INSTALLED = sorted(distributions(), key=lambda found: found.name.lower())
 
 def licence(package: Distribution) -> str:
     """What the package says of itself, the first line of each field."""
-    fields = [package.metadata.get("License-Expression"), package.metadata.get("License")]
-    classifiers = [text for text in package.metadata.get_all("Classifier") or [] if text.startswith("License ::")]
+    said = package.metadata
+    fields = [text for name in ("License-Expression", "License") for text in said.get_all(name) or []]
+    classifiers = [text for text in said.get_all("Classifier") or [] if text.startswith("License ::")]
     return " ".join(text.splitlines()[0] for text in [*fields, *classifiers] if text)
 
 

@@ -16,7 +16,7 @@ from app.core.liveness import LivenessDetector, LivenessLimits, LivenessView, Un
 from app.core.picture_network import PictureNetwork
 from app.ml_models.factories.face import FaceEngines
 from app.types import Box, Face, FloatArray, Image
-from tests.photos import astronaut, evaluation_data, group
+from tests.photos import astronaut, evaluation_data, group, read_photo
 
 NO_LIMITS = LivenessLimits(min_face_px=0, min_sharpness=0)
 
@@ -132,7 +132,7 @@ def test_prints_are_refused_and_live_faces_pass(face_engines: FaceEngines) -> No
         rows = list(csv.DictReader(stream))
     errors, judged = 0, 0
     for row in rows[::5]:
-        image = cv2.imread(str(folder / row["file"])).astype(np.uint8)
+        image = read_photo(folder / row["file"])
         face = largest_face(face_engines.recognition.detect_dominant_faces(image))
         passes = face is not None and face_engines.liveness.assess(image, [face])[0].is_live
         errors += passes != (row["label"] == "live")

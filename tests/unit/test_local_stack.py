@@ -273,7 +273,12 @@ class TestService:
         service.start()
         for expected_deaths in (1, 2):
             service.kill()
-            wait_until(lambda: service.restart_if_dead() or child.is_alive())
+
+            def is_back() -> bool:
+                service.restart_if_dead()
+                return child.is_alive()
+
+            wait_until(is_back)
             assert sum("restart in" in line for line in said) == expected_deaths
         pauses = [line.split("restart in ")[1].split(" s")[0] for line in said if "restart in" in line]
         assert pauses == ["0.5", "1.0"]

@@ -126,7 +126,7 @@ def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def inside(image: Image, x1: float, y1: float, x2: float, y2: float) -> bool:
     height, width = image.shape[:2]
-    return 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+    return bool(0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height)
 
 
 def test_everything_warms_up(engines: Engines) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -29,7 +30,7 @@ class TestEnvironmentExample:
     def test_shows_the_defaults(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in Settings.model_fields:
             monkeypatch.delenv(name, raising=False)
-        needed = {name: SecretStr("postgresql://given") for name in REQUIRED}
+        needed: dict[str, Any] = {name: SecretStr("postgresql://given") for name in REQUIRED}
         defaults = Settings(_env_file=None, **needed)
         derived = {name for name, field in Settings.model_fields.items() if field.default is None}
         shown = {name: value for name, value in example_settings().items() if name not in REQUIRED | derived}

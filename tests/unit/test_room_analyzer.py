@@ -208,7 +208,7 @@ def test_real_rooms_are_told_apart_and_places_lie_in_the_photo(
 ) -> None:
     for label, wanted in (("clean", RoomStatus.CLEAN), ("messy", RoomStatus.DIRTY)):
         images = [cv2.imread(str(path)) for path in sorted((eval_data / "rooms" / label).glob("*.jpg"))[:8]]
-        found = analyzer.inspect([image for image in images if image is not None], depth=depth)
+        found = analyzer.inspect([image.astype(np.uint8) for image in images if image is not None], depth=depth)
         assert all(item.room >= 0.5 for item in found)
         verdicts = [judge_room([item], RULES) for item in found]
         assert [verdict.status for verdict in verdicts].count(wanted) >= 7

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -154,7 +155,7 @@ def test_what_deployments_write_is_accepted(monkeypatch: pytest.MonkeyPatch, nam
 
 
 def test_s3_means_amazon_unless_another_endpoint_is_given() -> None:
-    def address(**given: str) -> str:
+    def address(**given: Any) -> str:
         storage = open_storage(Settings(_env_file=None, **{**NEEDED, **given}))
         return storage.presigned_url("a.jpg", lifetime_s=60).partition("?")[0]
 

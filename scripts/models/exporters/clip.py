@@ -37,7 +37,7 @@ class TextTower(torch.nn.Module):
 
 def _embedding(output: object) -> torch.Tensor:
     """transformers 5 wraps what version 4 gave as it is."""
-    return output if isinstance(output, torch.Tensor) else output.pooler_output
+    return getattr(output, "pooler_output", output)
 
 
 def _sample_pixels(model: PreTrainedModel) -> torch.Tensor:
