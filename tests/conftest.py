@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends import RunningBackends, rabbitmq_answers, rabbitmq_is_required, rabbitmq_url, running_backends
+from tests.timeouts import pytest_runtest_protocol  # noqa: F401  # pytest finds its hooks by name
 
 
 @pytest.fixture(scope="session")
