@@ -2,7 +2,7 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-servers test-image check audit format bench evaluate openapi weights model-tools lock \
+.PHONY: help run servers test test-fast test-servers test-image check hooks audit format bench evaluate openapi weights model-tools lock \
   environment environment-dev
 
 ARGS ?=
@@ -10,6 +10,10 @@ ARGS ?=
 SERVING := requirements.txt requirements-embedded.txt
 DEVELOPMENT := $(SERVING) requirements-dev.txt
 IN_VENV := .venv/bin/python
+
+# One worker has the servers and the tests that share them, the other the unit tests (tests/conftest.py).
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadgroup
 
 # The first Python on this machine that is new enough runs the bootstrap; PYTHON=... names another.
 define bootstrap
@@ -30,8 +34,11 @@ run: environment ## servers, migrations, API on 127.0.0.1:8001 (PORT, HOST, CV_D
 servers: environment ## only the embedded servers; data/run/backends.env points at them
 	@exec $(IN_VENV) scripts/run_local.py --servers-only
 
-test: environment-dev weights ## all tests, on servers of their own; ARGS="-k face" chooses
-	@exec $(IN_VENV) -m pytest -rs $(ARGS)
+test: environment-dev weights ## all tests, on servers of their own; ARGS="-k face" chooses, WORKERS=0 runs one by one
+	@exec $(IN_VENV) -m pytest -rs $(PARALLEL) $(ARGS)
+
+test-fast: environment-dev weights ## unit tests that need no server and train nothing: less than a minute
+	@exec $(IN_VENV) -m pytest -m 'not slow' $(PARALLEL) tests/unit $(ARGS)
 
 test-servers: environment-dev weights ## all integration tests with Milvus standalone and Redis instead of the embedded ones
 	@command -v redis-server >/dev/null || { echo 'redis-server is needed; on Debian: apt install redis-server' >&2; exit 1; }
@@ -54,6 +61,9 @@ audit: ## known vulnerabilities of the pinned packages; ARGS=--where-possible: n
 lock: ## after a change of dependencies in pyproject.toml: requirements.lock and the requirements files; ARGS=--upgrade
 	$(call bootstrap,--venv .venv-lock requirements-lock.txt)
 	@.venv-lock/bin/python scripts/lock.py $(ARGS)
+
+hooks: environment-dev ## let git run the checks before each commit
+	@exec $(IN_VENV) -m pre_commit install
 
 format: environment-dev ## format and sort imports
 	$(IN_VENV) -m ruff format .

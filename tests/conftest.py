@@ -11,6 +11,15 @@ import pytest
 from tests.backends import RunningBackends, rabbitmq_answers, rabbitmq_is_required, rabbitmq_url, running_backends
 from tests.timeouts import pytest_runtest_protocol  # noqa: F401  # pytest finds its hooks by name
 
+_INTEGRATION = Path(__file__).parent / "integration"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For parallel runs: one worker takes all that shares the session's servers, the others the rest, file by file."""
+    for item in items:
+        together = "servers" if item.path.is_relative_to(_INTEGRATION) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
+
 
 @pytest.fixture(scope="session")
 def backends() -> Iterator[RunningBackends]:

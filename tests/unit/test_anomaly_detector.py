@@ -20,6 +20,8 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Image
 from tests.photos import astronaut, coffee, group
 
+pytestmark = pytest.mark.slow
+
 ALL = frozenset(AnomalyType)
 HAZARDS = ALL - {AnomalyType.INTRUSION}
 

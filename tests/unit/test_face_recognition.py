@@ -12,6 +12,7 @@ from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.picture_network import PictureNetwork
 from app.errors import ConfigurationError
 from app.ml_models.factories.face import FaceEngines
+from app.ml_models.factories.face_embedding import ArcfaceModel
 from app.ml_models.model_loader import ModelLoader
 from app.types import Box, Embedding, Face, Image
 from tests.photos import astronaut, coffee, evaluation_data, group, portrait, read_photo, varied
@@ -143,7 +144,7 @@ def test_crops_are_fed_as_insightface_feeds_them(model_loader: ModelLoader) -> N
     arcface = pytest.importorskip("insightface.model_zoo.arcface_onnx").ArcFaceONNX(
         str(model_loader.path("face_embedding"))
     )
-    wanted = model_loader.spec("face_embedding").input
+    wanted = model_loader.model("face_embedding", ArcfaceModel).input
     network = PictureNetwork(
         model_loader.session("face_embedding"),
         input_name=wanted.name,
@@ -189,7 +190,7 @@ def test_an_embedding_is_filled_up_to_the_length_of_the_collection(
 def test_a_network_that_answers_more_than_is_kept_is_refused(
     face_engine: FaceRecognitionEngine, model_loader: ModelLoader
 ) -> None:
-    wanted = model_loader.spec("face_embedding").input
+    wanted = model_loader.model("face_embedding", ArcfaceModel).input
     network = PictureNetwork(
         model_loader.session("face_embedding"), input_name=wanted.name, mean=0.0, scale=1.0, rgb=True
     )

@@ -23,6 +23,8 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Embedding, FloatArray, Image
 from tests.photos import coffee
 
+pytestmark = pytest.mark.slow
+
 GREY = np.full((120, 160, 3), 128, np.uint8)
 BLUE = np.full((120, 160, 3), (200, 80, 40), np.uint8)
 

@@ -21,6 +21,8 @@ from app.types import Image
 from scripts.download_models import main
 from tests.full_pack import FACE_ROLES, unpinned_manifests, write_face_sources
 
+pytestmark = pytest.mark.slow
+
 
 def install(root: Path, *options: str) -> int:
     places = {"--packs-dir": root / "packs", "--weights-dir": root / "weights", "--from": root / "sources"}

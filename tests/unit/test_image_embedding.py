@@ -17,6 +17,8 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Embedding, FloatArray, Image
 from tests import photos
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def loader() -> ModelLoader:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.streams.mjpeg import JpegSplitter
 from tests.photos import coffee, jpeg
+
+pytestmark = pytest.mark.slow
 
 _LIMIT = 2**20
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from app.types import Image
 from app.workflows.cameras.motion import MotionDetector
 from tests.photos import coffee
+
+pytestmark = pytest.mark.slow
 
 
 def noisy(image: Image, seed: int, *, sigma: float = 4.0, gain: float = 1.0) -> Image:

@@ -29,6 +29,8 @@ from synthetic_documents import (
     vat_invoice,
 )
 
+pytestmark = pytest.mark.slow
+
 
 class WholePage:
     """A detector that finds one line everywhere."""

@@ -41,6 +41,8 @@ from tests.packs import revised
 from tests.photos import astronaut, coffee, group
 from tests.unit.conftest import PreparedPacks
 
+pytestmark = pytest.mark.slow
+
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 TINY_CLIP = PROJECT_DIR / "tests" / "fixtures" / "tiny_clip"
 

@@ -45,6 +45,7 @@ class TestEnvironmentExample:
         assert all(re.search(r"^# ", section, re.MULTILINE) for section in sections)
 
 
+@pytest.mark.slow
 class TestBootstrap:
     def test_mends_a_broken_environment_and_installs_again_only_what_changed(self, tmp_path: Path) -> None:
         environment = Environment(tmp_path / "venv")
@@ -90,3 +91,12 @@ class TestBootstrap:
     def test_unreadable_record_means_that_nothing_is_installed(self, tmp_path: Path) -> None:
         (tmp_path / "installed-requirements.json").write_text("{")
         assert Environment(tmp_path).installed() == {}
+
+
+def test_every_place_that_contributors_are_sent_to_is_there() -> None:
+    text = (PROJECT_DIR / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = {place for place in re.findall(r"`([\w./*-]+)`", text) if "/" in place or "." in place}
+    assert "tests/timeouts.py" in places
+    # A name alone is a file of the folder that its list speaks of.
+    patterns = {place: [place.rstrip("/"), f"app/**/{place}", f"tests/**/{place}"] for place in places}
+    assert [place for place, tried in patterns.items() if not any(any(PROJECT_DIR.glob(one)) for one in tried)] == []

@@ -18,6 +18,8 @@ from app.ml_models.model_loader import ModelLoader
 from app.types import Image, Severity
 from tests.photos import astronaut, coffee
 
+pytestmark = pytest.mark.slow
+
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={"bed_unmade": 10, "room_untidy": 15})
 
 

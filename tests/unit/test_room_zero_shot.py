@@ -25,6 +25,8 @@ from app.types import Box, Detection, Embedding, Image
 from tests.packs import revised
 from tests.photos import astronaut, coffee
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
 
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={})

@@ -166,6 +166,7 @@ def test_s3_means_amazon_unless_another_endpoint_is_given() -> None:
     assert address(STORAGE_TYPE="s3", MINIO_ENDPOINT="objects.hotel") == "http://objects.hotel/hotel-images/a.jpg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

@@ -20,6 +20,8 @@ from app.utils.network_guard import NetworkGuard, parse_networks
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
 from tests.photos import coffee, jpeg
 
+pytestmark = pytest.mark.slow
+
 LOGIN = Credentials(USERNAME, PASSWORD)
 TIMEOUT_S = 2.0
 

@@ -27,6 +27,8 @@ from tests.photos import coffee
 from tests.tiny_models import FEATURES, tiny_network
 from tests.unit.conftest import PreparedPacks
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(2, FEATURES)).astype(np.float32)
 ASKING = ("face_detection", "face_embedding", "person_detection", "fire_smoke_detection")
 PROGRESS = Progress(Console(quiet=True), roles=1)

@@ -26,6 +26,8 @@ from scripts.heads.validation import (
 )
 from scripts.train_heads import main
 
+pytestmark = pytest.mark.slow
+
 
 def picture(path: Path, *, noisy: bool, seed: int) -> None:
     """A pattern of its own for each seed; noisy ones lie under coloured specks."""
