@@ -51,7 +51,7 @@ class InvoiceReading:
 @dataclass(frozen=True, slots=True)
 class IdentityReading:
     """``reason`` is None where an identity paper was read; else ``no_text_found``, ``no_document_found``,
-    ``wrong_document_type`` or ``several_documents``."""
+    ``wrong_document_type``, ``several_documents`` or ``unsupported_issuer``, and then ``identity`` is what was read."""
 
     identity: IdentityDocument | None
     reason: str | None
@@ -122,7 +122,7 @@ class OCREngine:
         if not page.cells and not codes:
             return IdentityReading(None, "no_text_found", "", first.engine, first.rotation_deg)
         identity = fuse(page, codes=codes, zones=zones, today=today, expected=expected)
-        reason = _refusal(identity, expected)
+        reason = refusal_of(identity, expected)
         return IdentityReading(identity, reason, page.text, first.engine, first.rotation_deg)
 
     def _text_of(self, page: SourcePage, language: str | None) -> PageText:
@@ -177,10 +177,13 @@ def _looks_like_invoice(page: Page) -> bool:
     return bool(roles & {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID})
 
 
-def _refusal(identity: IdentityDocument, expected: DocumentType | None) -> str | None:
+def refusal_of(identity: IdentityDocument, expected: DocumentType | None) -> str | None:
+    """Why a paper is not taken as read; None where it is."""
     if identity.documents > 1:
         return "several_documents"
     known = {"id_number", "full_name", "date_of_birth"} & set(identity.fields)
+    if identity.unsupported and identity.document_type is not None:
+        return "unsupported_issuer"
     if identity.document_type is None or not known:
         return "no_document_found"
     if expected is not None and identity.document_type is not expected:

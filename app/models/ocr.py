@@ -21,6 +21,7 @@ _MESSAGES = {
     "no_document_found": "No identity card, passport or driving licence was recognised",
     "wrong_document_type": "The document is of another type than document_type says",
     "several_documents": "Several documents are on the picture; send one at a time",
+    "unsupported_issuer": "This issuer's papers are not known well enough; complete what was read, which is in fields",
 }
 
 
@@ -43,9 +44,7 @@ class IdentityRequest(Request):
 
     image: ImageData
     document_type: DocumentType | None = Field(None, description="Told by the paper, if omitted")
-    country: CountryCode = Field(
-        "VN", description="ISO 3166 code of who issued it; papers of others than VN are read by their machine zone"
-    )
+    country: CountryCode = Field("VN", description="ISO 3166 code of who issued it; the paper itself is believed first")
     keep_image: bool = Field(False, description="Keep the picture until the result is redacted")
     processed_by: ActorName | None = None
 
@@ -60,6 +59,13 @@ class IdentityField(Response):
     value: str
     confidence: Score
     source: Literal["qr", "mrz", "ocr"]
+
+
+class OtherPaperInfo(Response):
+    """A further paper of the same holder, such as the visa beside a passport's page."""
+
+    document_type: DocumentType
+    fields: dict[str, IdentityField]
 
 
 class IdentityResponse(Response):
@@ -98,6 +104,7 @@ class IdentityResponse(Response):
     ocr_time_ms: int
     place_of_origin: str | None = None
     fields: dict[str, IdentityField] = Field(default_factory=dict)
+    others: list[OtherPaperInfo] = Field(default_factory=list)
     result_id: int | None = None
     engine: str | None = None
     warnings: list[str] = Field(default_factory=list)
@@ -108,7 +115,7 @@ class IdentityResponse(Response):
     def of(cls, result: IdentityResult, *, request: IdentityRequest, elapsed_ms: int) -> IdentityResponse:
         reading = result.reading
         identity, reason = reading.identity, reading.reason
-        if identity is None or reason is not None:
+        if identity is None or reason not in (None, "unsupported_issuer"):
             reason = reason or "no_text_found"
             found = identity.document_type if identity else None
             message = _MESSAGES[reason]
@@ -117,7 +124,9 @@ class IdentityResponse(Response):
         return cls.model_validate(
             {
                 **identity_data(identity, engine=reading.engine),
-                "success": True,
+                "success": reason is None,
+                "error": reason,
+                "message": _MESSAGES[reason] if reason else None,
                 "ocr_time_ms": elapsed_ms,
                 "confidence": identity.confidence,
                 "result_id": result.result_id,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from app.core.ocr.identity import IdentityDocument
+from app.core.ocr.identity import FieldValue, IdentityDocument
 from app.core.ocr.invoice import Invoice
 from app.core.ocr.items import LineItem
 from app.services.stores.document_store import OtherKind
@@ -49,15 +49,22 @@ def _item_data(item: LineItem) -> dict[str, object]:
     }
 
 
+def _fields_data(fields: Mapping[str, FieldValue]) -> dict[str, object]:
+    return {
+        name: {"value": field.value, "confidence": field.confidence, "source": field.source}
+        for name, field in fields.items()
+    }
+
+
 def identity_data(identity: IdentityDocument, *, engine: str) -> dict[str, object]:
     """The fields of an identity paper with their sources."""
     return {
         "document_type": identity.document_type,
         **{name: field.value for name, field in identity.fields.items()},
-        "fields": {
-            name: {"value": field.value, "confidence": field.confidence, "source": field.source}
-            for name, field in identity.fields.items()
-        },
+        "fields": _fields_data(identity.fields),
+        "others": [
+            {"document_type": other.document_type, "fields": _fields_data(other.fields)} for other in identity.others
+        ],
         "warnings": list(identity.warnings),
         "engine": engine,
     }

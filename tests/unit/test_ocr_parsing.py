@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from app.core.ocr.dates import find_dates
 from app.core.ocr.identity_fields import (
-    clean_name,
     nationality,
     parse_sex,
 )
@@ -224,7 +223,7 @@ def test_nationalities_take_the_specs_wording() -> None:
 
 
 def test_names_and_addresses_are_cleaned() -> None:
-    assert clean_name("ĐẶNG NGỌC CƯỜ NG") == "ĐẶNG NGỌC CƯỜNG"
+    assert VIETNAM.clean_name("ĐẶNG NGỌC CƯỜ NG") == "ĐẶNG NGỌC CƯỜNG"
     assert (
         VIETNAM.clean_place("12 Lê Lợi ,Phường Cẩm Thủy Thành phố Cẩm Phả")
         == "12 Lê Lợi, Phường Cẩm Thủy, Thành phố Cẩm Phả"

@@ -18,7 +18,9 @@ _NUMERIC = re.compile(r"(?<!\d)(\d{1,2})\s?[-/. ]\s?(\d{1,2})\s?[-/. ]\s?(?:\d{4
 _MONTHS_IN_A_YEAR = 12
 _WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{3,10}(?![^\W\d_])")
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_SPACED = re.compile(r"(?<!\d)(\d{2}) (\d{2}) (\d{4})(?!\d)")
+_SPACED = re.compile(r"(?<!\d)(\d{2})(?: (\d{2}) ?|(\d{2}) )(\d{4})(?!\d)")
+_DAY_BEFORE_MONTH = re.compile(r"\d{1,2}\. ?\d{1,2}\. ?\d{4}")
+"""With dots or spaces between its numbers nobody writes the month first."""
 
 
 class DateReader:
@@ -31,7 +33,12 @@ class DateReader:
     def __init__(self, text: str, issuer: Issuer, *, today: date) -> None:
         self._issuer = issuer
         self._today = today
-        self._month_first = _order(issuer.gregorian(text), issuer.month_first)
+        self._month_first = _order(_dotted(issuer.gregorian(text)), issuer.month_first)
+
+    def is_date(self, text: str) -> bool:
+        """Whether the text holds a date, be its order known or not."""
+        latest = date(self._today.year + _YEARS_AHEAD, 12, 31)
+        return bool(find_dates(_dotted(self._issuer.gregorian(text)), latest=latest, earliest=_EARLIEST_BIRTH))
 
     def birth(self, text: str) -> str | None:
         """A day of birth, ``yyyy-mm-dd``."""
@@ -43,11 +50,17 @@ class DateReader:
 
     def _read(self, text: str, *, earliest: date, latest: date) -> str | None:
         """The surest date; None where nobody can tell whether 03/04/2020 is in March or in April."""
-        text = _SPACED.sub(r"\1/\2/\3", _with_english_months(self._issuer.gregorian(text)))
-        orders = (False, True) if self._month_first is None else (self._month_first,)
+        text = _dotted(_with_english_months(self._issuer.gregorian(text)))
+        order = False if _DAY_BEFORE_MONTH.search(text) else self._month_first
+        orders = (False, True) if order is None else (order,)
         found = [find_dates(text, latest=latest, earliest=earliest, month_first=order) for order in orders]
         values = {dates[0].value for dates in found if dates}
         return values.pop().isoformat() if len(values) == 1 else None
+
+
+def _dotted(text: str) -> str:
+    """``13 07 1990``, which French cards print, with dots."""
+    return _SPACED.sub(lambda match: f"{match[1]}.{match[2] or match[3]}.{match[4]}", text)
 
 
 def _order(text: str, usual: bool | None) -> bool | None:

@@ -21,15 +21,23 @@ _NATIONALITIES = {
     "MEX": "Mexican", "ARG": "Argentine", "IRL": "Irish", "LUX": "Luxembourger", "MMR": "Burmese", "KAZ": "Kazakh",
 }  # fmt: skip
 
+_STATES = {
+    "unitedstatesofamerica": "USA", "usa": "USA", "unitedkingdom": "GBR", "britishcitizen": "GBR", "francaise": "FRA",
+    "deutsch": "D", "singaporecitizen": "SGP", "republicofkorea": "KOR", "schweiz": "CHE", "espanola": "ESP",
+    "italiana": "ITA", "osterreich": "AUT", "nederlandse": "NLD", "belg": "BEL", "warganegaraindonesia": "IDN",
+    "wni": "IDN", "russianfederation": "RUS", "peoplesrepublicofchina": "CHN", "portuguesa": "PRT",
+}  # fmt: skip
+"""States and demonyms as papers print them, squeezed."""
+
 
 def parse_sex(text: str) -> str | None:
-    """``Male`` or ``Female``, from Vietnamese or English words."""
+    """``Male`` or ``Female``, from words and letters that papers print."""
     text = re.sub(r"(?i)vi.t\s?nam", "", text)  # the nationality, which stands beside it
     word = closest(text.split("/", maxsplit=1)[0].strip(), _SEXES, min_similarity=0.7)
     words = set(re.findall(r"[a-z]+", fold(text)))
-    if words & {"nu", "female", "f"} or word in ("Nữ", "Female", "F"):
+    if words & {"nu", "female", "f", "perempuan", "weiblich"} or "女" in text or word in ("Nữ", "Female", "F"):
         return "Female"
-    if words & {"nam", "male", "m"} or word in ("Nam", "Male", "M"):
+    if words & {"nam", "male", "m", "laki", "lelaki"} or "男" in text or word in ("Nam", "Male", "M"):
         return "Male"
     return None
 
@@ -42,21 +50,17 @@ def nationality(text: str) -> str | None:
     name = squeeze(text)
     if closest(name[:7], ("vietnam",), min_similarity=0.7) or "vietnam" in name:
         return "Vietnamese"
+    if state := _STATES.get(name):
+        return _NATIONALITIES[state]
     known = closest(text.rsplit("/", maxsplit=1)[-1], tuple(_NATIONALITIES.values()), min_similarity=0.85)
-    if re.fullmatch(r"[A-Z]{1,3}", code):
+    if re.fullmatch(r"[A-Z]{2,3}", code):
         return code  # a state that the table does not name
-    return known or (text.strip().title() or None)
+    return known or (text.strip().title() if len(name) > 2 and not re.search(r"\d", name) else None)
 
 
 def clean_name(text: str) -> str:
     """Letters, spaces, hyphens and apostrophes, upper case."""
-    words: list[str] = []
-    for word in re.sub(r"[^\w\s'’-]|[\d_]", " ", text).upper().split():
-        if words and not re.search(r"[aeiouy]", fold(word)):
-            words[-1] += word  # a syllable has a vowel: CƯỜ NG is one
-        else:
-            words.append(word)
-    return " ".join(words)
+    return " ".join(re.sub(r"[^\w\s'’-]|[\d_]", " ", text).upper().split()).strip("-'’ ")
 
 
 def clean_address(text: str) -> str:

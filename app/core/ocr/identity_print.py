@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from app.core.ocr.dates import find_dates
+from app.core.ocr.field_codes import read_field_codes
 from app.core.ocr.identity_dates import DateReader
 from app.core.ocr.identity_fields import nationality, parse_sex
 from app.core.ocr.issuers.base import DocumentType, Issuer
@@ -18,9 +20,12 @@ from app.core.ocr.text import find_label, fold
 
 _MULTILINE = frozenset({"address", "place_of_origin"})
 _MIN_NAME_LENGTH = 3
+_DOUBT = 0.5
+"""Of the score of a date that contradicts another."""
+
 
 _PASSPORT_NUMBER = re.compile(r"\b[A-Z]\d{7,8}\b")
-_LABELLED_NUMBER = re.compile(r"(?=(?:[A-Z]*\d){3})[A-Z\d]{2,}(?:[-. /][A-Z\d]*\d[A-Z\d]*)*")
+_LABELLED_NUMBER = re.compile(r"(?=(?:[A-Z-]*\d){3})[A-Z\d]{2,}(?:[-./ ]\d+(?![A-Z\d]))*")
 _NUMBER_LABEL = re.compile(r"\W*(?:(?:s\w?|no|number|cccd|gplx|can cuoc|dinh danh|ca nhan|id)\W+)*")
 """What may stand before a number in its cell."""
 
@@ -35,17 +40,22 @@ class PrintedField:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """All that print says; ``personal_numbers`` are the personal numbers of the whole page."""
+    """All that print says; ``personal_numbers`` are the personal numbers of the whole page, ``is_numbered`` whether its
+    fields have the codes of a driving licence."""
 
     fields: dict[str, PrintedField]
     personal_numbers: tuple[str, ...]
+    is_numbered: bool = False
 
 
 def find_document_type(page: Page, issuer: Issuer) -> DocumentType | None:
-    """The paper's type by the page's title; None without one."""
+    """The paper's type by the page's title, in a row or a cell of its own; None without one."""
     best: tuple[float, int, DocumentType] | None = None
-    for row in page.rows:
-        plain = re.sub(r"[\W_]+", " ", fold(row.text)).strip()
+    texts = [row.text for row in page.rows] + [
+        cell.text for row in page.rows if len(row.cells) > 1 for cell in row.cells
+    ]
+    for text in texts:
+        plain = re.sub(r"[\W_]+", " ", fold(text)).strip()
         for kind, titles in titles_of(issuer).items():
             match = find_label(plain, titles, min_similarity=86)
             # A title fills its line; a field that only mentions the paper does not.
@@ -58,26 +68,46 @@ def find_document_type(page: Page, issuer: Issuer) -> DocumentType | None:
 
 def read_print(page: Page, issuer: Issuer, *, today: date) -> Print:
     """The fields that stand in print."""
+    dates = DateReader(page.text, issuer, today=today)
     values = find_values(page, labels_of(issuer), multiline=_MULTILINE)
+    coded = None
+    if not issuer.is_fully_known:
+        coded = read_field_codes(page, is_date=dates.is_date, number_code=issuer.number_code)
+        values |= {name: value for name, value in (coded or {}).items() if not _is_read(name, values)}
     fields: dict[str, PrintedField] = {}
-    for name, clean in _cleaners(DateReader(page.text, issuer, today=today), issuer).items():
+    for name, clean in _cleaners(dates, issuer).items():
         if name in values and (value := clean(values[name].text)):
             fields[name] = PrintedField(value, values[name].score)
     if "full_name" not in fields:
         _join_names(values, fields, issuer)
     numbers = issuer.find_numbers(page.text)
-    number = _number(page, values, numbers, find_document_type(page, issuer), issuer)
+    kind = find_document_type(page, issuer)
+    number = _number(page, values, numbers, kind, issuer)
     if number:
         fields["id_number"] = number
     if "issue_date" not in fields:
         _dated_place(page, fields, today=today)
-    return Print(fields, tuple(numbers))
+    if not issuer.is_fully_known:
+        _doubt_dates(fields)
+    return Print(fields, tuple(numbers), is_numbered=coded is not None)
+
+
+def _doubt_dates(fields: dict[str, PrintedField]) -> None:
+    """Birth comes before issue, issue before expiry; of dates that do not, one stands at another's label."""
+    dates = [name for name in ("date_of_birth", "issue_date", "expiry_date") if name in fields]
+    wrong = {name for pair in pairwise(dates) for name in pair if fields[pair[0]].value >= fields[pair[1]].value}
+    for name in wrong:
+        fields[name] = PrintedField(fields[name].value, fields[name].score * _DOUBT)
+
+
+def _is_read(name: str, values: Mapping[str, LabelledValue]) -> bool:
+    return name in values and bool(values[name].text)
 
 
 def _cleaners(dates: DateReader, issuer: Issuer) -> dict[str, Callable[[str], str | None]]:
     def name(text: str) -> str | None:
         cleaned = issuer.clean_name(text)
-        return cleaned if len(cleaned) >= _MIN_NAME_LENGTH else None
+        return cleaned if _is_long_enough(cleaned) else None
 
     return {
         "full_name": name,
@@ -91,16 +121,23 @@ def _cleaners(dates: DateReader, issuer: Issuer) -> dict[str, Callable[[str], st
     }
 
 
+def _is_long_enough(name: str) -> bool:
+    """Three letters; two signs of a script that writes a word in one."""
+    return len(name) >= _MIN_NAME_LENGTH or (len(name) > 1 and name >= "\u2e80")
+
+
 def _join_names(values: Mapping[str, LabelledValue], fields: dict[str, PrintedField], issuer: Issuer) -> None:
     """The name from its parts, surname first. ``Name`` alone is all of it, beside one part the other."""
     parts = {name: values[name] for name in ("surname", "given_names", "name") if name in values and values[name].text}
+    if len(parts) == 1 and "name" not in parts and not issuer.is_fully_known:
+        return  # half of a name is a wrong one
     alone = parts.pop("name", None)
     if alone:
         parts = {"surname": alone, **parts} if "surname" not in parts else {"given_names": alone, **parts}
     if parts:
         ordered = [parts[name] for name in ("surname", "given_names") if name in parts]
         cleaned = " ".join(issuer.clean_name(part.text) for part in ordered)
-        if len(cleaned) >= _MIN_NAME_LENGTH:
+        if _is_long_enough(cleaned):
             fields["full_name"] = PrintedField(cleaned, min(part.score for part in ordered))
 
 
@@ -110,7 +147,8 @@ def _number(
     """The paper's own number: a passport's by its form, a card's or a licence's personal number, else what the
     issuer's older papers have, else what stands behind the label of a number."""
     if "passport_number" in values or kind is DocumentType.PASSPORT:
-        return _passport_number(page, values.get("passport_number"))
+        labelled = values.get("passport_number")
+        return _passport_number(page, labelled) or (None if issuer.is_fully_known else _labelled_number(labelled))
     for row in page.rows:
         for cell in row.cells:
             if numbers and numbers[0] in re.sub(r"[\s-]", "", cell.text):

@@ -32,9 +32,17 @@ _SHORT_LABEL = 4
 _LENGTH_BONUS = 0.4
 """Points for each letter of a label: ten more letters outweigh one misread one."""
 
+_FIELD_CODE = re.compile(r"(?:[.)|]|(?:^|\s)\d{1,2}[a-d]?)$")
+"""What stands before a label on papers that number their fields."""
+
+_TIE_BREAK = 0.05
+
 _MAX_WORDS = 8
 _MAX_WINDOWS = 20_000
 """Of a page; a paper has some hundreds of places where a label may begin."""
+
+_OF_DIGITS = frozenset({"date_of_birth", "issue_date", "expiry_date", "document_number", "passport_number"})
+"""Fields whose values hold digits: what has none belongs to another label."""
 
 _NAMES = frozenset({"full_name", "name", "surname", "given_names"})
 _VOWELS = frozenset("aeiouy")
@@ -100,13 +108,27 @@ def find_values(page: Page, labels: LabelSet, *, multiline: frozenset[str]) -> d
             for span_index, span in enumerate(spans[row_index][cell_index]):
                 following = spans[row_index][cell_index][span_index + 1 :]
                 end = following[0].start if following else len(cell.text)
-                value = _value(page, spans, row_index, cell_index, cell.text[span.end : end], last=not following)
+                rest = cell.text[span.end : end]
+                if following and labels.in_capitals:
+                    rest = _FIELD_CODE.sub("", rest.rstrip())
+                value = _value(page, spans, row_index, cell_index, rest, last=not following)
+                # A label of another column of the cell, or of papers that print values under their labels.
+                is_header = (span_index > 0 or labels.in_capitals) and not _stripped(rest)
+                if is_header or not _is_of_kind(span.field, value.text):
+                    under = _under(page, spans, row_index, cell, span)
+                    value = under if under and _is_of_kind(span.field, under.text) else value
                 if span.field in multiline and not following:
                     value = _continued(page, spans, row_index, cell, value)
-                rank = span.similarity + (5.0 if value.text else 0.0)
+                # Of two labels of one field the longer is likelier to be one.
+                rank = span.similarity + _TIE_BREAK * (span.end - span.start)
+                rank += 5.0 if _is_of_kind(span.field, value.text) else 0.0
                 if span.field not in found or rank > found[span.field][0]:
                     found[span.field] = (rank, value)
     return {field: value for field, (_, value) in found.items()}
+
+
+def _is_of_kind(field: str, text: str) -> bool:
+    return bool(text) and (field not in _OF_DIGITS or any(character.isdigit() for character in text))
 
 
 def count_labels(page: Page, labels: LabelSet) -> int:
@@ -199,7 +221,8 @@ def _stands_as_label(text: str, start: int, end: int, *, capitals: bool, labels:
     marked = any(mark in after for mark in "/:")
     if capitals and not labels.in_capitals:
         return ":" in after
-    return len(before) <= 2 or before[-1] in "/:" or marked or (labels.in_capitals and before[-1] in ".)|")
+    numbered = labels.in_capitals and _FIELD_CODE.search(before) is not None
+    return len(before) <= 2 or before[-1] in "/:" or marked or numbered
 
 
 def _without_overlaps(spans: Sequence[_Span]) -> list[_Span]:
@@ -275,6 +298,13 @@ def _below(page: Page, spans: list[list[list[_Span]]], row_index: int, cell: Cel
             if close and under and not spans[other_index][index]:
                 return other
     return None
+
+
+def _under(page: Page, spans: list[list[list[_Span]]], row_index: int, cell: Cell, span: _Span) -> LabelledValue | None:
+    """The value under one of several labels that share a cell, by where the label begins in it."""
+    x1 = cell.x1 + cell.width * span.start / max(len(cell.text), 1)
+    below = _below(page, spans, row_index, replace(cell, x1=x1))
+    return LabelledValue(_stripped(below.text), below.score, row_index) if below else None
 
 
 def _continued(

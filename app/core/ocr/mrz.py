@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VALUE_OF = {character: value for value, character in enumerate(_ALPHABET)} | {"<": 0}
@@ -52,6 +53,13 @@ class _Layout:
     composite_at: tuple[int, int] | None
 
 
+_FILLED = re.compile(r"([A-Z])\1{3,}")
+"""No name has a letter four times in a row: fillers were read as letters."""
+
+_LONG_NUMBER = re.compile(r"([A-Z\d]{1,14})(\d)<")
+_MAX_LOOK_ALIKES = 6
+"""Zeros and letters O in a number; so many are tried in every combination."""
+
 _SECOND_LINE = {
     "number": _Field(1, 0, 9, 9), "nationality": _Field(1, 10, 13), "birth": _Field(1, 13, 19, 19),
     "sex": _Field(1, 20, 21), "expiry": _Field(1, 21, 27, 27), "kind": _Field(0, 0, 2), "issuer": _Field(0, 2, 5),
@@ -64,6 +72,14 @@ _LAYOUTS = (
     _Layout("MRV-A", 2, 44, _SECOND_LINE, _Field(0, 5, 44), (), None),
     _Layout("TD2", 2, 36, _SECOND_LINE, _Field(0, 5, 36), ((1, 0, 10), (1, 13, 20), (1, 21, 35)), (1, 35)),
     _Layout("MRV-B", 2, 36, _SECOND_LINE, _Field(0, 5, 36), (), None),
+    _Layout(
+        "FRA36", 2, 36,
+        {
+            "kind": _Field(0, 0, 2), "issuer": _Field(0, 2, 5), "number": _Field(1, 0, 12, 12),
+            "birth": _Field(1, 27, 33, 33), "sex": _Field(1, 34, 35), "given": _Field(1, 13, 27),
+        },
+        _Field(0, 5, 30), ((0, 0, 36), (1, 0, 35)), (1, 35),
+    ),
     _Layout(
         "TD1", 3, 30,
         {
@@ -81,13 +97,15 @@ class Mrz:
     """A zone that was read.
 
     Attributes:
-        layout: ``TD1``, ``TD2``, ``TD3``, ``MRV-A`` or ``MRV-B``.
+        layout: ``TD1``, ``TD2``, ``TD3``, ``MRV-A``, ``MRV-B``, or ``FRA36`` of French cards before 2021.
         kind: ``P``, ``ID``, ``V`` ….
         personal: the optional field; on Vietnamese papers the twelve-digit number.
         sex: ``M``, ``F`` or empty.
         valid: the names of the checks that agree, of ``number``, ``birth``, ``expiry`` and ``composite``.
         checks: how many checks the layout has.
         repaired: whether one character was changed to make a check agree.
+        numbers: the readings of the number, its zeros and letters O exchanged, that its check digit allows.
+        names_doubtful: whether fillers were read as letters among the names.
     """
 
     layout: str
@@ -104,6 +122,8 @@ class Mrz:
     valid: frozenset[str]
     checks: int
     repaired: bool
+    numbers: tuple[str, ...] = ()
+    names_doubtful: bool = False
 
     @property
     def all_valid(self) -> bool:
@@ -129,7 +149,7 @@ def parse_mrz(lines: Sequence[str], *, today: date) -> Mrz | None:
     """
     candidates: list[tuple[int, Mrz]] = []
     for layout in _LAYOUTS:
-        if layout.lines != len(lines) or (layout.name.startswith("MRV")) != lines[0].startswith("V"):
+        if layout.lines != len(lines) or not _may_be(layout, lines[0]):
             continue
         fitted = [_fit(line, layout.width) for line in lines]
         if all(line is not None for line in fitted):
@@ -138,6 +158,12 @@ def parse_mrz(lines: Sequence[str], *, today: date) -> Mrz | None:
     # Of equally valid layouts the one whose width the lines really have: fillers can make up for the difference.
     best = max(candidates, key=lambda item: (len(item[1].valid) / item[1].checks, -item[0]), default=None)
     return best[1] if best else None
+
+
+def _may_be(layout: _Layout, first_line: str) -> bool:
+    if layout.lines == 2 and (layout.name == "FRA36" or first_line.startswith("IDFRA")):
+        return layout.name == "FRA36" and first_line.startswith("IDFRA")
+    return layout.name.startswith("MRV") == first_line.startswith("V")
 
 
 def _fit(line: str, width: int) -> str | None:
@@ -161,42 +187,90 @@ def _read(lines: Sequence[str], layout: _Layout, *, today: date) -> Mrz:
     lines = _force_classes(lines, layout)
     valid, repaired = _checks(lines, layout), False
     for name in ("number", "birth", "expiry"):
-        if name not in valid:
+        if name in layout.fields and name not in valid:
             better = _repair(lines, layout, name)
             if better is not None:
                 lines, repaired = better, True
                 valid = _checks(lines, layout)
     value = {name: lines[field.line][field.start : field.end] for name, field in layout.fields.items()}
-    surname, given = _names(lines[layout.names.line][layout.names.start : layout.names.end])
+    names = lines[layout.names.line][layout.names.start : layout.names.end]
+    if "given" in value:  # the French card has them in its second line, two of them parted by two fillers
+        names = f"{names}<<{value['given'].rstrip('<').replace('<<', '<')}"
+    cleared = _without_false_letters(names)
+    surname, given = _names(cleared)
     sex = value["sex"] if value["sex"] in "MF" else ""
+    long_number = _long_number(lines[0]) if layout.name == "TD1" else None
+    if long_number:
+        value["number"], valid = long_number, valid | {"number"}
     return Mrz(
         layout=layout.name,
         kind=value["kind"].replace("<", ""),
         issuer=value["issuer"].replace("<", ""),
         number=value["number"].replace("<", ""),
-        nationality=value["nationality"].replace("<", ""),
+        nationality=value.get("nationality", value["issuer"]).replace("<", ""),
         surname=surname,
         given_names=given,
         birth=_date(value["birth"], latest=today),
         sex=sex,
-        expiry=_date(value["expiry"], latest=date(today.year + 50, 12, 31)),
+        expiry=_date(value.get("expiry", ""), latest=date(today.year + 50, 12, 31)),
         personal=value.get("personal", "").rstrip("<").split("<")[0],
         valid=frozenset(valid),
-        checks=3 + (layout.composite_at is not None),
+        checks=2 + ("expiry" in layout.fields) + (layout.composite_at is not None),
         repaired=repaired,
+        numbers=_spellings(value["number"]) if "number" in valid else (),
+        names_doubtful=cleared != names,
     )
+
+
+def _long_number(first_line: str) -> str | None:
+    """A card's number of more than nine characters: a filler stands in the place of its check digit, and the rest of it
+    with the digit at the beginning of the optional data (Doc 9303-5 §4.2.2)."""
+    rest = _LONG_NUMBER.match(first_line[15:])
+    if first_line[14] != "<" or rest is None:
+        return None
+    number = first_line[5:14] + rest[1]
+    # Belgium's digit covers the filler too.
+    return number if rest[2] in (check_digit(number), check_digit(f"{first_line[5:14]}<{rest[1]}")) else None
+
+
+def _spellings(number: str) -> tuple[str, ...]:
+    """``number`` with its zeros and letters O exchanged in every way that leaves its check digit as it is."""
+    places = [index for index, character in enumerate(number) if character in "0O"]
+    if len(places) > _MAX_LOOK_ALIKES:
+        return ()
+    digit = check_digit(number)
+    found = []
+    for letters in product("0O", repeat=len(places)):
+        spelling = list(number)
+        for place, letter in zip(places, letters, strict=True):
+            spelling[place] = letter
+        if check_digit("".join(spelling)) == digit:
+            found.append("".join(spelling).replace("<", ""))
+    return tuple(found)
+
+
+def _without_false_letters(names: str) -> str:
+    """``names`` with the fillers that were read as letters: what follows a letter four times in a row is filler, and
+    where no filler is left, that letter twice in a row parts the names."""
+    run = _FILLED.search(names)
+    if run is None:
+        return names
+    kept = names[: run.start()]
+    if "<<" not in kept and kept.count(run[1] * 2) == 1:
+        kept = kept.replace(run[1] * 2, "<<")
+    return kept
 
 
 def _force_classes(lines: Sequence[str], layout: _Layout) -> list[str]:
     """Digits where only digits can stand, letters where only letters can."""
     grid = [list(line) for line in lines]
-    for name in ("birth", "expiry"):
+    for name in {"birth", "expiry"} & set(layout.fields):
         field = layout.fields[name]
         _translate(grid[field.line], range(field.start, field.end), _DIGIT_OF)
     for field in layout.fields.values():
         if field.check is not None:
             _translate(grid[field.line], [field.check], _DIGIT_OF)
-    for name in ("nationality", "issuer"):
+    for name in {"nationality", "issuer", "given"} & set(layout.fields):
         field = layout.fields[name]
         _translate(grid[field.line], range(field.start, field.end), _LETTER_OF)
     _translate(grid[layout.names.line], range(layout.names.start, layout.names.end), _LETTER_OF)

@@ -97,6 +97,8 @@ class Issuer:
         clean_name: a full name without titles, upper case.
         clean_place: an address.
         read_code: what the text of a code on a card says; None where it is none of this country's.
+        number_code: of a licence's number among its numbered fields.
+        is_fully_known: whether a paper without a zone or a code is believed to be read although a field is missing.
         second_language: read by a network of its own; None without one.
     """
 
@@ -117,4 +119,6 @@ class Issuer:
     clean_name: Callable[[str], str] = clean_name
     clean_place: Callable[[str], str] = clean_address
     read_code: Callable[[str], CardCode | None] = _no_code
+    number_code: str = "5"
+    is_fully_known: bool = True
     second_language: SecondLanguage | None = None

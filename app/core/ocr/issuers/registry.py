@@ -30,6 +30,7 @@ OTHER = Issuer(
     labels_in_capitals=True,
     titles={},
     month_first=None,
+    is_fully_known=False,
 )
 """Papers of all other countries, in the languages that labels are known in."""
 

@@ -120,7 +120,13 @@ def _number_of_zone(zone: Mrz) -> tuple[str, str]:
 
 
 def _name(text: str) -> str:
-    name = clean_name(text)
+    words: list[str] = []
+    for word in clean_name(text).split():
+        if words and not re.search(r"[aeiouy]", fold(word)):
+            words[-1] += word  # a syllable has a vowel: CƯỜ NG is one
+        else:
+            words.append(word)
+    name = " ".join(words)
     return restore_name(name) if has_vietnamese_letter(name) or len(name.split()) >= 3 else name
 
 
