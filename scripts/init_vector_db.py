@@ -21,7 +21,7 @@ async def create_collections(settings: Settings) -> None:
         vectors = (await open_backends(stack, settings)).vectors
         await vectors.open()
         for index in vectors.indexes:
-            print(f"{index.spec.alias} -> {index.spec.collection}: ready, {await index.count()} vectors")
+            print(f"{index.spec.public_name} -> {index.spec.collection}: ready, {await index.count()} vectors")
 
 
 def main() -> int:

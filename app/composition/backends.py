@@ -48,7 +48,7 @@ class Backends:
 def _open_milvus(
     settings: Settings, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser
 ) -> VectorBackend:
-    # Here, and so below: each client costs seconds and some 40 MB or more, and one of them is enough.
+    # Late, here and below: a client costs tens of megabytes and time to import, and one of them is enough.
     from app.services.vectors.milvus import MilvusBackend
     from app.services.vectors.milvus_collection import MilvusAddress
     from app.services.vectors.milvus_settings import MilvusIndexKind

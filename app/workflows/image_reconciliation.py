@@ -1,4 +1,4 @@
-"""Finds and mends what a crash left of pictures between PostgreSQL (the record), Milvus and the object store."""
+"""Finds and repairs what a crash left of pictures between PostgreSQL (the record), vector index and object store."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ImageFindings:
     """What does not fit.
 
     Attributes:
-        orphan_vectors: in Milvus without a row: no search shows them, and they only take room.
-        missing_vectors: rows whose vector Milvus lacks: no search finds these pictures.
+        orphan_vectors: in the index without a row: no search shows them, and they only take room.
+        missing_vectors: rows whose vector the index lacks: no search finds these pictures.
         orphan_objects: stored pictures and thumbnails that no row names.
     """
 
@@ -47,7 +47,7 @@ class ImageReconciler:
 
     async def find(self) -> ImageFindings:
         """Look, without changing anything."""
-        # Milvus and the store first: what is committed in between would otherwise look like an orphan.
+        # The index and the store first: what is committed in between would otherwise look like an orphan.
         stored = await self._stored_vectors()
         objects = {
             key

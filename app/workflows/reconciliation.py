@@ -1,4 +1,4 @@
-"""Finds and mends what a crash left between PostgreSQL, which is the record, and Milvus and the object store."""
+"""Finds and repairs what a crash left between PostgreSQL, which is the record, vector index and object store."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class FaceFindings:
     """What does not fit.
 
     Attributes:
-        orphan_vectors: in Milvus without an active row: they match nobody, and only take room.
-        missing_vectors: active rows whose vector Milvus lacks: these people are not recognised by that template.
+        orphan_vectors: in the index without an active row: they match nobody, and only take room.
+        missing_vectors: active rows whose vector the index lacks: these people are not recognised by that template.
         orphan_crops: kept crops that no row names.
         half_enrolled: active rows without a stored template; nothing but a hand in the database makes them.
     """
@@ -36,8 +36,8 @@ class FaceFindings:
 class FaceReconciler:
     """Compares the two sides; safe to run beside a serving process.
 
-    Rows younger than a minute are left: Milvus may not have listed their vectors yet. Enrolments wait for the look at
-    PostgreSQL, and it for them.
+    Rows younger than a minute are left: the index may not have listed their vectors yet. Enrolments wait for the look
+    at PostgreSQL, and it for them.
     """
 
     def __init__(self, database: Database, vectors: FaceIndex, storage: ObjectStorage) -> None:
@@ -48,7 +48,7 @@ class FaceReconciler:
     async def find(self) -> FaceFindings:
         """Look, without changing anything."""
         model_id = self._vectors.spec.model_id
-        # Milvus and the store first, then the lock: the enrolment that wrote what was just seen is over by then.
+        # The index and the store first, then the lock: the enrolment that wrote what was just seen is over by then.
         stored = await self._stored_vectors()
         crops = set(await self._storage.list_keys("faces/"))
         async with self._database.transaction() as connection:

@@ -38,7 +38,7 @@ def unit(seed: int) -> FloatArray:
 def specs(model_id: str, *, alias: str) -> tuple[CollectionSpec, CollectionSpec]:
     """Collections beside those of the other tests."""
     faces, images = face_collection(model_id, DIMENSION), image_collection(model_id, DIMENSION)
-    return replace(faces, alias=alias), replace(images, alias=f"{alias}_images")
+    return replace(faces, public_name=alias), replace(images, public_name=f"{alias}_images")
 
 
 def service_for(adapter: Adapter, model_id: str, *, alias: str) -> VectorDBService:

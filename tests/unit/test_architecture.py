@@ -93,7 +93,17 @@ def test_a_class_name_stands_for_one_thing() -> None:
 
 @pytest.mark.parametrize("folder", ["core", "utils"])
 def test_the_core_knows_no_web_and_no_backend(folder: str) -> None:
-    forbidden = ("fastapi", "starlette", "asyncpg", "pymilvus", "redis", "minio", "aio_pika", "pydantic_settings")
+    forbidden = (
+        "fastapi",
+        "starlette",
+        "asyncpg",
+        "pymilvus",
+        "qdrant_client",
+        "redis",
+        "minio",
+        "aio_pika",
+        "pydantic_settings",
+    )
     for path in (APP / folder).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for name in forbidden:
@@ -188,3 +198,11 @@ def test_revisions_of_the_schema_follow_one_another() -> None:
     texts = [path.read_text(encoding="utf-8") for path in paths]
     steps = [re.findall(r'^(?:down_)?revision = (?:"(\d+)"|None)', text, re.MULTILINE) for text in texts]
     assert steps == [[f"{n:04}", f"{n - 1:04}" if n > 1 else ""] for n in range(1, len(paths) + 1)]
+
+
+@pytest.mark.parametrize("database", ["milvus", "qdrant"])
+def test_a_vector_database_is_named_in_its_adapter_and_where_it_is_chosen_only(database: str) -> None:
+    adapter = re.compile(rf"(from|import) (py{database}|{database}_client|app\.services\.vectors\.{database})")
+    importers = {str(path.relative_to(APP)) for path in APP.rglob("*.py") if adapter.search(path.read_text("utf-8"))}
+    others = {name for name in importers if not name.startswith(f"services/vectors/{database}")}
+    assert others == {"composition/backends.py"}

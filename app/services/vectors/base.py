@@ -29,14 +29,14 @@ Chooser = Callable[[ImageFilter], Awaitable[Sequence[str]]]
 class CollectionSpec:
     """A collection: its public name, and the model whose vectors of ``dimension`` numbers it holds."""
 
-    alias: str
+    public_name: str
     model_id: str
     dimension: int
 
     @property
     def collection(self) -> str:
-        """The name behind the alias: letters, digits and underscores."""
-        return f"{self.alias}__{re.sub(r'[^A-Za-z0-9]', '_', self.model_id)}"
+        """The name behind the public one: letters, digits and underscores."""
+        return f"{self.public_name}__{re.sub(r'[^A-Za-z0-9]', '_', self.model_id)}"
 
     def refuse_other(self, current: str | None) -> None:
         """Hold what the public name is now against this model.
@@ -46,8 +46,8 @@ class CollectionSpec:
         """
         if current is not None and current != self.collection:
             raise ConfigurationError(
-                f"{self.alias} holds vectors of another model ({current}), the loaded one is {self.model_id}. "
-                f"Migrate with: python scripts/reindex.py --collection {self.alias}",
+                f"{self.public_name} holds vectors of another model ({current}), the loaded one is {self.model_id}. "
+                f"Migrate with: python scripts/reindex.py --collection {self.public_name}",
                 code="model_changed",
             )
 

@@ -89,7 +89,9 @@ class MilvusCollection:
         # No retries inside the client: it would go on past the caller's time limit.
         self._options = {"timeout": address.timeout_s, "retry_times": 0}
         self._opening_options = {"timeout": _OPENING_S, "retry_times": 0}
-        self._opening = Opening(self._create_and_load, name=f"open {spec.alias}", backend=BACKEND, failures=FAILURES)
+        self._opening = Opening(
+            self._create_and_load, name=f"open {spec.public_name}", backend=BACKEND, failures=FAILURES
+        )
 
     @property
     def spec(self) -> CollectionSpec:
@@ -123,9 +125,9 @@ class MilvusCollection:
         """Give the public name to this model's collection, in one step."""
         async with self._loaded() as name:
             if await self._current() is None:
-                await self._client.create_alias(name, self._spec.alias, **self._options)
+                await self._client.create_alias(name, self._spec.public_name, **self._options)
             else:
-                await self._client.alter_alias(name, self._spec.alias, **self._options)
+                await self._client.alter_alias(name, self._spec.public_name, **self._options)
 
     async def current_collection(self) -> str | None:
         """The collection that the public name stands for now; None before the first start."""
@@ -148,7 +150,7 @@ class MilvusCollection:
         if not await self._client.has_collection(name, **self._options):
             await asyncio.to_thread(self._create_blocking)
         if alias:
-            await self._client.create_alias(name, self._spec.alias, **self._options)
+            await self._client.create_alias(name, self._spec.public_name, **self._options)
         await self._client.load_collection(name, **self._opening_options)
 
     def _create_blocking(self) -> None:
@@ -169,7 +171,7 @@ class MilvusCollection:
 
     async def _current(self) -> str | None:
         try:
-            described = await self._client.describe_alias(self._spec.alias, **self._options)
+            described = await self._client.describe_alias(self._spec.public_name, **self._options)
         except MilvusException as error:
             if "not found" in str(error).lower() or error.code == _NOT_FOUND or "exist" in str(error).lower():
                 return None

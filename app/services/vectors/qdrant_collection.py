@@ -65,7 +65,9 @@ class QdrantCollection:
         self._timeout_s = timeout_s
         self._fields = fields
         self._time_field = time_field
-        self._opening = Opening(self._create_and_name, name=f"open {spec.alias}", backend=BACKEND, failures=FAILURES)
+        self._opening = Opening(
+            self._create_and_name, name=f"open {spec.public_name}", backend=BACKEND, failures=FAILURES
+        )
 
     @property
     def spec(self) -> CollectionSpec:
@@ -136,10 +138,10 @@ class QdrantCollection:
 
     async def _current(self) -> str | None:
         found = await self._client.get_aliases()
-        return next((one.collection_name for one in found.aliases if one.alias_name == self._spec.alias), None)
+        return next((one.collection_name for one in found.aliases if one.alias_name == self._spec.public_name), None)
 
     async def _take_name(self, current: str | None) -> None:
-        alias = self._spec.alias
+        alias = self._spec.public_name
         steps: list[models.CreateAliasOperation | models.RenameAliasOperation | models.DeleteAliasOperation] = []
         if current is not None:
             steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
