@@ -24,7 +24,7 @@ from redis import Redis
 
 from app.config import Settings
 from app.services.vectors.base import CollectionSpec
-from app.services.vectors.milvus import image_schema
+from app.services.vectors.milvus import face_schema, image_schema
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
 from tests.integration.live import START_TIMEOUT_S
 
@@ -126,7 +126,8 @@ class Records:
         """A collection of another model; its name."""
         index = self._milvus.prepare_index_params()
         index.add_index("embedding", **MilvusIndexKind.HNSW.build_params())
-        self._milvus.create_collection(spec.collection, schema=image_schema(spec.dimension), index_params=index)
+        schema = (face_schema if spec.public_name == "face_embeddings" else image_schema)(spec.dimension)
+        self._milvus.create_collection(spec.collection, schema=schema, index_params=index)
         return spec.collection
 
     def serve_image_collection(self, name: str) -> None:
