@@ -37,7 +37,7 @@ def _scroll(client: QdrantClient, name: str, body: Any) -> Any:
         scroll_filter=asked.filter,
         limit=asked.limit or 10,
         offset=asked.offset,
-        with_payload=asked.with_payload,
+        with_payload=asked.with_payload or False,
         with_vectors=bool(asked.with_vector),
     )
     return {"points": points, "next_page_offset": following}

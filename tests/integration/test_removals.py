@@ -71,7 +71,7 @@ async def listed(database: Database) -> dict[str, int]:
 
 
 def gauge() -> float:
-    return metrics.cleanup_backlog._value.get()
+    return float(metrics.cleanup_backlog._value.get())
 
 
 @pytest.mark.parametrize("delay_s", [0.025, 0.2])

@@ -148,7 +148,7 @@ async def test_a_time_limit_bounds_each_statement_and_not_their_sum(database: Da
 
 async def test_the_backend_that_failed_is_named_and_no_other(database: Database) -> None:
     def errors_of(backend: str) -> float:
-        return metrics.backend_errors_total.labels(backend)._value.get()
+        return float(metrics.backend_errors_total.labels(backend)._value.get())
 
     async def ask_another_inside() -> None:
         async with (

@@ -17,8 +17,10 @@ from app.workflows.cameras.reader import ReaderState, ReaderStatus
 from tests.photos import coffee
 
 _STEP_S = 0.5
-SCENE = cv2.resize(coffee(), (320, 240))
-GREY = cv2.cvtColor(SCENE, cv2.COLOR_BGR2GRAY)
+SCENE: Image = cv2.resize(coffee(), (320, 240)).astype(np.uint8)
+BLURRED: Image = cv2.GaussianBlur(SCENE, (0, 0), 9).astype(np.uint8)
+UPSIDE_DOWN: Image = cv2.flip(SCENE, 0).astype(np.uint8)
+INFRARED: Image = cv2.merge([cv2.equalizeHist(cv2.cvtColor(SCENE, cv2.COLOR_BGR2GRAY))] * 3).astype(np.uint8)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -60,10 +62,10 @@ class Watched:
     ("picture", "expected"),
     [
         (lambda seed: noisy(np.full_like(SCENE, 70), seed), Condition.COVERED),
-        (lambda seed: noisy(cv2.GaussianBlur(SCENE, (0, 0), 9), seed), Condition.COVERED),
+        (lambda seed: noisy(BLURRED, seed), Condition.COVERED),
         (lambda seed: noisy(np.full_like(SCENE, 250), seed), Condition.COVERED),
         (lambda seed: noisy(np.roll(SCENE, 90, axis=1), seed), Condition.MOVED),
-        (lambda seed: noisy(cv2.flip(SCENE, 0), seed), Condition.MOVED),
+        (lambda seed: noisy(UPSIDE_DOWN, seed), Condition.MOVED),
         (lambda _: np.zeros_like(SCENE), Condition.DARK),
         (lambda _: np.full_like(SCENE, 128), Condition.CORRUPT),
         (lambda seed: filled(noisy(SCENE, seed), (0, 135, 0)), Condition.CORRUPT),
@@ -83,7 +85,7 @@ def test_a_useless_picture_is_noticed_and_a_good_one_believed_again(
     [
         lambda seed: noisy(SCENE, seed),
         lambda seed: noisy(with_a_person(SCENE), seed),
-        lambda seed: noisy(cv2.merge([cv2.equalizeHist(GREY)] * 3), seed, 5),  # infrared
+        lambda seed: noisy(INFRARED, seed, 5),
         lambda seed: noisy((SCENE * 0.15).astype(np.uint8), seed, 4),  # the lights went off
         lambda seed: noisy(np.clip(SCENE * 1.5, 0, 255).astype(np.uint8), seed),
     ],
