@@ -15,6 +15,7 @@ from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from evaluation.faces.attacks import evaluate_attacks
+from evaluation.faces.covered import evaluate_covered
 from evaluation.faces.identification import evaluate_people, evaluate_press
 from evaluation.faces.reach import evaluate_false_alarms, evaluate_reach, evaluate_turned_heads
 from evaluation.figures import Share, as_json, as_table
@@ -37,8 +38,13 @@ def _liveness(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
     return evaluate_attacks(engines.recognition, engines.liveness, options.data / "spoof")
 
 
+def _covered(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_covered(engines.recognition, options.data)
+
+
 _PARTS: Mapping[str, Callable[[FaceEngines, argparse.Namespace], list[Share]]] = {
     "identification": _identification,
+    "covered": _covered,
     "detection": _detection,
     "liveness": _liveness,
 }
@@ -48,7 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     """Exit status 1 where a target is missed."""
     parser = argparse.ArgumentParser(description="Evaluate the face engines.")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with faces_lfw, faces_asian, faces_press, spoof and rooms"
+        "--data",
+        type=Path,
+        required=True,
+        help="folder with faces_lfw, faces_asian, faces_covered, faces_press, spoof and rooms",
     )
     parser.add_argument("--pack", default="compact")
     parser.add_argument("--weights-dir", type=Path, required=True)

@@ -73,6 +73,15 @@ def read_photo(path: Path) -> Image:
     return image.astype(np.uint8)
 
 
+@cache
+def masked_portrait() -> Image:
+    """``portrait(2)`` with a blue cloth drawn over nose, mouth and chin."""
+    covered = portrait(2).copy()
+    outline = np.array([(146, 240), (229, 253), (310, 284), (289, 320), (240, 358), (180, 342), (151, 283)])
+    cv2.fillPoly(covered, [outline.astype(np.int32)], (190, 150, 110))
+    return covered
+
+
 def varied(image: Image, *, gain: float = 0.85, angle_deg: float = 4.0, scale: float = 0.9) -> Image:
     """The same scene, darker, tilted and smaller, on grey: another photo, as far as one can be made."""
     height, width = image.shape[:2]

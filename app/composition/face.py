@@ -35,6 +35,7 @@ def compose_faces(settings: Settings, pool: InferencePool, backends: Backends, e
         pool=pool,
         engine=engines.recognition,
         liveness=engines.liveness,
+        covers=engines.covers,
         database=backends.database,
         vectors=backends.vectors.faces,
         cache=backends.cache,

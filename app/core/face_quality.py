@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.core.face_alignment import Pose, pose
+from app.core.face_alignment import Pose, align, pose
+from app.core.face_covers import Cover, FaceCoverDetector
 from app.core.face_measures import face_tones, sharpness
 from app.core.face_recognition import FaceTemplate, largest_face
 from app.types import Face, FloatArray, Image
@@ -24,6 +25,7 @@ class QualityReason(StrEnum):
     BLURRY = "blurry"
     EXTREME_POSE = "extreme_pose"
     LOW_CONFIDENCE = "low_confidence"
+    FACE_COVERED = "face_covered"
 
 
 class FaceAngle(StrEnum):
@@ -44,6 +46,12 @@ _ADVICE = {
     QualityReason.BLURRY: "The face is blurred; hold still and focus.",
     QualityReason.EXTREME_POSE: "The head is turned too far; look closer to the camera.",
     QualityReason.LOW_CONFIDENCE: "The face is hard to recognise; uncover it and use even light.",
+    QualityReason.FACE_COVERED: "The face is covered; uncover it.",
+}
+
+_COVER_ADVICE = {
+    Cover.MASK: "Mouth or nose are covered; take off the mask, scarf or hand.",
+    Cover.EYES: "The eyes are covered; take off dark glasses or push up the cap.",
 }
 
 _BRIGHT_TONE = 235
@@ -110,10 +118,16 @@ class QualityGrade:
 
 
 class FaceQualityGate:
-    """Picks the face to enrol from a picture, or says why there is none."""
+    """Picks the face to enrol from a picture, or says why there is none.
 
-    def __init__(self, limits: QualityLimits) -> None:
+    Args:
+        limits: of what is enrolled.
+        covers: sees what covers a face; None where nothing does, and covered faces then pass.
+    """
+
+    def __init__(self, limits: QualityLimits, covers: FaceCoverDetector | None = None) -> None:
         self._limits = limits
+        self._covers = covers
 
     def assess(self, image: Image, faces: Sequence[Face]) -> QualityVerdict:
         """Judge before embedding.
@@ -130,6 +144,10 @@ class FaceQualityGate:
         reason = self._rivals(face, faces) or self._pixels(image, face) or self._pose(head)
         if reason is not None:
             return _refuse(face, reason, angle)
+        # Whoever is enrolled with a mask on is taken for others with masks on.
+        cover = self._cover(image, face)
+        if cover is not None:
+            return QualityVerdict(face, QualityReason.FACE_COVERED, _COVER_ADVICE[cover], angle)
         return QualityVerdict(face, None, "", angle)
 
     def grade(self, template: FaceTemplate) -> QualityGrade:
@@ -146,6 +164,9 @@ class FaceQualityGate:
             reason = QualityReason.LOW_CONFIDENCE
             return QualityGrade(certainty * agreement, reason, _ADVICE[reason])
         return QualityGrade(certainty * agreement, None, "")
+
+    def _cover(self, image: Image, face: Face) -> Cover | None:
+        return None if self._covers is None else self._covers.detect([align(image, face.landmarks)])[0]
 
     def _rivals(self, dominant: Face, faces: Sequence[Face]) -> QualityReason | None:
         limit = dominant.box.area * self._limits.max_rival_area

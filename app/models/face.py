@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from app.core.face_covers import Cover
 from app.core.liveness import Liveness
 from app.models.bodies import ImageData
 from app.models.common import ActorName, CameraId, EmployeeId, Location, Moment, Request, Response, Score, Text
@@ -22,10 +23,16 @@ _MESSAGES = {
     Outcome.UNKNOWN: "No matching face found in database",
     Outcome.NOT_LIVE: "Photo/video spoofing detected",
 }
+_COVERED = {
+    Cover.MASK: "No match: mouth or nose are covered; take off the mask, scarf or hand, and try again",
+    Cover.EYES: "No match: the eyes are covered; take off dark glasses or push up the cap, and try again",
+}
 _UNCERTAIN = "Liveness could not be judged: the face is too small or blurred; come closer"
 
 
-def _message(outcome: Outcome, warnings: tuple[str, ...]) -> str:
+def _message(outcome: Outcome, warnings: tuple[str, ...], covered: Cover | None) -> str:
+    if outcome is Outcome.UNKNOWN and covered is not None:
+        return _COVERED[covered]
     return _UNCERTAIN if "liveness_uncertain" in warnings else _MESSAGES[outcome]
 
 
@@ -155,6 +162,9 @@ class FaceRecognitionResponse(Response):
     error: Literal["no_face_detected", "face_not_found", "liveness_check_failed"] | None = None
     message: str | None = None
     liveness_score: Score | None = None
+    covered: Cover | None = Field(
+        None, description="What covers the face: `mask` (a mask, scarf or hand), `eyes` (dark glasses, a low cap)"
+    )
     event_id: str | None = Field(None, description="The attendance event that this request wrote")
     warnings: list[str] = Field(default_factory=list)
 
@@ -174,12 +184,14 @@ class FaceRecognitionResponse(Response):
             answer["confidence"] = recognition.confidence
         if recognition.match is None:
             answer["error"] = recognition.outcome.value
-            answer["message"] = _message(recognition.outcome, recognition.warnings)
+            answer["message"] = _message(recognition.outcome, recognition.warnings, recognition.covered)
         else:
             answer["employee_id"] = recognition.match.identity.employee_id
             answer["employee_name"] = recognition.match.identity.name
         if recognition.event_id is not None:
             answer["event_id"] = recognition.event_id
+        if recognition.covered is not None:
+            answer["covered"] = recognition.covered
         if recognition.warnings:
             answer["warnings"] = list(recognition.warnings)
         return cls.model_validate(answer)
@@ -265,6 +277,9 @@ class FaceVerificationResponse(Response):
     recognition_time_ms: int
     error: Literal["no_face_detected", "face_not_found", "liveness_check_failed"] | None = None
     message: str | None = None
+    covered: Cover | None = Field(
+        None, description="What covers the face: `mask` (a mask, scarf or hand), `eyes` (dark glasses, a low cap)"
+    )
     warnings: list[str] = Field(default_factory=list)
 
     @classmethod
@@ -280,7 +295,8 @@ class FaceVerificationResponse(Response):
             face_location=Location.of_any(result.box),
             recognition_time_ms=elapsed_ms,
             error=result.outcome.value if failed else None,
-            message=_message(result.outcome, result.warnings) if failed else None,
+            message=_message(result.outcome, result.warnings, result.covered) if failed else None,
+            covered=result.covered,
             warnings=list(result.warnings),
         )
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from app.core.face_covers import Cover, FaceCoverDetector
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector
@@ -46,11 +47,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one face of a picture told. ``vector`` is None where liveness already failed."""
+    """What one face of a picture told. ``vector`` is None where liveness already failed.
+
+    A cover changes no threshold: measured against bare templates, covered strangers match no more often than bare ones
+    (docs/benchmarks.md), and nobody is enrolled covered.
+    """
 
     face: Face
     liveness: Liveness | None
     vector: FloatArray | None
+    covered: Cover | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Recognition:
     liveness: Liveness | None = None
     event_id: str | None = None
     warnings: tuple[str, ...] = ()
+    covered: Cover | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Verification:
     liveness: Liveness | None = None
     verified: bool = False
     warnings: tuple[str, ...] = ()
+    covered: Cover | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,7 @@ class FaceWorkflow:
         pool: InferencePool,
         engine: FaceRecognitionEngine,
         liveness: LivenessDetector,
+        covers: FaceCoverDetector | None,
         database: Database,
         vectors: FaceIndex,
         cache: Cache,
@@ -123,6 +132,7 @@ class FaceWorkflow:
         self._pool = pool
         self._engine = engine
         self._liveness = liveness
+        self._covers = covers
         self._database = database
         self._vectors = vectors
         self._cache = cache
@@ -180,6 +190,7 @@ class FaceWorkflow:
             confidence=confidence,
             liveness=probe.liveness,
             verified=verified,
+            covered=probe.covered,
         )
 
     async def identify(self, picture: bytes, *, check_liveness: bool, actor: str | None) -> list[IdentifiedFace]:
@@ -244,7 +255,13 @@ class FaceWorkflow:
             )
         [(match, confidence)] = await self.match([probe.vector])
         if match is None:
-            return Recognition(Outcome.UNKNOWN, box=probe.face.box, confidence=confidence, liveness=probe.liveness)
+            return Recognition(
+                Outcome.UNKNOWN,
+                box=probe.face.box,
+                confidence=confidence,
+                liveness=probe.liveness,
+                covered=probe.covered,
+            )
         with tracing.stage("face.record"):
             sighting = Sighting(match.identity, confidence, camera_id, taken_at, probe.liveness is not None)
             event_id, warnings = await self.attendance.record(sighting, actor=actor)
@@ -256,6 +273,7 @@ class FaceWorkflow:
             liveness=probe.liveness,
             event_id=event_id,
             warnings=warnings,
+            covered=probe.covered,
         )
 
     # What follows runs on an inference thread.
@@ -275,7 +293,11 @@ class FaceWorkflow:
                 return Probe(face, liveness, None)
         with tracing.stage("face.embed"):
             [embedding] = self._engine.embed_probes(image, [face])
-        return Probe(face, liveness, embedding.vector)
+        if self._covers is None:
+            return Probe(face, liveness, embedding.vector)
+        with tracing.stage("face.cover"):
+            [covered] = self._covers.detect(self._engine.align(image, [face]))
+        return Probe(face, liveness, embedding.vector, covered)
 
     def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
         with tracing.stage("face.decode"):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from tests.integration.records import Records
-from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg, portrait, varied
+from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg, masked_portrait, portrait, varied
 
 API = "/api/v1/cv/face"
 FACING = (0, 1, 2, 3, 5)
@@ -161,6 +161,21 @@ def test_bad_pictures_are_named_and_good_ones_enrolled(client: httpx.Client) -> 
     assert reasons[3] == "damaged_image"
     assert reasons[4] in ("too_dark", "no_face", "low_confidence")
     assert reasons.keys() == {0, 2, 3, 4}
+
+
+def test_a_masked_face_is_not_enrolled_and_told_to_uncover(client: httpx.Client) -> None:
+    masked = base64_jpeg(masked_portrait())
+    refused = enroll(client, "EMP001", masked)
+    assert refused.status_code == 422
+    [rejected] = refused.json()["rejected"]
+    assert rejected["reason"] == "face_covered"
+    assert "take off the mask" in rejected["message"]
+    answer = recognize(client, masked).json()
+    assert answer["success"] is False
+    assert answer["covered"] == "mask"
+    assert "try again" in answer["message"]
+    assert enroll(client, "EMP001", base64_jpeg(portrait(2))).status_code == 200
+    assert "covered" not in recognize(client, base64_jpeg(portrait(2))).json()
 
 
 def test_nothing_is_stored_when_no_picture_is_good(client: httpx.Client, records: Records) -> None:

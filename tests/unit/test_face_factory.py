@@ -33,6 +33,8 @@ class Answering:
         if self._role == "face_detection":
             anchors = [2 * (side // stride) ** 2 for stride in (8, 16, 32)]
             return [np.zeros((number, width), np.float32) for width in (1, 4, 10) for number in anchors]
+        if self._role == "image_features":
+            return [np.ones(shape, np.float32) for shape in ((count, 1280, 4, 4), (count, 1280), (count, 1000))]
         width = 512 if self._role == "face_embedding" else 3
         return [np.ones((count, width), np.float32)]
 
@@ -54,7 +56,13 @@ def test_the_full_pack_builds_scrfd_arcface_and_two_networks_for_liveness() -> N
     loader = Loader(load_pack("full"))
     engines = build_face_engines(loader)
     engines.warm_up()
-    assert sorted(loader.opened) == ["face_detection", "face_embedding", "face_liveness", "face_liveness_wide"]
+    assert sorted(loader.opened) == [
+        "face_detection",
+        "face_embedding",
+        "face_liveness",
+        "face_liveness_wide",
+        "image_features",
+    ]
     assert engines.recognition.model_id == load_pack("full").spec("face_embedding").model_id
     assert engines.recognition.detect_faces(astronaut()) == []
 
@@ -62,7 +70,13 @@ def test_the_full_pack_builds_scrfd_arcface_and_two_networks_for_liveness() -> N
 def test_the_compact_pack_opens_each_network_once() -> None:
     loader = Loader(load_pack("compact"))
     build_face_engines(loader)
-    assert sorted(loader.opened) == ["face_detection", "face_embedding", "face_landmarks", "face_liveness"]
+    assert sorted(loader.opened) == [
+        "face_detection",
+        "face_embedding",
+        "face_landmarks",
+        "face_liveness",
+        "image_features",
+    ]
 
 
 def test_the_settings_thresholds_are_bounds_on_public_scores(model_loader: ModelLoader) -> None:
