@@ -111,7 +111,14 @@ class Settings(BaseSettings):
     )
     BODY_TIMEOUT_S: Seconds = Field(60.0, description="A body that takes longer to arrive is answered 408.")
     MAX_IMAGE_PIXELS: Count = 50_000_000
+    MAX_IMAGE_SIDE: Count = Field(20_000, description="Of either side, in px; one side may be 50 times the other.")
     BACKEND_TIMEOUT_S: Seconds = 3.0
+
+    # Ours: processes for PDF, HEIF, AVIF and TIFF, one a file
+    SANDBOX_PLACES: Count = Field(2, description="PDFs that are read or in memory at once, and as many pictures.")
+    SANDBOX_CPU_S: Count = Field(8, description="Processor time of one file; past it the file is refused.")
+    SANDBOX_WALL_S: Seconds = Field(15.0, description="Time of one file; past it the answer is 504.")
+    SANDBOX_MEMORY_MB: Count = Field(1024, description="Address space of one file, beside the file and its pixels.")
 
     # Ours: access
     AUTH_REQUIRED: bool = True

@@ -24,6 +24,7 @@ from app.core.face_recognition import largest_face
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.types import Image
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 from benchmarks.harness import Bench, percentile, timed_ms
 from benchmarks.load import numbered
 from scripts.local.layout import PROJECT_DIR
@@ -199,7 +200,7 @@ def floor_per_second(settings: Settings, picture: bytes, *, seconds: float) -> f
 
 
 def _read(engines: FaceEngines, picture: bytes) -> None:
-    image = decode_image(picture, max_pixels=50_000_000)
+    image = decode_image(picture, PictureLimits(50_000_000))
     face = largest_face(engines.recognition.detect_dominant_faces(image))
     if face is None:
         raise RuntimeError("The benchmark's own face was not found.")

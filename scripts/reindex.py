@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.composition.backends import open_backends
+from app.composition.decoders import picture_limits
 from app.composition.models import open_loader
 from app.config import Settings, load_settings
 from app.core.inference import InferencePool
@@ -62,7 +63,7 @@ async def move_faces(settings: Settings, console: Console) -> Move:
             vectors=faces,
             storage=backends.storage,
             cache=backends.cache,
-            max_pixels=settings.MAX_IMAGE_PIXELS,
+            limits=picture_limits(settings),
         ).run()
         if previous is not None and previous != faces.spec.collection:
             await faces.drop(previous)
@@ -85,7 +86,7 @@ async def reindex(settings: Settings, console: Console, *, drop_old: bool) -> li
             database=backends.database,
             vectors=backends.vectors.images,
             storage=backends.storage,
-            max_pixels=settings.MAX_IMAGE_PIXELS,
+            limits=picture_limits(settings),
         )
         images = backends.vectors.images
         previous = await images.current_collection()

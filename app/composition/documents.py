@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 
 from app.composition.backends import Backends
+from app.composition.decoders import Decoders
 from app.config import Settings
 from app.core.einvoices.signature import TrustedRoots
 from app.core.inference import InferencePool
@@ -17,6 +18,7 @@ from app.errors import ConfigurationError
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.model_loader import ModelLoader
 from app.utils import metrics
+from app.utils.fair_queue import FairPlaces
 from app.workflows.ocr import OcrRules, OcrWorkflow
 
 _CERTIFICATE_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
@@ -33,18 +35,29 @@ def load_ocr_engine(settings: Settings, loader: ModelLoader) -> OCREngine | None
 
 
 def compose_documents(
-    settings: Settings, pool: InferencePool, backends: Backends, engine: OCREngine | None, *, zone: ZoneInfo
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    engine: OCREngine | None,
+    *,
+    zone: ZoneInfo,
 ) -> OcrWorkflow:
     """Invoices, identity papers and their stored results."""
     return OcrWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
+        pdfs=decoders.pdfs,
         engine=engine,
         database=backends.database,
         storage=backends.storage,
+        turns=FairPlaces(
+            1,
+            max_waiting=settings.OCR_QUEUE_SIZE - 1,
+            deadline_s=settings.INFERENCE_DEADLINE_S,
+            refusal="Too many documents wait to be read; try again shortly.",
+        ),
         rules=OcrRules(
-            max_pixels=settings.MAX_IMAGE_PIXELS,
-            max_pages=settings.OCR_MAX_PAGES,
-            queue_size=settings.OCR_QUEUE_SIZE,
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
             zone=zone,
         ),

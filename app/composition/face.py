@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.composition.backends import Backends
+from app.composition.decoders import Decoders
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.ml_models.factories.face import FaceEngines, build_face_engines
@@ -29,10 +30,17 @@ def load_face_engines(settings: Settings, loader: ModelLoader) -> FaceEngines:
     return engines
 
 
-def compose_faces(settings: Settings, pool: InferencePool, backends: Backends, engines: FaceEngines) -> FaceWorkflow:
+def compose_faces(
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    engines: FaceEngines,
+) -> FaceWorkflow:
     """Recognition, verification, identification and attendance."""
     return FaceWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         engine=engines.recognition,
         liveness=engines.liveness,
         covers=engines.covers,
@@ -47,16 +55,21 @@ def compose_faces(settings: Settings, pool: InferencePool, backends: Backends, e
                 needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
             ),
         ),
-        rules=FaceRules(min_confidence=settings.FACE_RECOGNITION_THRESHOLD, max_pixels=settings.MAX_IMAGE_PIXELS),
+        rules=FaceRules(min_confidence=settings.FACE_RECOGNITION_THRESHOLD),
     )
 
 
 def compose_enrolments(
-    settings: Settings, pool: InferencePool, backends: Backends, engines: FaceEngines
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    engines: FaceEngines,
 ) -> EnrolmentWorkflow:
     """Enrolment and erasure."""
     return EnrolmentWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         engine=engines.recognition,
         gate=engines.gate,
         database=backends.database,
@@ -69,7 +82,6 @@ def compose_enrolments(
                 min_duplicate_confidence=max(_DUPLICATE_CONFIDENCE, settings.FACE_RECOGNITION_THRESHOLD),
                 min_match_confidence=settings.FACE_RECOGNITION_THRESHOLD,
             ),
-            max_pixels=settings.MAX_IMAGE_PIXELS,
             keep_crops=settings.FACE_KEEP_CROPS,
         ),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
+from app.composition.decoders import Decoders
 from app.config import Settings
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool
@@ -33,30 +34,40 @@ def load_prototypes(data_dir: Path, *, model_id: str) -> Prototypes:
 
 
 def compose_images(
-    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder, *, zone: ZoneInfo
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    embedder: ImageEmbedder,
+    *,
+    zone: ZoneInfo,
 ) -> ImageWorkflow:
     """Indexing, reading, changing and deleting pictures."""
     return ImageWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         embedder=embedder,
         database=backends.database,
         vectors=backends.vectors.images,
         storage=backends.storage,
         zone=zone,
-        max_pixels=settings.MAX_IMAGE_PIXELS,
         url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
     )
 
 
 def compose_image_searches(
-    settings: Settings, pool: InferencePool, backends: Backends, embedder: ImageEmbedder
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    embedder: ImageEmbedder,
 ) -> ImageSearchWorkflow:
     """Searching by picture and by words."""
     return ImageSearchWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         embedder=embedder,
         database=backends.database,
         vectors=backends.vectors.images,
         prototypes=load_prototypes(settings.CV_DATA_DIR, model_id=embedder.model_id),
-        max_pixels=settings.MAX_IMAGE_PIXELS,
     )

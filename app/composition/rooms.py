@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
+from app.composition.decoders import Decoders
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.core.room_analyzer import ChecklistItem, RoomModel
@@ -24,11 +25,18 @@ def load_room_model(settings: Settings, loader: ModelLoader) -> RoomModel:
 
 
 def compose_rooms(
-    settings: Settings, pool: InferencePool, backends: Backends, model: RoomModel, *, zone: ZoneInfo
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    model: RoomModel,
+    *,
+    zone: ZoneInfo,
 ) -> RoomWorkflow:
     """Analysing rooms, and keeping and correcting their state."""
     return RoomWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         model=model,
         rules=RoomRules(
             required=frozenset(ChecklistItem(item) for item in settings.ROOM_REQUIRED_ITEMS),
@@ -42,5 +50,4 @@ def compose_rooms(
         cache=backends.cache,
         storage=backends.storage,
         zone=zone,
-        max_pixels=settings.MAX_IMAGE_PIXELS,
     )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import cv2
 
 from app.composition.backends import open_backends
+from app.composition.decoders import open_decoders
 from app.composition.documents import compose_documents, load_ocr_engine
 from app.composition.face import compose_enrolments, compose_faces, load_face_engines
 from app.composition.image import compose_image_searches, compose_images, load_image_embedder
@@ -53,15 +54,16 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         room_model = await asyncio.to_thread(load_room_model, settings, loader)
         anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader, settings)
         backends = await open_backends(stack, settings)
+        decoders = await open_decoders(stack, settings)
         try:
             await backends.vectors.open()
         except BackendUnavailable:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
         zone = ZoneInfo(settings.HOTEL_TIMEZONE)
         per_minute = settings.RATE_LIMIT_PER_MINUTE
-        faces = compose_faces(settings, pool, backends, face_engines)
+        faces = compose_faces(settings, pool, decoders, backends, face_engines)
         safety = compose_safety(
-            settings, pool, backends, detector=anomaly_detector, face_engines=face_engines, faces=faces
+            settings, pool, decoders, backends, detector=anomaly_detector, face_engines=face_engines, faces=faces
         )
         stack.push_async_callback(safety.incidents.close)
         health = HealthMonitor(backends.pings())
@@ -73,11 +75,11 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             backends=backends,
             face_engines=face_engines,
             faces=faces,
-            enrolments=compose_enrolments(settings, pool, backends, face_engines),
-            images=compose_images(settings, pool, backends, image_embedder, zone=zone),
-            image_searches=compose_image_searches(settings, pool, backends, image_embedder),
-            rooms=compose_rooms(settings, pool, backends, room_model, zone=zone),
-            documents=compose_documents(settings, pool, backends, ocr_engine, zone=zone),
+            enrolments=compose_enrolments(settings, pool, decoders, backends, face_engines),
+            images=compose_images(settings, pool, decoders, backends, image_embedder, zone=zone),
+            image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder),
+            rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
+            documents=compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone),
             safety=safety,
             events=EventStream(backends.database),
             health=health,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.composition.backends import Backends
+from app.composition.decoders import Decoders, picture_limits
 from app.config import Settings
 from app.core.anomalies import AnomalyDetector
 from app.core.inference import InferencePool
@@ -67,6 +68,7 @@ def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> AnomalyDet
 def compose_safety(
     settings: Settings,
     pool: InferencePool,
+    decoders: Decoders,
     backends: Backends,
     *,
     detector: AnomalyDetector,
@@ -81,7 +83,7 @@ def compose_safety(
     opener = StreamOpener(
         NetworkGuard(parse_networks(settings.CAMERA_ALLOWED_CIDRS)),
         timeout_s=settings.CAMERA_READ_TIMEOUT_S,
-        max_pixels=settings.MAX_IMAGE_PIXELS,
+        limits=picture_limits(settings),
         allow_files=settings.CAMERA_ALLOW_FILES,
     )
     box = SecretBox(settings.CAMERA_SECRET_KEY.get_secret_value(), key_file=settings.CV_DATA_DIR.absolute() / _KEY_FILE)
@@ -96,12 +98,12 @@ def compose_safety(
     tools = CameraTools(pool, detector, face_reader, faces, incidents, opener, settings.LIVENESS_THRESHOLD)
     anomalies = AnomalyWorkflow(
         pool=pool,
+        pictures=decoders.pictures,
         detector=detector,
         face_reader=face_reader,
         faces=faces,
         registry=registry,
         incidents=incidents,
-        max_pixels=settings.MAX_IMAGE_PIXELS,
     )
     return Safety(anomalies, incidents, registry, _supervisor(settings, backends, tools, registry))
 

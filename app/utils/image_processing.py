@@ -1,72 +1,90 @@
 """From bytes to pixels: the one place where a picture from outside is decoded.
 
 Limits are checked on the header, before any pixel is allocated. JPEG, the camera format and the hot path, goes
-through OpenCV (libjpeg-turbo); everything else through Pillow, which knows the odd modes (CMYK, 16-bit, palette).
+through OpenCV (libjpeg-turbo); everything else through Pillow, which knows the odd modes (CMYK, 16-bit, palette), and
+from there to BGR a strip at a time, so that a picture is in memory once as it is stored and once as it comes out.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from app.errors import InvalidImage, TooLarge
 from app.types import Box, Image
+from app.utils.jpeg import is_jpeg, walk_jpeg
+from app.utils.picture_limits import PictureLimits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What we decode. Of an animation the first frame counts."""
 
-_END_OF_IMAGE = b"\xff\xd9"
-_START_OF_SCAN = b"\xff\xda"
 # Encoders write about ten. Each costs a walk over all pixels and may be 60 bytes short, so a small file could hold a
 # thread for minutes.
 _MAX_SCANS = 100
 _MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times passes: about a second
 # Decoders report their own damage findings in these types; Pillow's documentation names no common base.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
+_STRIP_PX = 2**20
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNED = (5, 6, 7, 8)  # its values that make height of width
+
+Allocate = Callable[[tuple[int, int, int]], Image]
+"""Makes the array that pixels are written into, of the shape (height, width, 3)."""
 
 
-def decode_image(data: bytes, *, max_pixels: int) -> Image:
+def decode_image(data: bytes, limits: PictureLimits) -> Image:
     """Decode a still picture and turn it upright by its EXIF orientation.
 
     Args:
-        data: an encoded picture in one of ``FORMATS``.
-        max_pixels: width times height above which the picture is refused without being decoded.
+        data: an encoded picture in one of ``FORMATS``; what stands behind a JPEG's end is passed over.
+        limits: what its header is held against.
 
     Returns:
         (height, width, 3) uint8 BGR, contiguous. Transparency is laid on white.
 
     Raises:
         InvalidImage: empty, truncated, not a picture, or a format that we do not read.
-        TooLarge: more pixels than ``max_pixels``.
+        TooLarge: over ``limits``.
     """
     if not data:
         raise InvalidImage("The image is empty; send the bytes of a JPEG, PNG or WebP file.", code="empty_image")
-    header = _read_header(data)
-    width, height = header.size
-    if width * height > max_pixels:
-        raise TooLarge(
-            f"The image has {width}x{height} pixels; at most {max_pixels} are accepted. Send a smaller one.",
-            code="too_many_pixels",
-        )
-    if header.format in ("JPEG", "MPO"):
-        passes = data.count(_START_OF_SCAN)
-        if passes > _MAX_SCANS or passes * width * height > _MAX_SCANNED_PIXELS:
+    header = _read_header(io.BytesIO(data), FORMATS)
+    limits.check(*header.size)
+    if is_jpeg(data):
+        shape = walk_jpeg(data)
+        if shape is None:  # OpenCV would fill what is missing of a cut file with grey
+            raise _damaged()
+        if shape.scans > _MAX_SCANS or shape.scans * header.width * header.height > _MAX_SCANNED_PIXELS:
             raise InvalidImage("The JPEG has too many passes; save it again, not progressive.", code="too_many_passes")
         if header.mode in ("RGB", "L"):
-            return _decode_jpeg(data)
-    return _decode_with_pillow(header)
+            return _decode_jpeg(data, shape.length)
+    if header.format == "WEBP" and not getattr(header, "is_animated", False):
+        orientation = header.getexif().get(_ORIENTATION, 1)
+        del header  # Pillow reads every WebP as an animation, for which it sets twice the memory aside
+        return _decode_webp(data, orientation)
+    return _upright(header, lambda shape: np.empty(shape, np.uint8))
 
 
-def _read_header(data: bytes) -> PillowImage.Image:
+def decode_with_pillow(data: IO[bytes], limits: PictureLimits, *, formats: Iterable[str], allocate: Allocate) -> Image:
+    """As ``decode_image``, by Pillow and into an array of ``allocate``; for a process of the sandbox."""
+    header = _read_header(data, formats)
+    limits.check(*header.size)
+    return _upright(header, allocate)
+
+
+def _read_header(data: IO[bytes], formats: Iterable[str]) -> PillowImage.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own pixel limit replaces Pillow's warning
-            return PillowImage.open(io.BytesIO(data), formats=FORMATS)
+            return PillowImage.open(data, formats=tuple(formats))
     except UnidentifiedImageError as error:
         raise InvalidImage(
             "The data is not a picture in a format that we read; send JPEG, PNG or WebP.", code="unsupported_image"
@@ -77,24 +95,69 @@ def _read_header(data: bytes) -> PillowImage.Image:
         raise _damaged() from error
 
 
-def _decode_jpeg(data: bytes) -> Image:
-    # OpenCV fills what is missing of a cut file with grey. Inside a scan, 0xFF is always escaped, so the last
-    # start-of-scan belongs to the picture itself (not to an EXIF thumbnail) and must be followed by its end.
-    if data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
-        raise _damaged()
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)  # applies the EXIF orientation
+def _decode_jpeg(data: bytes, length: int) -> Image:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8, length), cv2.IMREAD_COLOR)  # applies the EXIF orientation
     if image is None:
         raise _damaged()
     return image.astype(np.uint8, copy=False)
 
 
-def _decode_with_pillow(header: PillowImage.Image) -> Image:
+def _decode_webp(data: bytes, orientation: object) -> Image:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3:
+        raise _damaged()
+    height, width = image.shape[:2]
+    if image.shape[2] == 3 and orientation == 1:
+        return image.astype(np.uint8, copy=False)
+    upright = np.empty((width, height, 3) if orientation in _TURNED else (height, width, 3), np.uint8)
+    stored = _as_stored(upright, orientation)
+    for top, bottom in _strips(height, width):
+        strip = image[top:bottom]
+        stored[top:bottom] = strip if strip.shape[2] == 3 else _on_white(strip)
+    return upright
+
+
+def _on_white(strip: npt.NDArray[np.generic]) -> Image:
+    """BGRA laid on white, rounded as Pillow does."""
+    alpha = strip[:, :, 3:].astype(np.uint16)
+    mixed = strip[:, :, :3].astype(np.uint16) * alpha + 255 * (255 - alpha) + 127
+    return (mixed // 255).astype(np.uint8)
+
+
+def _strips(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Rows from and to, a few at a time."""
+    rows = max(1, _STRIP_PX // width)
+    return ((top, min(height, top + rows)) for top in range(0, height, rows))
+
+
+def _upright(picture: PillowImage.Image, allocate: Allocate) -> Image:
+    """The pixels in BGR, turned on the way by the EXIF orientation."""
     try:
-        ImageOps.exif_transpose(header, in_place=True)
-        rgb = np.asarray(_to_rgb(header))
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+        picture.load()
+        width, height = picture.size
+        upright = allocate((width, height, 3) if orientation in _TURNED else (height, width, 3))
+        stored = _as_stored(upright, orientation)
+        for top, bottom in _strips(height, width):
+            strip = _to_rgb(picture.crop((0, top, width, bottom)))
+            stored[top:bottom] = cv2.cvtColor(np.asarray(strip), cv2.COLOR_RGB2BGR)
     except _DECODER_ERRORS as error:
         raise _damaged() from error
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
+    return upright
+
+
+def _as_stored(upright: Image, orientation: object) -> Image:
+    """A view of ``upright`` in which the pixels stand as the file has them."""
+    views: dict[object, npt.NDArray[np.uint8]] = {
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }
+    return views.get(orientation, upright)
 
 
 def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:

@@ -39,6 +39,14 @@ inference_rejected_total = Counter("cv_inference_rejected_total", "Jobs refused 
 stage_duration = Histogram("cv_stage_seconds", "Time of one stage of a request", ["stage"], buckets=_SECONDS)
 batch_size = Histogram("cv_batch_size", "Crops in one forward pass", ["engine"], buckets=(1, 2, 4, 8, 16, 32, 64))
 
+# Ours: processes for hostile formats
+sandbox_jobs_total = Counter(
+    "cv_sandbox_jobs_total",
+    "Files read in a process of their own, by outcome",
+    ["task", "outcome"],  # done, refused, killed, cancelled, failed
+)
+sandbox_duration = Histogram("cv_sandbox_seconds", "Time of a file in a process of its own", ["task"], buckets=_SECONDS)
+
 # Ours: backends, events, HTTP
 backend_up = Gauge("cv_backend_up", "Result of the last ping (1=ok, 0=failed)", ["backend"])
 backend_duration = Histogram("cv_backend_seconds", "Backend call duration", ["backend"], buckets=_SECONDS)

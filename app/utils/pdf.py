@@ -1,29 +1,38 @@
-"""Pages of PDF files: rendered, and with their text layer where they have one."""
+"""Pages of PDF files: rendered, and with their text layer where they have one.
+
+What a page costs is not told by the file's size: a kilobyte of forms that draw each other takes hours and gigabytes.
+So pages are read in the sandbox, by ``pdf_pages``.
+"""
 
 from __future__ import annotations
 
-import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import pypdfium2 as pdfium  # type: ignore[import-untyped]  # no stubs
-import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # no stubs
 
-from app.errors import InvalidImage, InvalidInput
-from app.types import FloatArray, Image, TextLine
+from app.errors import InvalidImage
+from app.types import Image, TextLine
+from app.utils.fair_queue import FairPlaces
+from app.utils.sandbox import Sandbox, SandboxLimits, SandboxTask
 
 _MAGIC = b"%PDF-"
-_LONG_SIDE_PX = 1754
-"""A4 at 150 dpi: letters of 9 points are 19 px high."""
+_PAGE_PX = 1754
+"""The longer side of a rendered page: A4 at 150 dpi, where letters of 9 points are 19 px high."""
 
-_MIN_TEXT_CHARACTERS = 40
-"""A shorter text layer is a stamp or a page number on a scan."""
+_PAGE_BYTES = 3 * _PAGE_PX * _PAGE_PX + 2**20
+"""Room for the pixels and the text layer of a page."""
 
-_MAX_ATTACHMENTS = 20
-_MAX_ATTACHMENT_BYTES = 10 * 2**20
+_ATTACHED_BYTES = 10 * 2**20
+"""Of all the files inside that are read."""
 
-# PDFium keeps global state and must not be entered by two threads at a time.
-_PDFIUM = threading.Lock()
+READ_PDF = SandboxTask(
+    name="pdf",
+    function="app.utils.pdf_pages:read_pages",
+    code="document_too_complex",
+    message="The PDF takes too much work to read; print it to a new PDF, or send a photo of the page.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,94 +43,81 @@ class PdfPage:
     lines: tuple[TextLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PdfContent:
+    """The pages, and the XML files inside, as Factur-X and ZUGFeRD put them there."""
+
+    pages: tuple[PdfPage, ...]
+    attachments: tuple[bytes, ...]
+
+
 def is_pdf(data: bytes) -> bool:
     """Whether ``data`` begins like a PDF; some writers put a few bytes before the mark."""
     return _MAGIC in data[:1024]
 
 
-def read_pdf(data: bytes, *, max_pages: int) -> list[PdfPage]:
-    """The pages of a PDF.
+class PdfReader:
+    """Reads PDF files, each in a process of its own.
 
-    Raises:
-        InvalidImage: damaged, or encrypted with a password.
-        InvalidInput: no page, or more than ``max_pages``.
+    Args:
+        places: bounds how many are read or in memory at once.
+        sandbox_limits: of one file.
     """
-    with _PDFIUM:
-        document = _open(data)
-        try:
-            if not 1 <= len(document) <= max_pages:
-                raise InvalidInput(
-                    f"The PDF has {len(document)} pages; between 1 and {max_pages} are accepted.", code="too_many_pages"
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        places: FairPlaces,
+        *,
+        max_pages: int,
+        sandbox_limits: SandboxLimits,
+    ) -> None:
+        self._sandbox = sandbox
+        self._places = places
+        self._max_pages = max_pages
+        self._limits = sandbox_limits
+
+    @asynccontextmanager
+    async def opened(self, data: bytes) -> AsyncIterator[PdfContent]:
+        """What a PDF holds. Its pages are in memory until the block ends, and hold a place as long.
+
+        Raises:
+            InvalidImage: damaged, encrypted with a password, a page of impossible proportions, or too much work.
+            InvalidInput: no page, or more than ``max_pages``.
+            Overloaded, DeadlineExceeded, Unavailable: as ``FairPlaces.place`` and ``Sandbox.run`` say.
+        """
+        async with self._places.place():
+            arguments = {"max_pages": self._max_pages, "page_px": _PAGE_PX, "attached_bytes": _ATTACHED_BYTES}
+            reply = await self._sandbox.run(
+                READ_PDF,
+                data,
+                arguments,
+                limits=self._limits,
+                output_bytes=self._max_pages * _PAGE_BYTES + _ATTACHED_BYTES,
+            )
+            pages = reply.value.get("pages")
+            if not isinstance(pages, list) or not 1 <= len(pages) <= self._max_pages:
+                raise _damaged()
+            try:
+                content = PdfContent(
+                    tuple(PdfPage(reply.output.pixels(page["image"]), _lines(page["lines"])) for page in pages),
+                    tuple(reply.output.content(place) for place in reply.value["attachments"]),  # type: ignore[attr-defined]  # TypeError below
                 )
-            return [_read_page(document[index]) for index in range(len(document))]
-        except pdfium.PdfiumError as error:
-            raise InvalidImage("The PDF is damaged; send the whole file.", code="damaged_pdf") from error
-        finally:
-            document.close()
+            except (KeyError, TypeError, ValueError) as error:  # a decoder that was led astray
+                raise _damaged() from error
+            yield content
 
 
-def xml_attachments(data: bytes) -> list[bytes]:
-    """The XML files inside a PDF, as Factur-X and ZUGFeRD put them there: a few, and none that is over the limit."""
-    with _PDFIUM:
-        document = _open(data)
-        found: list[bytes] = []
-        try:
-            for index in range(min(document.count_attachments(), _MAX_ATTACHMENTS)):
-                attachment = document.get_attachment(index)
-                if attachment.get_name().lower().endswith(".xml"):
-                    content = bytes(attachment.get_data())
-                    found += [content] if len(content) <= _MAX_ATTACHMENT_BYTES else []
-        except pdfium.PdfiumError:
-            return []
-        else:
-            return found
-        finally:
-            document.close()
+def _lines(lines: Sequence[Mapping[str, object]]) -> tuple[TextLine, ...]:
+    return tuple(TextLine(_polygon(line["polygon"]), str(line["text"]), 1.0) for line in lines)
 
 
-def _open(data: bytes) -> pdfium.PdfDocument:
-    try:
-        return pdfium.PdfDocument(data)
-    except pdfium.PdfiumError as error:
-        if pdfium_c.FPDF_GetLastError() == pdfium_c.FPDF_ERR_PASSWORD or "password" in str(error).lower():
-            raise InvalidImage("The PDF is encrypted; send it without a password.", code="encrypted_pdf") from error
-        raise InvalidImage("The PDF is damaged; send the whole file.", code="damaged_pdf") from error
+def _polygon(corners: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    polygon = np.asarray(corners, np.float32)
+    if polygon.shape != (4, 2) or not np.isfinite(polygon).all():
+        raise ValueError("four corners")
+    return polygon
 
 
-def _read_page(page: pdfium.PdfPage) -> PdfPage:
-    width, height = page.get_size()
-    scale = _LONG_SIDE_PX / max(width, height, 1.0)
-    image = np.ascontiguousarray(page.render(scale=scale, rev_byteorder=False).to_numpy()[:, :, :3], np.uint8)
-    return PdfPage(image, _text_lines(page, scale=scale, page_height=height))
-
-
-def _text_lines(page: pdfium.PdfPage, *, scale: float, page_height: float) -> tuple[TextLine, ...]:
-    """The text layer's runs. A page that is turned has none: its coordinates are those of the unturned one."""
-    if page.get_rotation() != 0:
-        return ()
-    text_page = page.get_textpage()
-    try:
-        if text_page.count_chars() < _MIN_TEXT_CHARACTERS:
-            return ()
-        lines = []
-        for index in range(text_page.count_rects()):
-            left, bottom, right, top = text_page.get_rect(index)
-            text = text_page.get_text_bounded(left, bottom, right, top)
-            if not _is_readable(text):
-                return ()
-            if text.strip():
-                polygon = _polygon(left, page_height - top, right, page_height - bottom, scale)
-                lines.append(TextLine(polygon, " ".join(text.split()), 1.0))
-        return tuple(lines)
-    finally:
-        text_page.close()
-
-
-def _is_readable(text: str) -> bool:
-    """Fonts without a map to Unicode give private or replacement characters."""
-    return not any(character == "\ufffd" or "\ue000" <= character <= "\uf8ff" for character in text)
-
-
-def _polygon(left: float, top: float, right: float, bottom: float, scale: float) -> FloatArray:
-    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
-    return np.asarray(corners, np.float32) * np.float32(scale)
+def _damaged() -> InvalidImage:
+    return InvalidImage("The PDF is damaged; send the whole file.", code="damaged_pdf")

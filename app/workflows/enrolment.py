@@ -26,8 +26,9 @@ from app.services.stores.removals import Kind
 from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray, shown
 from app.utils import clock, metrics, tracing
-from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.image_processing import encode_jpeg
 from app.utils.logging import logger
+from app.utils.pictures import Picture, PictureOpener
 from app.workflows.admission import Admission, AdmissionRules, EnrolmentTerms
 from app.workflows.announcements import announced
 
@@ -76,7 +77,6 @@ class EnrolmentRules:
     """The settings that decide."""
 
     admission: AdmissionRules
-    max_pixels: int
     keep_crops: bool
 
 
@@ -94,6 +94,7 @@ class EnrolmentWorkflow:
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         engine: FaceRecognitionEngine,
         gate: FaceQualityGate,
         database: Database,
@@ -103,6 +104,7 @@ class EnrolmentWorkflow:
         rules: EnrolmentRules,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
         self._engine = engine
         self._gate = gate
         self._database = database
@@ -127,7 +129,7 @@ class EnrolmentWorkflow:
             NotFound: the hotel's own ``employees`` table does not know the id.
             Conflict: the face is somebody else's, is not that of the person's earlier templates, or these are too many.
         """
-        candidates, rejected = await self._pool.submit("face", self._read_all, pictures)
+        candidates, rejected = await self._read_all(pictures)
         if not candidates:
             metrics.enrolment_total.labels("rejected").inc()
             raise InvalidInput(
@@ -297,25 +299,28 @@ class EnrolmentWorkflow:
         await self._cache.forget(PEOPLE_KEY, attendance_key(employee_id))
         return active
 
-    # What follows runs on an inference thread.
-
-    def _read_all(self, pictures: Sequence[bytes]) -> tuple[list[_Candidate], list[RejectedImage]]:
+    async def _read_all(self, pictures: Sequence[bytes]) -> tuple[list[_Candidate], list[RejectedImage]]:
         candidates: list[_Candidate] = []
         rejected: list[RejectedImage] = []
         for index, picture in enumerate(pictures):
-            read = self._read(index, picture)
+            read = await self._read(index, picture)
             if isinstance(read, RejectedImage):
                 rejected.append(read)
             else:
                 candidates.append(read)
         return self._same_person(candidates, rejected)
 
-    def _read(self, index: int, picture: bytes) -> _Candidate | RejectedImage:
+    async def _read(self, index: int, picture: bytes) -> _Candidate | RejectedImage:
         try:
-            with tracing.stage("face.decode"):
-                image = decode_image(picture, max_pixels=self._rules.max_pixels)
+            async with self._pictures.opened(picture) as opened:
+                return await self._pool.submit("face", self._read_face, index, opened)
         except (InvalidImage, TooLarge) as error:
             return RejectedImage(index, error.code, error.message)
+
+    def _read_face(self, index: int, picture: Picture) -> _Candidate | RejectedImage:
+        """Runs on an inference thread."""
+        with tracing.stage("face.decode"):
+            image = picture.decode()
         with tracing.stage("face.detect"):
             verdict = self._gate.assess(image, self._engine.detect_faces(image))
         if verdict.face is None or verdict.reason is not None:

@@ -27,7 +27,7 @@ from app.services.stores.face_store import Identity
 from app.services.vectors.base import FaceHit, FaceIndex
 from app.types import Box, Face, FloatArray
 from app.utils import metrics, tracing
-from app.utils.image_processing import decode_image
+from app.utils.pictures import Picture, PictureOpener
 from app.workflows.attendance import AttendanceBook, Sighting
 
 # A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
@@ -109,7 +109,6 @@ class FaceRules:
     """The settings that decide; scores are calibrated public ones."""
 
     min_confidence: float
-    max_pixels: int
 
 
 class FaceWorkflow:
@@ -119,6 +118,7 @@ class FaceWorkflow:
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         engine: FaceRecognitionEngine,
         liveness: LivenessDetector,
         covers: FaceCoverDetector | None,
@@ -130,6 +130,7 @@ class FaceWorkflow:
     ) -> None:
         self.attendance = attendance
         self._pool = pool
+        self._pictures = pictures
         self._engine = engine
         self._liveness = liveness
         self._covers = covers
@@ -152,7 +153,8 @@ class FaceWorkflow:
             VisionError: as the picture, the pool and the backends have it.
         """
         started_at = time.perf_counter()
-        probe = await self._pool.submit("face", self._read_largest, picture, check_liveness)
+        async with self._pictures.opened(picture) as opened:
+            probe = await self._pool.submit("face", self._read_largest, opened, check_liveness)
         recognition = await self._judge(probe, camera_id=camera_id, taken_at=taken_at, actor=actor)
         _count(recognition, time.perf_counter() - started_at)
         return recognition
@@ -169,7 +171,8 @@ class FaceWorkflow:
             gallery = await face_store.template_vectors(connection, employee_id, model_id=self._engine.model_id)
         if not len(gallery):
             raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
-        probe = await self._pool.submit("face", self._read_largest, picture, check_liveness)
+        async with self._pictures.opened(picture) as opened:
+            probe = await self._pool.submit("face", self._read_largest, opened, check_liveness)
         failure = _liveness_failure(probe)
         if probe is None or probe.vector is None:
             return Verification(
@@ -195,7 +198,8 @@ class FaceWorkflow:
 
     async def identify(self, picture: bytes, *, check_liveness: bool, actor: str | None) -> list[IdentifiedFace]:
         """Name every face of a frame, at most the 64 largest. Writes no attendance."""
-        probes = await self._pool.submit("face", self._read_all, picture, check_liveness)
+        async with self._pictures.opened(picture) as opened:
+            probes = await self._pool.submit("face", self._read_all, opened, check_liveness)
         matches = await self.match([probe.vector for probe in probes if probe.vector is not None])
         found = iter(matches)
         faces = []
@@ -278,9 +282,9 @@ class FaceWorkflow:
 
     # What follows runs on an inference thread.
 
-    def _read_largest(self, picture: bytes, check_liveness: bool) -> Probe | None:
+    def _read_largest(self, picture: Picture, check_liveness: bool) -> Probe | None:
         with tracing.stage("face.decode"):
-            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+            image = picture.decode()
         with tracing.stage("face.detect"):
             face = largest_face(self._engine.detect_dominant_faces(image))
         if face is None:
@@ -299,9 +303,9 @@ class FaceWorkflow:
             [covered] = self._covers.detect(self._engine.align(image, [face]))
         return Probe(face, liveness, embedding.vector, covered)
 
-    def _read_all(self, picture: bytes, check_liveness: bool) -> list[Probe]:
+    def _read_all(self, picture: Picture, check_liveness: bool) -> list[Probe]:
         with tracing.stage("face.decode"):
-            image = decode_image(picture, max_pixels=self._rules.max_pixels)
+            image = picture.decode()
         with tracing.stage("face.detect"):
             faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
         verdicts: Sequence[Liveness | None] = [None] * len(faces)

@@ -23,6 +23,7 @@ from app.services.stores.face_store import Identity
 from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 
 _ACTOR = "reindex.py"
 _BATCH = 500
@@ -56,7 +57,7 @@ class FaceMigration:
         vectors: FaceIndex,
         storage: ObjectStorage,
         cache: Cache,
-        max_pixels: int,
+        limits: PictureLimits,
     ) -> None:
         self._pool = pool
         self._engine = engine
@@ -64,7 +65,7 @@ class FaceMigration:
         self._vectors = vectors
         self._storage = storage
         self._cache = cache
-        self._max_pixels = max_pixels
+        self._limits = limits
 
     async def run(self) -> Move:
         """Make the new collection, fill it, and let its templates count instead of the others, all at once.
@@ -141,7 +142,7 @@ class FaceMigration:
 
     def _read(self, crop: bytes) -> FloatArray:
         """Runs on an inference thread."""
-        image = decode_image(crop, max_pixels=self._max_pixels)
+        image = decode_image(crop, self._limits)
         return self._engine.embed_aligned([image])[0].embedding.vector
 
     async def _fill(self, templates: Sequence[MovedTemplate]) -> None:

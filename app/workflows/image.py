@@ -26,6 +26,7 @@ from app.services.vectors.base import ImageIndex
 from app.types import FloatArray
 from app.utils import clock, metrics
 from app.utils.logging import logger
+from app.utils.pictures import PictureOpener
 from app.workflows.announcements import announced
 from app.workflows.image_records import (
     PictureReading,
@@ -80,21 +81,21 @@ class ImageWorkflow:
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         embedder: ImageEmbedder,
         database: Database,
         vectors: ImageIndex,
         storage: ObjectStorage,
         zone: ZoneInfo,
-        max_pixels: int,
         url_lifetime_s: int,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
         self._embedder = embedder
         self._database = database
         self._vectors = vectors
         self._storage = storage
         self._zone = zone
-        self._max_pixels = max_pixels
         self._url_lifetime_s = url_lifetime_s
 
     async def index(
@@ -113,9 +114,8 @@ class ImageWorkflow:
             BackendUnavailable: a backend is down; trying again later is safe.
         """
         details = replace(details, tags=normal_tags(details.tags))
-        reading = await self._pool.submit_at(
-            priority, "image", read_picture, picture, embedder=self._embedder, max_pixels=self._max_pixels
-        )
+        async with self._pictures.opened(picture) as opened:
+            reading = await self._pool.submit_at(priority, "image", read_picture, opened, embedder=self._embedder)
         if not allow_duplicate and (known := await self._duplicate(details.category, reading.pixel_sha256)):
             return self._count(Indexed(known, is_duplicate=True))
         uploaded_at = clock.now().astimezone(self._zone)

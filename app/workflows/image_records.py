@@ -13,7 +13,8 @@ from app.services.stores.image_store import ImageDetails, StoredImage
 from app.services.vectors.base import ImageVector
 from app.types import Embedding, FloatArray, Image
 from app.utils import tracing
-from app.utils.image_processing import bounded, decode_image, encode_jpeg
+from app.utils.image_processing import bounded, encode_jpeg
+from app.utils.pictures import Picture
 
 IMAGE_FOLDERS = {"room": "rooms", "lost_found": "lost-found", "amenity": "amenities"}
 THUMBNAIL_PREFIX = "thumb_"
@@ -35,15 +36,15 @@ class PictureReading:
     height: int
 
 
-def read_picture(picture: bytes, *, embedder: ImageEmbedder, max_pixels: int) -> PictureReading:
+def read_picture(picture: Picture, *, embedder: ImageEmbedder) -> PictureReading:
     """Decode, embed and encode; for an inference thread.
 
     Raises:
         InvalidImage: the bytes are no picture.
-        TooLarge: it has more than ``max_pixels``.
+        TooLarge: it is over a limit.
     """
     with tracing.stage("image.decode"):
-        image = decode_image(picture, max_pixels=max_pixels)
+        image = picture.decode()
     with tracing.stage("image.embed"):
         [embedding] = embedder.embed_images([image])
     height, width = image.shape[:2]

@@ -14,7 +14,7 @@ from app.services.stores.image_store import StoredImage
 from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils import metrics, tracing
-from app.utils.image_processing import decode_image
+from app.utils.pictures import Picture, PictureOpener
 
 WINDOW = 1000
 """How many of the nearest pictures are counted; offset and page end there."""
@@ -65,18 +65,18 @@ class ImageSearchWorkflow:
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         embedder: ImageEmbedder,
         database: Database,
         vectors: ImageIndex,
         prototypes: Prototypes,
-        max_pixels: int,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
         self._embedder = embedder
         self._database = database
         self._vectors = vectors
         self._prototypes = prototypes
-        self._max_pixels = max_pixels
 
     async def search(self, query: ImageQuery) -> ImageMatches:
         """The most similar pictures for which the filter holds.
@@ -87,9 +87,15 @@ class ImageSearchWorkflow:
         """
         metrics.image_search_total.labels(query.wanted.category or "all").inc()
         with metrics.image_search_duration.time():
-            embedding, kind = await self._pool.submit("image", self._embed, query.picture, query.text)
+            embedding, kind = await self._read(query)
             hits, is_exact = await self._hits(embedding, self._embedder.calibrations[kind], query)
             return await self._page(hits, is_exact=is_exact, query=query)
+
+    async def _read(self, query: ImageQuery) -> tuple[Embedding, QueryKind]:
+        if query.picture is None:
+            return await self._pool.submit("image", self._embed, None, query.text)
+        async with self._pictures.opened(query.picture) as opened:
+            return await self._pool.submit("image", self._embed, opened, query.text)
 
     async def _hits(
         self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery
@@ -118,13 +124,13 @@ class ImageSearchWorkflow:
         )
         return ImageMatches(matches, len(counted), is_exact)
 
-    def _embed(self, picture: bytes | None, text: str | None) -> tuple[Embedding, QueryKind]:
+    def _embed(self, picture: Picture | None, text: str | None) -> tuple[Embedding, QueryKind]:
         """Runs on an inference thread."""
         if picture is None:
             with tracing.stage("image.embed"):
                 return self._embed_text(text or "")
         with tracing.stage("image.decode"):
-            image = decode_image(picture, max_pixels=self._max_pixels)
+            image = picture.decode()
         with tracing.stage("image.embed"):
             [seen] = self._embedder.embed_images([image])
             if text is None:

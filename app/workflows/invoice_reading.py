@@ -16,7 +16,6 @@ from app.core.ocr.seller import Supplier
 from app.core.ocr_engine import OCREngine, SourcePage
 from app.errors import InvalidInput, ModelUnavailable, TooLarge
 from app.utils import tracing
-from app.utils.pdf import is_pdf, xml_attachments
 from app.workflows.einvoice_records import einvoice_confidence, einvoice_data, einvoice_fingerprints
 from app.workflows.ocr_records import invoice_data
 
@@ -57,9 +56,9 @@ def read_xml(document: bytes, *, roots: TrustedRoots) -> ReadInvoices:
 
 def read_pages(
     engine: OCREngine,
-    document: bytes,
     pages: Sequence[SourcePage],
     *,
+    attachments: Sequence[bytes],
     roots: TrustedRoots,
     language: str | None,
     suppliers: Sequence[Supplier],
@@ -67,10 +66,13 @@ def read_pages(
 ) -> ReadInvoices:
     """The invoices on ``pages``; of a PDF that carries its own XML, that XML held against what the page prints.
 
+    Args:
+        attachments: the files inside the PDF.
+
     Raises:
         ModelUnavailable: no reader works.
     """
-    embedded = _embedded(document, roots)
+    embedded = _embedded(attachments, roots)
     try:
         with tracing.stage("ocr.read"):
             reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
@@ -91,11 +93,9 @@ def read_pages(
     return ReadInvoices((read,))
 
 
-def _embedded(document: bytes, roots: TrustedRoots) -> list[EInvoice]:
+def _embedded(attachments: Sequence[bytes], roots: TrustedRoots) -> list[EInvoice]:
     """What the XML inside a PDF says; a file that cannot be read there is passed over, as the page can be."""
-    if not is_pdf(document):
-        return []
-    for attachment in xml_attachments(document):
+    for attachment in attachments:
         if not is_xml(attachment):
             continue
         try:

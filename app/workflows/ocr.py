@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +18,7 @@ from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier
 from app.core.ocr.text import squeeze
 from app.core.ocr_engine import IdentityReading, OCREngine, SourcePage
-from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, Overloaded
+from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import document_store, removals
@@ -27,8 +26,10 @@ from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind, StoredResult
 from app.services.stores.removals import Kind, Things
 from app.utils import clock, metrics, tracing
-from app.utils.image_processing import decode_image, encode_jpeg
-from app.utils.pdf import is_pdf, read_pdf
+from app.utils.fair_queue import FairPlaces
+from app.utils.image_processing import encode_jpeg
+from app.utils.pdf import PdfReader, is_pdf
+from app.utils.pictures import PictureOpener
 from app.workflows.announcements import announced
 from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
 from app.workflows.ocr_records import identity_data, kept_data
@@ -42,15 +43,10 @@ class OcrRules:
     """Settings of the document workflow.
 
     Attributes:
-        max_pages: of a PDF.
-        queue_size: documents that may wait for their turn.
         languages: that are read here; where there is only one, no document is asked for its own.
         zone: whose day today is.
     """
 
-    max_pixels: int
-    max_pages: int
-    queue_size: int
     languages: tuple[str, ...]
     zone: ZoneInfo
 
@@ -71,31 +67,46 @@ class IdentityResult:
     result_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _OpenDocument:
+    """A document on its way to an inference thread, where ``pages`` is called."""
+
+    pages: Callable[[], list[SourcePage]]
+    attachments: tuple[bytes, ...] = ()
+
+
 class OcrWorkflow:
     """Document reading over the pool and the backends.
 
     Documents take turns: a page occupies the readers and all cores for a second, so a second document on another
     pool thread would only keep that thread from faces.
+
+    Args:
+        turns: of which there is one.
     """
 
     def __init__(
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
+        pdfs: PdfReader,
         engine: OCREngine | None,
         database: Database,
         storage: ObjectStorage,
+        turns: FairPlaces,
         rules: OcrRules,
         roots: TrustedRoots,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
+        self._pdfs = pdfs
         self._engine = engine
         self._database = database
         self._storage = storage
         self._rules = rules
         self._roots = roots
-        self._turn = asyncio.Semaphore(1)
-        self._waiting = 0
+        self._turns = turns
 
     async def read_invoice(
         self, document: bytes, *, language: str | None, keep_image: bool, actor: str | None
@@ -120,13 +131,12 @@ class OcrWorkflow:
             return await self._stored_invoices(read, None, actor)
         engine = self._open_engine()
         known = await self._suppliers()
-        async with self._turns():
+        async with self._opened(document) as opened, self._turns.place():
             read, kept = await self._pool.submit(
                 "ocr",
                 _read_invoices,
                 engine,
-                document,
-                self._rules,
+                opened,
                 roots=self._roots,
                 language=language,
                 suppliers=known,
@@ -164,13 +174,12 @@ class OcrWorkflow:
         """Read an identity paper and store what it says. Arguments and errors as for :meth:`read_invoice`."""
         engine = self._open_engine()
         metrics.ocr_total.labels("id").inc()
-        async with self._turns():
+        async with self._opened(document) as opened, self._turns.place():
             reading, kept = await self._pool.submit(
                 "ocr",
                 _read_identity,
                 engine,
-                document,
-                self._rules,
+                opened,
                 expected=expected,
                 today=self._today(),
                 keep_image=keep_image,
@@ -258,15 +267,13 @@ class OcrWorkflow:
         return [Supplier(row.name, row.tax_code, row.aliases, row.fingerprints) for row in rows]
 
     @asynccontextmanager
-    async def _turns(self) -> AsyncIterator[None]:
-        if self._waiting >= self._rules.queue_size:
-            raise Overloaded("Too many documents wait to be read; try again shortly.", retry_after_s=2.0)
-        self._waiting += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._waiting -= 1
+    async def _opened(self, document: bytes) -> AsyncIterator[_OpenDocument]:
+        if is_pdf(document):
+            async with self._pdfs.opened(document) as pdf:
+                yield _OpenDocument(lambda: [SourcePage(page.image, page.lines) for page in pdf.pages], pdf.attachments)
+        else:
+            async with self._pictures.opened(document) as picture:
+                yield _OpenDocument(lambda: [SourcePage(picture.decode())])
 
     @asynccontextmanager
     async def _stored(self, picture: bytes | None) -> AsyncIterator[str | None]:
@@ -320,22 +327,13 @@ async def _find(connection: Connection, result_id: int) -> StoredResult:
     return stored
 
 
-def _decode(document: bytes, rules: OcrRules) -> list[SourcePage]:
-    """The pages of a picture or a PDF."""
-    with tracing.stage("ocr.decode"):
-        if is_pdf(document):
-            return [SourcePage(page.image, page.lines) for page in read_pdf(document, max_pages=rules.max_pages)]
-        return [SourcePage(decode_image(document, max_pixels=rules.max_pixels))]
-
-
 def _kept(pages: Sequence[SourcePage], *, keep_image: bool) -> bytes | None:
     return encode_jpeg(pages[0].image) if keep_image else None
 
 
 def _read_invoices(
     engine: OCREngine,
-    document: bytes,
-    rules: OcrRules,
+    document: _OpenDocument,
     *,
     roots: TrustedRoots,
     language: str | None,
@@ -344,22 +342,31 @@ def _read_invoices(
     keep_image: bool,
 ) -> tuple[ReadInvoices, bytes | None]:
     """One hop: decode and read."""
-    pages = _decode(document, rules)
-    read = read_pages(engine, document, pages, roots=roots, language=language, suppliers=suppliers, today=today)
+    with tracing.stage("ocr.decode"):
+        pages = document.pages()
+    read = read_pages(
+        engine,
+        pages,
+        attachments=document.attachments,
+        roots=roots,
+        language=language,
+        suppliers=suppliers,
+        today=today,
+    )
     return read, _kept(pages, keep_image=keep_image)
 
 
 def _read_identity(
     engine: OCREngine,
-    document: bytes,
-    rules: OcrRules,
+    document: _OpenDocument,
     *,
     expected: DocumentType | None,
     today: date,
     keep_image: bool,
 ) -> tuple[IdentityReading, bytes | None]:
     """One hop: decode and read."""
-    pages = _decode(document, rules)
+    with tracing.stage("ocr.decode"):
+        pages = document.pages()
     try:
         with tracing.stage("ocr.read"):
             reading = engine.read_identity(pages, today=today, expected=expected)

@@ -20,6 +20,7 @@ from app.services.stores.image_store import StoredImage
 from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 from app.workflows.image_records import new_image_vector_id, vector_row
 
 _BATCH = 16
@@ -37,14 +38,14 @@ class ImageReindexer:
         database: Database,
         vectors: ImageIndex,
         storage: ObjectStorage,
-        max_pixels: int,
+        limits: PictureLimits,
     ) -> None:
         self._pool = pool
         self._embedder = embedder
         self._database = database
         self._vectors = vectors
         self._storage = storage
-        self._max_pixels = max_pixels
+        self._limits = limits
 
     async def open(self) -> None:
         """Make the new model's collection beside the one in use."""
@@ -112,7 +113,7 @@ class ImageReindexer:
 
     def _read(self, original: bytes) -> Embedding:
         """Runs on an inference thread."""
-        return self._embedder.embed_images([decode_image(original, max_pixels=self._max_pixels)])[0]
+        return self._embedder.embed_images([decode_image(original, self._limits)])[0]
 
     async def switch(self) -> int:
         """Make the staged vectors count, and give the collection's public name to the new one.

@@ -28,7 +28,8 @@ from app.services.stores.removals import Kind
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.types import shown
 from app.utils import clock, metrics, tracing
-from app.utils.image_processing import bounded, decode_image, encode_jpeg
+from app.utils.image_processing import bounded, encode_jpeg
+from app.utils.pictures import Picture, PictureOpener
 from app.workflows.announcements import announced
 
 _STORED_SIDE_PX = 1600  # enough to see what a verdict was about, and to train on
@@ -84,29 +85,28 @@ class RoomWorkflow:
 
     Args:
         zone: the hotel's, for the date in a photo's id.
-        max_pixels: larger pictures are refused.
     """
 
     def __init__(
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         model: RoomModel,
         rules: RoomRules,
         database: Database,
         cache: Cache,
         storage: ObjectStorage,
         zone: ZoneInfo,
-        max_pixels: int,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
         self._model = model
         self._rules = rules
         self._database = database
         self._cache = RoomCache(cache)
         self._storage = storage
         self._zone = zone
-        self._max_pixels = max_pixels
 
     async def analyze(
         self, room_number: str, pictures: Sequence[bytes], *, depth: str, room_type: str | None, actor: str | None
@@ -118,7 +118,7 @@ class RoomWorkflow:
         Raises:
             VisionError: as the pictures, the pool and the backends have it; then nothing is changed.
         """
-        looks = await asyncio.gather(*(self._pool.submit("room", self._look, data, depth) for data in pictures))
+        looks = await asyncio.gather(*(self._look_at(picture, depth) for picture in pictures))
         verdict = judge_room([look.evidence for look in looks], self._rules, room_type=room_type)
         analyzed_at = clock.now()
         image_ids = [self._new_image_id(room_number, analyzed_at) for _ in looks]
@@ -257,11 +257,15 @@ class RoomWorkflow:
     def _new_image_id(self, room_number: str, moment: datetime) -> str:
         return f"IMG_ROOM_{room_number}_{moment.astimezone(self._zone):%Y%m%d}_{uuid.uuid4().hex[:12]}"
 
+    async def _look_at(self, picture: bytes, depth: str) -> _Inspection:
+        async with self._pictures.opened(picture) as opened:
+            return await self._pool.submit("room", self._look, opened, depth)
+
     # What follows runs on an inference thread.
 
-    def _look(self, picture: bytes, depth: str) -> _Inspection:
+    def _look(self, picture: Picture, depth: str) -> _Inspection:
         with tracing.stage("room.decode"):
-            image = decode_image(picture, max_pixels=self._max_pixels)
+            image = picture.decode()
         with tracing.stage("room.inspect"):
             [evidence] = self._model.inspect([image], depth=depth)
         with tracing.stage("room.encode"):

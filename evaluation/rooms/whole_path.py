@@ -18,6 +18,7 @@ from app.core.heads import LinearHead
 from app.core.room_analyzer import DEPTHS, ChecklistItem, RoomAnalyzer, RoomClasses, RoomHeads
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 from evaluation.figures import Share
 from scripts.heads.recipes import Recipe
 from scripts.heads.training import Collected, train
@@ -72,7 +73,7 @@ def _heads_without(paths: set[Path], recipes: Mapping[str, Recipe], collected: M
 
 
 def _judge(analyzer: RoomAnalyzer, path: Path, *, is_messy: bool, depth: str) -> Judged:
-    image = decode_image(path.read_bytes(), max_pixels=_MAX_PIXELS)
+    image = decode_image(path.read_bytes(), PictureLimits(_MAX_PIXELS))
     [evidence] = analyzer.inspect([image], depth=depth)
     # Told as dirty without any confidence, so it counts as dirty here.
     untidy = 0.51 if evidence.untidy is None else evidence.untidy

@@ -16,6 +16,7 @@ from app.core.features import FeatureExtractor
 from app.core.yolo import YoloDetector
 from app.types import Image
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 from scripts.heads.recipes import Recipe
 from scripts.heads.rows import RowReader
 from scripts.heads.training import Collected, Trained, collect, train
@@ -112,7 +113,7 @@ def _verdicts(collected: Collected, told: Mapping[Path, set[str]], types: frozen
 
 def open_photo(path: Path) -> Image:
     """A photo of the evaluation data."""
-    return decode_image(path.read_bytes(), max_pixels=_MAX_PIXELS)
+    return decode_image(path.read_bytes(), PictureLimits(_MAX_PIXELS))
 
 
 def f1(alarms: NDArray[np.bool_], targets: NDArray[np.bool_]) -> float:

@@ -15,6 +15,7 @@ from app.core.looks import PLANS
 from app.core.views import take_views
 from app.types import FloatArray, Image
 from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.picture_limits import PictureLimits
 from scripts.heads.light import relight
 
 _MAX_PIXELS = 50_000_000
@@ -69,7 +70,7 @@ class RowReader:
             with np.load(cached) as arrays:
                 return _unpack(dict(arrays))
         rows = self._compute(
-            decode_image(data, max_pixels=_MAX_PIXELS), seed=int(hashlib.sha256(data).hexdigest()[:8], 16)
+            decode_image(data, PictureLimits(_MAX_PIXELS)), seed=int(hashlib.sha256(data).hexdigest()[:8], 16)
         )
         if cached:
             cached.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +131,7 @@ def alter(image: Image, rng: np.random.Generator) -> Image:
     altered: Image = np.clip(tinted, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         altered = cv2.GaussianBlur(altered, (0, 0), rng.uniform(0.3, 1.5) * max(altered.shape) / 300).astype(np.uint8)
-    return decode_image(encode_jpeg(altered, quality=int(rng.integers(40, 95))), max_pixels=_MAX_PIXELS)
+    return decode_image(encode_jpeg(altered, quality=int(rng.integers(40, 95))), PictureLimits(_MAX_PIXELS))
 
 
 def _stack(features: Sequence[Features]) -> FloatArray:

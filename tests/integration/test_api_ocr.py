@@ -398,18 +398,6 @@ def test_requests_are_counted_under_both_names(ocr: httpx.Client) -> None:
     assert 'cv_ocr_requests_total{document_type="id_card"}' in metrics
 
 
-def test_a_text_pdf_is_read_from_its_text_layer() -> None:
-    """Rendered by Pillow, a page has no text layer; one with text is made here with PDFium's own fonts."""
-    from app.utils.pdf import read_pdf
-
-    pages = read_pdf(
-        text_pdf(["INVOICE No: A-17", "Date: 17/01/2025", "Bed linens 10 100.00 1,000.00", "Total: 1,000.00 USD"]),
-        max_pages=1,
-    )
-    assert pages[0].lines[0].text == "INVOICE No: A-17"
-    assert pages[0].image.shape[2] == 3
-
-
 def text_pdf(lines: list[str]) -> bytes:
     """A PDF with a text layer, written by hand: Helvetica needs no embedding."""
     text = " ".join(f"({line}) Tj 0 -24 Td" for line in lines)

@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 from app.errors import InvalidImage, TooLarge, VisionError
 from app.types import Box
 from app.utils.image_processing import crop, decode_image, encode_jpeg
+from app.utils.picture_limits import PictureLimits
 
 MAX_PIXELS = 10_000_000
 RED_LEFT = np.zeros((40, 60, 3), np.uint8)
@@ -29,7 +30,7 @@ def encoded(image: PillowImage.Image, kind: str, **options: object) -> bytes:
 
 
 def decode(data: bytes) -> np.ndarray:
-    return decode_image(data, max_pixels=MAX_PIXELS)
+    return decode_image(data, PictureLimits(MAX_PIXELS))
 
 
 def is_red_left(image: np.ndarray) -> bool:
@@ -165,10 +166,10 @@ def test_a_jpeg_of_endless_passes_is_refused(mode: str) -> None:
 def test_a_large_jpeg_may_have_fewer_passes() -> None:
     """Each walks over all pixels: ninety over 25 million hold a thread as long as some thousand over a small one."""
     data = encoded(PillowImage.new("L", (5000, 5000), 255), "JPEG", progressive=True)
-    assert decode_image(data, max_pixels=25_000_000).shape == (5000, 5000, 3)
+    assert decode_image(data, PictureLimits(25_000_000)).shape == (5000, 5000, 3)
     last_pass = data[data.rfind(b"\xff\xda") : -2]
     with pytest.raises(InvalidImage) as refused:
-        decode_image(data[:-2] + last_pass * 85 + data[-2:], max_pixels=25_000_000)
+        decode_image(data[:-2] + last_pass * 85 + data[-2:], PictureLimits(25_000_000))
     assert refused.value.code == "too_many_passes"
 
 
@@ -176,6 +177,61 @@ def test_a_picture_that_is_half_clear_lies_half_on_white() -> None:
     picture = PillowImage.new("RGBA", (4, 2), (200, 0, 0, 128))
     image = decode(encoded(picture, "PNG"))
     assert np.abs(image[0, 0].astype(int) - [127, 127, 227]).max() <= 1
+
+
+BASE_JPEG = encoded(PillowImage.fromarray(np.random.default_rng(3).integers(0, 255, (80, 120, 3), np.uint8)), "JPEG")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_stands_behind_a_jpeg_is_passed_over(seed: int) -> None:
+    """A motion photo's film holds every marker somewhere."""
+    film = b"\0\0\0\x18ftypmp42" + np.random.default_rng(seed).bytes(2**20)
+    assert b"\xff\xda" in film
+    assert np.array_equal(decode(BASE_JPEG + b"MotionPhoto_Data" + film), decode(BASE_JPEG))
+
+
+@pytest.mark.parametrize("more", [b"\0" * 10, b"text", BASE_JPEG, BASE_JPEG[: len(BASE_JPEG) // 2]])
+def test_a_second_picture_or_some_bytes_behind_a_jpeg_change_nothing(more: bytes) -> None:
+    assert np.array_equal(decode(BASE_JPEG + more), decode(BASE_JPEG))
+
+
+def test_half_a_jpeg_is_refused() -> None:
+    with pytest.raises(InvalidImage) as refused:
+        decode(BASE_JPEG[: len(BASE_JPEG) // 2])
+    assert refused.value.code == "damaged_image"
+
+
+def test_a_multi_picture_file_gives_its_first() -> None:
+    pictures = [PillowImage.fromarray(RED_LEFT), PillowImage.new("RGB", (60, 40), "blue")]
+    assert is_red_left(decode(encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:], quality=95)))
+
+
+@pytest.mark.parametrize("fill", [b"\xff", b"\xff" * 7])
+def test_fill_bytes_before_a_marker_are_walked_over(fill: bytes) -> None:
+    end = BASE_JPEG.rfind(b"\xff\xd9")
+    assert np.array_equal(decode(BASE_JPEG[:2] + fill + BASE_JPEG[2:end] + fill + BASE_JPEG[end:]), decode(BASE_JPEG))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "code"),
+    [
+        (20_000, 400, None),
+        (20_001, 401, "image_side_too_long"),
+        (400, 20_001, "image_side_too_long"),
+        (5_000, 100, None),
+        (5_001, 100, "image_too_narrow"),
+        (1, 51, "image_too_narrow"),
+        (4_000, 2_501, "too_many_pixels"),
+        (4_000, 2_500, None),
+    ],
+)
+def test_one_rule_bounds_pixels_sides_and_proportions(width: int, height: int, code: str | None) -> None:
+    limits = PictureLimits(MAX_PIXELS, max_side=20_000)
+    assert limits.allow(width, height) is (code is None)
+    if code is not None:
+        with pytest.raises((TooLarge, InvalidImage)) as refused:
+            limits.check(width, height)
+        assert refused.value.code == code
 
 
 @given(st.binary(max_size=400))

@@ -17,6 +17,7 @@ from app.errors import InvalidInput
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import Credentials, Fault, FrameStream, StreamFailed, StreamKind, StreamSource
 from app.utils.network_guard import NetworkGuard, parse_networks
+from app.utils.picture_limits import PictureLimits
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
 from tests.photos import coffee, jpeg
 
@@ -34,7 +35,7 @@ def camera() -> Iterator[HttpCamera]:
 
 def opener(allowed: str = "127.0.0.0/8", *, allow_files: bool = True, timeout_s: float = TIMEOUT_S) -> StreamOpener:
     guard = NetworkGuard(parse_networks(allowed))
-    return StreamOpener(guard, timeout_s=timeout_s, max_pixels=2_000_000, allow_files=allow_files)
+    return StreamOpener(guard, timeout_s=timeout_s, limits=PictureLimits(2_000_000), allow_files=allow_files)
 
 
 def fault_of(kind: StreamKind, url: str, login: Credentials | None = None, *, allowed: str = "127.0.0.0/8") -> Fault:

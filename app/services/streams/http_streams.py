@@ -10,19 +10,20 @@ from app.services.streams.mjpeg import JpegSplitter
 from app.services.streams.types import Credentials, Fault, StreamFailed
 from app.types import Image
 from app.utils.image_processing import decode_image
+from app.utils.picture_limits import PictureLimits
 
 _MAX_PICTURE_BYTES = 16 * 2**20
 _SOMETHING_BYTES = 512  # a camera that sent more within its time limit is not silent
 
 
-def read_picture(data: bytes, *, max_pixels: int) -> Image:
+def read_picture(data: bytes, limits: PictureLimits) -> Image:
     """Decode one picture of a stream.
 
     Raises:
         StreamFailed: it is damaged, too large, or no picture.
     """
     try:
-        return decode_image(data, max_pixels=max_pixels)
+        return decode_image(data, limits)
     except (InvalidImage, TooLarge) as error:
         raise StreamFailed(Fault.NOT_A_STREAM, "The camera sends something that is no usable picture.") from error
 
@@ -35,11 +36,11 @@ class MjpegStream:
     """
 
     def __init__(
-        self, client: HttpClient, url: str, credentials: Credentials | None, *, timeout_s: float, max_pixels: int
+        self, client: HttpClient, url: str, credentials: Credentials | None, *, timeout_s: float, limits: PictureLimits
     ) -> None:
         self._answer = client.get(url, credentials)
         self._timeout_s = timeout_s
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._pictures = JpegSplitter(max_picture_bytes=_MAX_PICTURE_BYTES)
         self._picture = b""
         # Some cameras call a stream of parts image/jpeg; a single picture has no part's head before it.
@@ -71,7 +72,7 @@ class MjpegStream:
         self._picture = picture
 
     def decode(self) -> Image:
-        return read_picture(self._picture, max_pixels=self._max_pixels)
+        return read_picture(self._picture, self._limits)
 
     def close(self) -> None:
         self._answer.close()
@@ -91,14 +92,14 @@ class SnapshotStream:
         credentials: Credentials | None,
         *,
         timeout_s: float,
-        max_pixels: int,
+        limits: PictureLimits,
         interval_s: float,
     ) -> None:
         self._client = client
         self._url = url
         self._credentials = credentials
         self._timeout_s = timeout_s
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._interval_s = interval_s
         self._asked_at_s = float("-inf")
         self._answer: HttpAnswer | None = None
@@ -124,7 +125,7 @@ class SnapshotStream:
 
     def decode(self) -> Image:
         try:
-            return read_picture(self._picture, max_pixels=self._max_pixels)
+            return read_picture(self._picture, self._limits)
         except StreamFailed as error:
             kind = self._answer.content_type.partition(";")[0].strip().lower() if self._answer is not None else ""
             if kind.startswith("image/") or not kind:

@@ -21,6 +21,7 @@ from app.services.streams.types import (
 from app.services.streams.video import VideoStream
 from app.types import Image
 from app.utils.network_guard import NetworkGuard
+from app.utils.picture_limits import PictureLimits
 
 _SCHEMES = {
     StreamKind.RTSP: ("rtsp",),
@@ -36,10 +37,10 @@ _FILE_OPTIONS = {"protocol_whitelist": "file"}  # no playlist may reach further
 class FileStream:
     """A video file, played at its own speed; at its end the stream ends, and opening it again plays it again."""
 
-    def __init__(self, path: Path, *, timeout_s: float, max_pixels: int) -> None:
+    def __init__(self, path: Path, *, timeout_s: float, limits: PictureLimits) -> None:
         if not path.is_file():
             raise StreamFailed(Fault.NOT_FOUND, "The file does not exist.")
-        self._video = VideoStream(str(path), timeout_s=timeout_s, max_pixels=max_pixels, options=_FILE_OPTIONS)
+        self._video = VideoStream(str(path), timeout_s=timeout_s, limits=limits, options=_FILE_OPTIONS)
         fps = self._video.frames_per_second
         self._interval_s = 1 / (fps if 0.1 <= fps <= 240 else _FALLBACK_FPS)
         self._due_s = time.monotonic()
@@ -62,14 +63,14 @@ class StreamOpener:
     Args:
         guard: where connections may go.
         timeout_s: limit of connecting and of waiting for one picture.
-        max_pixels: larger pictures are refused.
+        limits: larger pictures are refused.
         allow_files: whether ``file:`` sources exist at all.
     """
 
-    def __init__(self, guard: NetworkGuard, *, timeout_s: float, max_pixels: int, allow_files: bool) -> None:
+    def __init__(self, guard: NetworkGuard, *, timeout_s: float, limits: PictureLimits, allow_files: bool) -> None:
         self._guard = guard
         self._timeout_s = timeout_s
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._allow_files = allow_files
         self._http = HttpClient(guard, timeout_s=timeout_s)
 
@@ -97,19 +98,17 @@ class StreamOpener:
         Raises:
             StreamFailed: with the reason.
         """
-        url, login, timeout_s, max_pixels = source.url, source.credentials, self._timeout_s, self._max_pixels
+        url, login, timeout_s, limits = source.url, source.credentials, self._timeout_s, self._limits
         match source.kind:
             case StreamKind.RTSP:
-                return RtspStream(self._guard, url, login, timeout_s=timeout_s, max_pixels=max_pixels)
+                return RtspStream(self._guard, url, login, timeout_s=timeout_s, limits=limits)
             case StreamKind.MJPEG:
-                return MjpegStream(self._http, url, login, timeout_s=timeout_s, max_pixels=max_pixels)
+                return MjpegStream(self._http, url, login, timeout_s=timeout_s, limits=limits)
             case StreamKind.SNAPSHOT:
-                return SnapshotStream(
-                    self._http, url, login, timeout_s=timeout_s, max_pixels=max_pixels, interval_s=interval_s
-                )
+                return SnapshotStream(self._http, url, login, timeout_s=timeout_s, limits=limits, interval_s=interval_s)
             case StreamKind.FILE:
                 self._check_files_allowed()
-                return FileStream(Path(url2pathname(urlsplit(url).path)), timeout_s=timeout_s, max_pixels=max_pixels)
+                return FileStream(Path(url2pathname(urlsplit(url).path)), timeout_s=timeout_s, limits=limits)
 
     def _check_files_allowed(self) -> None:
         if not self._allow_files:

@@ -10,6 +10,7 @@ from app.services.streams.types import Credentials, Fault, StreamFailed
 from app.services.streams.video import VideoStream
 from app.types import Image
 from app.utils.network_guard import NetworkGuard
+from app.utils.picture_limits import PictureLimits
 
 DEFAULT_PORT = 554
 _FAULTS = {401: Fault.UNAUTHORIZED, 403: Fault.UNAUTHORIZED, 404: Fault.NOT_FOUND, 454: Fault.NOT_FOUND}
@@ -39,7 +40,7 @@ class RtspStream:
         credentials: Credentials | None,
         *,
         timeout_s: float,
-        max_pixels: int,
+        limits: PictureLimits,
     ) -> None:
         parts = urlsplit(url)
         camera = connect(guard, parts.hostname or "", parts.port or DEFAULT_PORT, timeout_s=timeout_s)
@@ -48,7 +49,7 @@ class RtspStream:
         login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}@" if credentials else ""
         local = urlunsplit((parts.scheme, f"{login}127.0.0.1:{self._relay.port}", parts.path, parts.query, ""))
         try:
-            self._video = VideoStream(local, timeout_s=timeout_s, max_pixels=max_pixels, options=_OPTIONS)
+            self._video = VideoStream(local, timeout_s=timeout_s, limits=limits, options=_OPTIONS)
         except StreamFailed as error:
             self._relay.close()
             raise self._explained(error) from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.services.streams.types import Fault, StreamFailed
 from app.types import Image
+from app.utils.picture_limits import PictureLimits
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's messages may hold addresses and logins
 
@@ -28,9 +29,9 @@ class VideoStream:
         options: FFmpeg's, of the protocol.
     """
 
-    def __init__(self, url: str, *, timeout_s: float, max_pixels: int, options: Mapping[str, str]) -> None:
+    def __init__(self, url: str, *, timeout_s: float, limits: PictureLimits, options: Mapping[str, str]) -> None:
         self._timeout_s = timeout_s
-        self._max_pixels = max_pixels
+        self._limits = limits
         started_at_s = time.monotonic()
         try:
             self._container = av.open(url, timeout=timeout_s, options=dict(options))
@@ -60,7 +61,7 @@ class VideoStream:
 
     def decode(self) -> Image:
         frame, self._frame = self._frame, None
-        if frame is None or frame.is_corrupt or frame.width * frame.height > self._max_pixels:
+        if frame is None or frame.is_corrupt or not self._limits.allow(frame.width, frame.height):
             raise StreamFailed(Fault.NOT_A_STREAM, "The camera sends something that is no usable picture.")
         image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
         # Phones film on their side and note by how much.

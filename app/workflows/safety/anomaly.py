@@ -11,7 +11,8 @@ from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
 from app.core.inference import InferencePool
 from app.types import Box, Image
 from app.utils import clock, metrics, tracing
-from app.utils.image_processing import decode_image, encode_jpeg
+from app.utils.image_processing import encode_jpeg
+from app.utils.pictures import Picture, PictureOpener
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.face import FaceWorkflow
 from app.workflows.safety.faces import FaceReader, SeenFace, belongs_to, staff_boxes
@@ -50,27 +51,26 @@ class AnomalyWorkflow:
     """Detection on single frames over the pool and the record of incidents.
 
     Args:
-        max_pixels: larger pictures are refused.
     """
 
     def __init__(
         self,
         *,
         pool: InferencePool,
+        pictures: PictureOpener,
         detector: AnomalyDetector,
         face_reader: FaceReader,
         faces: FaceWorkflow,
         registry: CameraRegistry,
         incidents: IncidentBook,
-        max_pixels: int,
     ) -> None:
         self._pool = pool
+        self._pictures = pictures
         self._detector = detector
         self._face_reader = face_reader
         self._faces = faces
         self._registry = registry
         self._incidents = incidents
-        self._max_pixels = max_pixels
 
     async def detect(
         self, picture: bytes, *, camera_id: str, types: Set[AnomalyType], taken_at: datetime, actor: str
@@ -89,9 +89,9 @@ class AnomalyWorkflow:
         rules = await self._registry.rules_of(camera_id) if AnomalyType.INTRUSION in types else None
         rule = rules.intrusion if rules else None
         wants_staff = rule is not None and rule.suppress_staff
-        look = await self._pool.submit(
-            "anomaly", self._look_for_people_too if wants_staff else self._look, picture, widened(types)
-        )
+        see = self._look_for_people_too if wants_staff else self._look
+        async with self._pictures.opened(picture) as opened:
+            look = await self._pool.submit("anomaly", see, opened, widened(types))
         staff = await staff_boxes(self._faces, look.faces)
         moment = clock.now()
         findings = [
@@ -107,18 +107,18 @@ class AnomalyWorkflow:
 
     # What follows runs on an inference thread.
 
-    def _look(self, picture: bytes, types: Set[AnomalyType]) -> _FrameAnalysis:
+    def _look(self, picture: Picture, types: Set[AnomalyType]) -> _FrameAnalysis:
         return self._seen(self._decoded(picture), types)
 
-    def _look_for_people_too(self, picture: bytes, types: Set[AnomalyType]) -> _FrameAnalysis:
+    def _look_for_people_too(self, picture: Picture, types: Set[AnomalyType]) -> _FrameAnalysis:
         image = self._decoded(picture)
         look = self._seen(image, types)
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in look.anomalies)
         return _FrameAnalysis(look.size, look.anomalies, self._face_reader.read(image) if people else [], look.jpeg)
 
-    def _decoded(self, picture: bytes) -> Image:
+    def _decoded(self, picture: Picture) -> Image:
         with tracing.stage("anomaly.decode"):
-            return decode_image(picture, max_pixels=self._max_pixels)
+            return picture.decode()
 
     def _seen(self, image: Image, types: Set[AnomalyType]) -> _FrameAnalysis:
         with tracing.stage("anomaly.detect"):
