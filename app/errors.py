@@ -128,6 +128,15 @@ class NotAllRemoved(BackendUnavailable):
         self.keys = keys
 
 
+class SchemaMissing(Unavailable):
+    """PostgreSQL answers, but lacks tables or columns that we know (503)."""
+
+    code = "schema_missing"
+
+    def __init__(self) -> None:
+        super().__init__("The database is not migrated; run: alembic upgrade head.", retry_after_s=30.0)
+
+
 class ModelUnavailable(Unavailable):
     """A model that this request needs is missing, corrupt or not loaded (503)."""
 

@@ -11,9 +11,10 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
@@ -24,6 +25,7 @@ from app.utils.logging import key_id_var, logger, request_id_var
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 API_PREFIX = "/api/v1/cv"
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number; the standard has none
 _QUIET = (f"{API_PREFIX}/health", f"{API_PREFIX}/metrics")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -68,6 +70,8 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:  # while it was sending: nobody is there to hear, and nothing of ours failed
+            status = _CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001  # the last border: a bug becomes a 500 without its details
             await unexpected_problem(error)(scope, receive, send_with_headers)
         finally:
@@ -212,14 +216,23 @@ class LocalGuard:
         await self._app(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> str | None:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
-        if host not in self._hosts:
+        host = _split(f"//{headers.get('host', '')}")
+        if host is None or host.hostname not in self._hosts:
             return "This Host is not served without API keys; add it to ALLOWED_HOSTS or set AUTH_REQUIRED=true."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        site = _split(origin) if origin is not None else host
+        if site is None or site.netloc != host.netloc:
             return "Requests from other sites are refused while AUTH_REQUIRED is false."
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "Requests from other sites are refused while AUTH_REQUIRED is false."
+        return None
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address; None where it is none, such as one with half a pair of brackets."""
+    try:
+        return urlsplit(address)
+    except ValueError:
         return None
 
 

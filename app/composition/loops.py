@@ -51,6 +51,7 @@ def background_loops(resources: Resources) -> list[Ping]:
 
     async def look_at_backends() -> None:
         await resources.health.check()
+        _ = resources.pool.stuck_threads  # for its metric
         if (gpu := resources.gpu()) is not None:
             metrics.gpu_memory_usage.set(gpu.memory_used_bytes)
 

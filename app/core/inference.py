@@ -28,6 +28,7 @@ R = TypeVar("R")
 # must not keep the cameras from seeing a fire, and many cameras must not keep people waiting.
 _PATIENCE_S = 0.3
 _TURNS_FOR_PEOPLE = 3
+_STUCK_DEADLINES = 10
 
 
 class Priority(IntEnum):
@@ -69,6 +70,7 @@ class InferencePool:
         self._taken = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._started_at: dict[int, float] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"inference-{i}", daemon=True) for i in range(self.thread_count)
         ]
@@ -79,6 +81,14 @@ class InferencePool:
     def waiting(self) -> int:
         """Jobs that are admitted and not yet on a thread."""
         return sum(len(queue) for queue in self._queues.values())
+
+    @property
+    def stuck_threads(self) -> int:
+        """Threads whose job has run for ten deadlines: it will not come back, and the thread is lost."""
+        since = time.perf_counter() - _STUCK_DEADLINES * self._deadline_s
+        stuck = sum(started_at < since for started_at in list(self._started_at.values()))
+        metrics.inference_stuck_threads.set(stuck)
+        return stuck
 
     @property
     def taken_places(self) -> int:
@@ -171,7 +181,7 @@ class InferencePool:
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
-            started_at = time.perf_counter()
+            started_at = self._started_at[threading.get_ident()] = time.perf_counter()
             metrics.inference_wait.observe(started_at - job.admitted_at)
             try:
                 if job.future.set_running_or_notify_cancel():
@@ -179,6 +189,7 @@ class InferencePool:
                         self._run(job)
                     metrics.inference_duration.labels(job.engine).observe(time.perf_counter() - started_at)
             finally:
+                del self._started_at[threading.get_ident()]
                 with self._changed:
                     self._taken -= 1
 

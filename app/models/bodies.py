@@ -143,6 +143,6 @@ def _form_text(text: str) -> object:
     if text[:1] in "{[" and text:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # none, or nested deeper than any of our models
             return text
     return text

@@ -24,8 +24,11 @@ DayOrMoment = Annotated[date | datetime, BeforeValidator(_day_or_moment)]
 """A day means all of it; a moment without a zone is the hotel's local time."""
 
 
+_FIRST_YEAR, _LAST_YEAR = date.min.year, date.max.year
+
+
 class DateRange(Request):
-    """Both ends belong to it; one may be left out."""
+    """Both ends belong to it; one may be left out. A start in the year 1 and an end in the year 9999 leave it open."""
 
     start: DayOrMoment | None = None
     end: DayOrMoment | None = None
@@ -36,8 +39,8 @@ class DateRange(Request):
         Raises:
             InvalidInput: it ends before it begins.
         """
-        since = _start_of(self.start, zone) if self.start else None
-        before = _end_of(self.end, zone) if self.end else None
+        since = _start_of(self.start, zone) if self.start and self.start.year > _FIRST_YEAR else None
+        before = _end_of(self.end, zone) if self.end and self.end.year < _LAST_YEAR else None
         if since and before and since >= before:
             raise InvalidInput("The date range ends before it begins.", code="reversed_date_range")
         return since, before

@@ -12,14 +12,15 @@ from app.workflows.health import BackendState
 
 
 class BackendCheck(Response):
-    """One backend; `error` means that it did not answer a ping in time."""
+    """One backend; `error` means that it did not answer a ping in time, or cannot be used for the reason given."""
 
     status: Literal["ok", "error"]
     latency_ms: float
+    reason: str | None = None
 
     @classmethod
     def of(cls, state: BackendState) -> BackendCheck:
-        return cls(status="ok" if state.ok else "error", latency_ms=round(state.latency_ms, 1))
+        return cls(status="ok" if state.ok else "error", latency_ms=round(state.latency_ms, 1), reason=state.reason)
 
 
 class GpuCheck(Response):
@@ -55,9 +56,10 @@ class Checks(Response):
 
 
 class HealthResponse(Response):
-    """`degraded`: we serve, but a backend is down. `unhealthy`: the models are not loaded (503)."""
+    """`degraded`: we serve, but a backend is down. `unhealthy` (503): `reason` says why a restart is needed."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
+    reason: str | None = None
     timestamp: Moment
     version: str
     checks: Checks
@@ -67,7 +69,8 @@ class HealthResponse(Response):
 class ProbeResponse(Response):
     """For Kubernetes' probes."""
 
-    status: Literal["live", "ready", "not_ready"]
+    status: Literal["live", "stuck", "ready", "not_ready"]
+    reason: str | None = None
 
 
 class ModelInfo(Response):

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from app.errors import BackendUnavailable
+from app.errors import BackendUnavailable, SchemaMissing
 from app.services.calls import backend_call, bounded_call
 
 BACKEND = "database"
@@ -117,7 +117,8 @@ class _Transaction:
 
 class Connection:
     """A connection that its holder has alone. Every statement has the time limit, and raises BackendUnavailable where
-    PostgreSQL does not answer; errors of the statement itself pass through as asyncpg's."""
+    PostgreSQL does not answer, SchemaMissing where it lacks our tables; other errors of the statement itself pass
+    through as asyncpg's."""
 
     __slots__ = ("_raw", "_timeout_s")
 
@@ -159,6 +160,8 @@ class Connection:
         try:
             async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
                 yield
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise SchemaMissing from error
         except BackendUnavailable as error:
             if not isinstance(error.__cause__, asyncpg.PostgresError):
                 # Nobody answered, and waiting for a rollback would double the caller's wait.
@@ -273,8 +276,9 @@ class Database:
             return await connection.execute(query, *args)
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless a statement comes back."""
-        await self.fetch_one("SELECT 1")
+        """Raises BackendUnavailable unless a statement comes back, SchemaMissing where there are no tables."""
+        if await self.fetch_one("SELECT 1 WHERE to_regclass('face_templates') IS NOT NULL") is None:
+            raise SchemaMissing
 
     @asynccontextmanager
     async def dedicated_connection(self) -> AsyncIterator[DedicatedConnection]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.errors import InvalidInput
+
+# A moment closer to the calendar's ends would leave it when it is shown in another zone.
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 def now() -> datetime:
@@ -18,12 +22,19 @@ def to_utc(moment: datetime, zone: ZoneInfo) -> datetime:
     """``moment`` in UTC; without a zone of its own it is read in ``zone``.
 
     Raises:
-        InvalidInput: in UTC it lies before the year 1 or after 9999.
+        InvalidInput: it lies within a day of the calendar's ends, the years 1 and 9999, or beyond them.
     """
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidInput("That moment is out of range; send one of this century.", code="invalid_moment") from error
+        utc = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise _out_of_range() from error
+    if not _FIRST <= utc <= _LAST:
+        raise _out_of_range()
+    return utc
+
+
+def _out_of_range() -> InvalidInput:
+    return InvalidInput("That moment is out of range; send one of this century.", code="invalid_moment")
 
 
 def iso(moment: datetime) -> str:

@@ -35,6 +35,9 @@ inference_queue_depth = Gauge("cv_inference_queue_depth", "Jobs waiting for an i
 inference_running = Gauge("cv_inference_running", "Jobs running on an inference thread")
 inference_wait = Histogram("cv_inference_wait_seconds", "Time from admission to a thread", buckets=_SECONDS)
 inference_duration = Histogram("cv_inference_seconds", "Time on an inference thread", ["engine"], buckets=_SECONDS)
+inference_stuck_threads = Gauge(
+    "cv_inference_stuck_threads", "Inference threads whose job has run for ten times INFERENCE_DEADLINE_S"
+)
 inference_rejected_total = Counter("cv_inference_rejected_total", "Jobs refused or given up", ["reason"])
 stage_duration = Histogram("cv_stage_seconds", "Time of one stage of a request", ["stage"], buckets=_SECONDS)
 batch_size = Histogram("cv_batch_size", "Crops in one forward pass", ["engine"], buckets=(1, 2, 4, 8, 16, 32, 64))

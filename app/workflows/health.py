@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from app.errors import VisionError
+from app.errors import BackendUnavailable, VisionError
 from app.utils import metrics
 
 Ping = Callable[[], Awaitable[None]]
@@ -15,10 +15,11 @@ Ping = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class BackendState:
-    """``latency_ms`` is the ping's duration, whether it came back or failed."""
+    """``latency_ms`` is the duration of the ping, whatever came of it; ``reason`` is None for plain silence."""
 
     ok: bool
     latency_ms: float
+    reason: str | None = None
 
 
 class HealthMonitor:
@@ -74,8 +75,10 @@ class HealthMonitor:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await ping()
-        except (VisionError, TimeoutError):
-            ok = False
+        except (BackendUnavailable, TimeoutError):
+            ok, reason = False, None
+        except VisionError as error:
+            ok, reason = False, f"{error.code}: {error.message}"
         else:
-            ok = True
-        return BackendState(ok, (time.perf_counter() - started_at) * 1000)
+            ok, reason = True, None
+        return BackendState(ok, (time.perf_counter() - started_at) * 1000, reason)

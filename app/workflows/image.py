@@ -302,8 +302,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, _, image_id = text.partition("|")
         uploaded_at = datetime.fromisoformat(moment)
-    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        if uploaded_at.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        return clock.to_utc(uploaded_at, ZoneInfo("UTC")), image_id
+    except (binascii.Error, UnicodeDecodeError, ValueError, InvalidInput) as error:
         raise InvalidInput("This cursor is none of ours; begin without one.", code="invalid_cursor") from error
-    if uploaded_at.tzinfo is None:
-        raise InvalidInput("This cursor is none of ours; begin without one.", code="invalid_cursor")
-    return uploaded_at, image_id

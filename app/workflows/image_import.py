@@ -13,7 +13,7 @@ from app.errors import InvalidInput, Overloaded, TooLarge, Unavailable
 from app.services.stores.image_store import ImageDetails
 from app.workflows.image import ImageWorkflow
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"})
 _RETRIES = 5
 _PAUSE_S = 2.0
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
+from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
@@ -46,7 +47,9 @@ class Note(Request):
     text: str
 
 
-def make_client(*, error: Exception | None = None, guarded: bool = False) -> TestClient:
+def make_client(
+    *, error: Exception | None = None, guarded: bool = False, max_body_bytes: int = MAX_BODY_BYTES
+) -> TestClient:
     app = FastAPI()
 
     @app.post("/upload/{name}")
@@ -70,7 +73,12 @@ def make_client(*, error: Exception | None = None, guarded: bool = False) -> Tes
             raise error
 
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, max_total_bytes=MAX_TOTAL_BYTES, timeout_s=BODY_TIMEOUT_S)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=max_body_bytes,
+        max_total_bytes=max(MAX_TOTAL_BYTES, max_body_bytes),
+        timeout_s=BODY_TIMEOUT_S,
+    )
     if guarded:
         app.add_middleware(LocalGuard, hosts=["desk.hotel.lan"])
     app.add_middleware(RequestContext)
@@ -190,6 +198,59 @@ def test_a_damaged_form_is_refused(client: TestClient) -> None:
     answer = client.post("/upload/a", content=b"--x\r\nnonsense", headers={"content-type": "multipart/form-data"})
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_form"
+
+
+def test_a_form_field_of_endless_brackets_is_refused() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    client = make_client(max_body_bytes=1_000_000)
+    for name, value in (("more", deep), ("image", deep), ("score", deep), ("score", '{"a":' * 90_000)):
+        fields = {"employee_id": "EMP001", "image": ENCODED, name: value}
+        answer = client.post("/upload/a", data=fields, files={"x": b""})
+        assert answer.status_code == 422, name
+        assert answer.json()["code"] == "validation_error"
+
+
+def test_json_of_endless_brackets_is_refused() -> None:
+    content = f'{{"employee_id": "EMP001", "image": {"[" * 100_000}'
+    answer = make_client(max_body_bytes=300_000).post(
+        "/upload/a", content=content, headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_error_of_ours() -> None:
+    app = make_client().app
+    sent: list[Message] = []
+    pieces: list[Message] = []
+
+    async def receive() -> Message:
+        return pieces.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    def counted(status: str) -> float:
+        labels = {"method": "POST", "route": "/upload/{name}", "status": status}
+        return REGISTRY.get_sample_value("cv_http_requests_total", labels) or 0.0
+
+    before = counted("499"), counted("500")
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        pieces[:] = [
+            {"type": "http.request", "body": b"--x", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/upload/a",
+            "raw_path": b"/upload/a",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost:8001"), (b"content-type", kind.encode())],
+            "app": app,
+        }
+        await app(scope, receive, send)
+    assert sent == []
+    assert (counted("499"), counted("500")) == (before[0] + 2, before[1])
 
 
 def test_a_declared_large_body_is_refused(client: TestClient) -> None:
@@ -344,6 +405,10 @@ def test_a_strange_request_id_is_replaced(client: TestClient) -> None:
         ({"host": "localhost:8001", "origin": "http://localhost:8001"}, True),
         ({"host": "localhost:8001", "origin": "http://localhost:3000"}, False),
         ({"host": "localhost:8001", "origin": "null"}, False),
+        ({"host": "[::1"}, False),
+        ({"host": "[::1]:8001"}, True),
+        ({"host": "localhost:8001", "origin": "http://[::1"}, False),
+        ({"host": "localhost:8001", "origin": "http://[::1]x"}, False),
         ({"host": "localhost:8001", "origin": "https://evil.example"}, False),
         ({"host": "localhost:8001", "sec-fetch-site": "cross-site"}, False),
         ({"host": "localhost:8001", "sec-fetch-site": "same-site"}, False),

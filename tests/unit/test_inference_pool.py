@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.core.inference import InferencePool, Priority
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
@@ -111,6 +112,20 @@ async def test_a_missed_deadline_is_told_and_frees_the_queue() -> None:
     assert pool.taken_places == 1
     release.set()
     await _until(lambda: pool.taken_places == 0)
+    pool.close()
+
+
+async def test_a_thread_that_does_not_come_back_is_counted_after_ten_deadlines() -> None:
+    pool = InferencePool(threads=2, queue_size=4, deadline_s=0.05)
+    release = threading.Event()
+    with pytest.raises(DeadlineExceeded):
+        await pool.submit("test", release.wait)
+    assert pool.stuck_threads == 0  # late, and may still end
+    await _until(lambda: pool.stuck_threads == 1)
+    assert REGISTRY.get_sample_value("cv_inference_stuck_threads") == 1
+    release.set()
+    await _until(lambda: pool.stuck_threads == 0)
+    assert REGISTRY.get_sample_value("cv_inference_stuck_threads") == 0
     pool.close()
 
 

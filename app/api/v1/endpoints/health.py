@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -26,14 +27,21 @@ from app.workflows.access import Caller
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health")
-async def health(resources: Everything) -> HealthResponse:
-    """The state of every backend and engine. 200 also when degraded: a database outage must not restart the pods."""
+@router.get("/health", responses={503: {"model": HealthResponse}})
+async def health(resources: Everything, response: Response) -> HealthResponse:
+    """The state of every backend and engine.
+
+    200 also when degraded: a database outage must not restart the pods. 503 where only a restart helps.
+    """
     engines = {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()}
     states = await resources.health.check()
     backends = {name: BackendCheck.of(state) for name, state in states.items()}
+    reason = _stuck(resources)
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
+    serving: Literal["healthy", "degraded"] = "healthy" if all(state.ok for state in states.values()) else "degraded"
     return HealthResponse(
-        status="healthy" if all(state.ok for state in states.values()) else "degraded",
+        status="unhealthy" if reason else serving,
+        reason=reason,
         timestamp=clock.now(),
         version=resources.settings.VERSION,
         checks=Checks.model_validate({**backends, "gpu": GpuCheck.of(resources.gpu()), "models": engines}),
@@ -41,18 +49,28 @@ async def health(resources: Everything) -> HealthResponse:
     )
 
 
-@router.get("/health/live")
-async def live() -> ProbeResponse:
-    """Whether the process answers at all."""
-    return ProbeResponse(status="live")
+def _stuck(resources: Everything) -> str | None:
+    """Why only a restart helps; None where nothing is wrong."""
+    stuck = resources.pool.stuck_threads
+    return f"inference_stuck: {stuck} of {resources.pool.thread_count} threads do not come back" if stuck else None
+
+
+@router.get("/health/live", response_model_exclude_none=True, responses={503: {"model": ProbeResponse}})
+async def live(resources: Everything, response: Response) -> ProbeResponse:
+    """Whether the process answers and can still work; 503 asks for a restart."""
+    reason = _stuck(resources)
+    if reason is None:
+        return ProbeResponse(status="live")
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return ProbeResponse(status="stuck", reason=reason)
 
 
 @router.get("/health/ready", responses={503: {"model": ProbeResponse}})
 async def ready(request: Request) -> Response:
     """Whether to send requests here: not while loading and not while stopping."""
     if request.app.state.ready:
-        return JSONResponse(ProbeResponse(status="ready").model_dump())
-    return JSONResponse(ProbeResponse(status="not_ready").model_dump(), status_code=503)
+        return JSONResponse(ProbeResponse(status="ready").model_dump(exclude_none=True))
+    return JSONResponse(ProbeResponse(status="not_ready").model_dump(exclude_none=True), status_code=503)
 
 
 @router.get(
