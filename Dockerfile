@@ -61,5 +61,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8001/api/v1/cv/health', timeout=8)"]
 # One process a container: each loads every model and has threads for the cores; more containers are more replicas.
-CMD ["python", "-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--host", "0.0.0.0", "--port", "8001", \
-     "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "app.server", "--host", "0.0.0.0", "--port", "8001", "--stop-timeout", "20"]

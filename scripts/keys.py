@@ -16,8 +16,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-import asyncpg
-
 from app.composition.backends import open_database
 from app.config import load_settings
 from app.errors import VisionError
@@ -89,9 +87,6 @@ def main() -> int:
         asyncio.run(run(arguments()))
     except VisionError as error:
         print(f"keys: {error.message}", file=sys.stderr)
-        return 1
-    except asyncpg.UndefinedTableError:
-        print("keys: this database is not migrated; run: alembic upgrade head", file=sys.stderr)
         return 1
     return 0
 

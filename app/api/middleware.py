@@ -9,8 +9,9 @@ import asyncio
 import re
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.problems import unexpected_problem, vision_problem
 from app.utils import metrics, tracing
+from app.utils.fair_queue import client_var
 from app.utils.logging import key_id_var, logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -55,6 +57,7 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         token = request_id_var.set(request_id)
+        client_var.set(_address(scope))
         started_at = time.perf_counter()
         status = 500
 
@@ -77,6 +80,18 @@ class RequestContext:
         finally:
             _observe(scope, status, time.perf_counter() - started_at)
             request_id_var.reset(token)
+
+
+def _address(scope: Scope) -> str:
+    """Who asks without a key: an IPv4 address, or the network that one IPv6 host has all of."""
+    client: tuple[str, int] | None = scope.get("client")
+    try:
+        address = ip_address(client[0] if client else "")
+    except ValueError:  # a unix socket
+        return "address"
+    if isinstance(address, IPv6Address):
+        return f"address {address.ipv4_mapped or ip_network((address, 64), strict=False)}"
+    return f"address {address}"
 
 
 def _template(scope: Scope) -> str:
@@ -105,15 +120,29 @@ class BodyLimit:
     Args:
         max_bytes: of one body; refused by its declared length at once, else as soon as it grows past it.
         max_total_bytes: of all requests under way; the one that goes past it is asked to come again.
+            One client may hold half of it.
         timeout_s: from the request's start to the end of its body, so that slow senders can't hold the memory.
+        grace_s: after which a body has to come at ``min_bytes_per_s`` on the whole.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        max_total_bytes: int,
+        timeout_s: float,
+        grace_s: float = 10.0,
+        min_bytes_per_s: float = 16_384.0,
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._max_total_bytes = max_total_bytes
         self._timeout_s = timeout_s
+        self._grace_s = grace_s
+        self._min_bytes_per_s = min_bytes_per_s
         self._held_bytes = 0
+        self._held_by: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -123,21 +152,25 @@ class BodyLimit:
         if not declared.isdecimal() or int(declared) > self._max_bytes:
             await vision_problem(self._too_large())(scope, receive, send)
             return
-        received, complete = 0, False
-        ends_at = asyncio.get_running_loop().time() + self._timeout_s
+        received, complete, client = 0, False, ""
+        started_at = asyncio.get_running_loop().time()
 
         async def bounded_receive() -> Message:
-            nonlocal received, complete
+            nonlocal received, complete, client
             if complete:  # what follows is the news that the client went away, whenever that is
                 return await receive()
-            message = await self._receive_before(ends_at, receive)
+            allowed_s = min(self._timeout_s, self._grace_s + received / self._min_bytes_per_s)
+            message = await self._receive_before(started_at + allowed_s, receive)
             complete = not message.get("more_body", False)
             length = len(message.get("body", b""))
             received += length
             self._held_bytes += length
+            client = client or client_var.get()  # a body is read after its key
+            self._held_by[client] += length
             if received > self._max_bytes:
                 raise self._too_large()
-            if self._held_bytes > self._max_total_bytes:
+            is_over = self._held_bytes > self._max_total_bytes
+            if is_over or (self._held_by[client] > max(self._max_total_bytes // 2, self._max_bytes)):
                 raise errors.Overloaded("Too many large requests at once; try again shortly.", code="bodies_overloaded")
             return message
 
@@ -145,6 +178,9 @@ class BodyLimit:
             await self._app(scope, bounded_receive, send)
         finally:
             self._held_bytes -= received
+            self._held_by[client] -= received
+            if not self._held_by[client]:
+                del self._held_by[client]
 
     def _too_large(self) -> errors.TooLarge:
         return errors.TooLarge(f"The body is over {self._max_bytes} bytes; send less.", code="body_too_large")
@@ -155,7 +191,7 @@ class BodyLimit:
                 return await receive()
         except TimeoutError as error:
             raise errors.TooSlow(
-                f"The body did not arrive within {self._timeout_s:g} s; send a smaller picture.", code="body_too_slow"
+                "The body came too slowly; send a smaller picture, or over a better line.", code="body_too_slow"
             ) from error
 
 

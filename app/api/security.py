@@ -12,6 +12,7 @@ from app.composition.resources import Resources
 from app.dependencies import Everything
 from app.errors import BackendUnavailable, Forbidden, Unauthorized
 from app.types import Scope
+from app.utils.fair_queue import client_var
 from app.utils.logging import key_id_var
 from app.workflows.access import LOCAL, Caller
 
@@ -46,6 +47,7 @@ async def identify(secret: Presented, resources: Everything) -> Caller:
     if caller is None:
         raise Unauthorized("This API key is unknown or revoked.", code="key_unknown")
     key_id_var.set(caller.key_id)  # for the audit and the log line of this request
+    client_var.set(f"key {caller.key_id}")  # clients take turns by their key, wherever they come from
     if resources.limiter is not None and caller.key_id is not None:
         await resources.limiter.admit(caller.key_id)
     return caller

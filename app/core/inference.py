@@ -1,7 +1,8 @@
 """The only threads on which a model runs.
 
-Admission is bounded: a job gets a place at once or the caller gets ``Overloaded``. A place is given back when the
-*thread* is done with the job, not when whoever awaits it goes away, so cancelled requests can't pile work up.
+Admission is bounded: a job gets a place at once or the caller gets ``Overloaded``. Clients take turns, and one that has
+many places gives one of them to a client that has fewer. A place is given back when the *thread* is done with the job,
+not when whoever awaits it goes away, so cancelled requests can't pile work up.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import contextvars
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from enum import IntEnum
@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
 from app.utils import metrics, tracing
+from app.utils.fair_queue import FairQueue, client_var
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,19 +33,21 @@ _STUCK_DEADLINES = 10
 
 
 class Priority(IntEnum):
-    """A thread takes the oldest job of the highest class; cameras wait for people, though not for ever."""
+    """A thread takes a job of the highest class, whose clients take turns; cameras wait for people, not for ever."""
 
     INTERACTIVE = 0
     BACKGROUND = 1
 
 
 class _Job:
-    __slots__ = ("admitted_at", "call", "engine", "future", "priority")
+    __slots__ = ("admitted_at", "call", "client", "engine", "future", "priority")
 
     def __init__(self, call: Callable[[], object], engine: str, priority: Priority) -> None:
         self.call = call
         self.engine = engine
         self.priority = priority
+        # Our own work, such as that of cameras, is one client.
+        self.client = client_var.get() if priority is Priority.INTERACTIVE else ""
         self.future: Future[object] = Future()
         self.admitted_at = time.perf_counter()
 
@@ -66,7 +69,7 @@ class InferencePool:
         self._deadline_s = deadline_s
         self._patience_s = patience_s
         self._turns_of_people = 0
-        self._queues: dict[Priority, deque[_Job]] = {p: deque() for p in Priority}
+        self._queues: dict[Priority, FairQueue[_Job]] = {p: FairQueue() for p in Priority}
         self._taken = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -144,18 +147,27 @@ class InferencePool:
             if self._closed:
                 raise Unavailable("The service is stopping.", code="stopping")
             if self._taken >= self._places:
-                metrics.inference_rejected_total.labels("full").inc()
-                raise Overloaded("All inference places are taken; try again shortly.")
+                self._make_room(job)
             self._taken += 1
-            self._queues[job.priority].append(job)
+            self._queues[job.priority].push(job.client, job)
             metrics.inference_queue_depth.set(self.waiting)
             self._changed.notify()
+
+    def _make_room(self, job: _Job) -> None:
+        """Where all places are taken, whoever has most waiting gives one of them to a client that has less."""
+        metrics.inference_rejected_total.labels("full").inc()
+        refusal = Overloaded("All inference places are taken; try again shortly.")
+        pushed_out = self._queues[job.priority].make_room(job.client)
+        if pushed_out is None:
+            raise refusal
+        self._taken -= 1
+        if not pushed_out.future.cancelled():
+            pushed_out.future.set_exception(refusal)
 
     def _withdraw(self, job: _Job) -> None:
         """Take a job that nobody awaits any more out of the queue; one that is on a thread keeps its place."""
         with self._changed:
-            if job in self._queues[job.priority]:
-                self._queues[job.priority].remove(job)
+            if self._queues[job.priority].remove(job.client, job):
                 self._taken -= 1
                 metrics.inference_queue_depth.set(self.waiting)
 
@@ -163,16 +175,17 @@ class InferencePool:
         with self._changed:
             while not self._closed:
                 if queue := self._next_queue():
-                    job = queue.popleft()
+                    job = queue.pop()
                     metrics.inference_queue_depth.set(self.waiting)
                     return job
                 self._changed.wait()
         return None
 
-    def _next_queue(self) -> deque[_Job] | None:
+    def _next_queue(self) -> FairQueue[_Job] | None:
         """The queue whose oldest job comes next; None where nothing waits."""
         people, background = self._queues[Priority.INTERACTIVE], self._queues[Priority.BACKGROUND]
-        is_overdue = bool(background) and time.perf_counter() - background[0].admitted_at > self._patience_s
+        oldest = next(iter(background), None)
+        is_overdue = oldest is not None and time.perf_counter() - oldest.admitted_at > self._patience_s
         if people and not (is_overdue and self._turns_of_people >= _TURNS_FOR_PEOPLE):
             self._turns_of_people += 1
             return people
@@ -206,9 +219,7 @@ class InferencePool:
         """Refuse new jobs, cancel waiting ones and wait for the running ones."""
         with self._changed:
             self._closed = True
-            waiting = [job for queue in self._queues.values() for job in queue]
-            for queue in self._queues.values():
-                queue.clear()
+            waiting = [job for queue in self._queues.values() for job in queue.clear()]
             self._taken -= len(waiting)
             self._changed.notify_all()
         for job in waiting:

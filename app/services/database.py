@@ -276,9 +276,8 @@ class Database:
             return await connection.execute(query, *args)
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless a statement comes back, SchemaMissing where there are no tables."""
-        if await self.fetch_one("SELECT 1 WHERE to_regclass('face_templates') IS NOT NULL") is None:
-            raise SchemaMissing
+        """Raises BackendUnavailable unless a statement comes back."""
+        await self.fetch_one("SELECT 1")
 
     @asynccontextmanager
     async def dedicated_connection(self) -> AsyncIterator[DedicatedConnection]:

@@ -112,12 +112,11 @@ class ApiServer:
             self.address.host,
             "--port",
             str(self.address.port),
-            "--no-access-log",
             "--log-level=warning",
+            "--stop-timeout=10",
         ]
-        options += ["--no-server-header", "--timeout-graceful-shutdown", "10"]
         return Command(
-            argv=[sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env", *options],
+            argv=[sys.executable, "-m", "app.server", *options],
             environment=self.environment,
             directory=PROJECT_DIR,
             log_path=None,

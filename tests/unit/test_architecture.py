@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("app.dependencies",),
     ("app.api",),
     ("app.main",),
+    ("app.server",),
 )
 
 

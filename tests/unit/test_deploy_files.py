@@ -112,7 +112,7 @@ class TestDockerfile:
         assert "USER 10001:10001" in serving
         assert "HEALTHCHECK" in serving
         assert "/api/v1/cv/health'" in serving
-        assert "app.main:create_app_from_env" in serving
+        assert '"app.server"' in serving
 
     def test_its_settings_exist(self) -> None:
         block = re.search(r"^ENV PATH=.*?[^\\]$", self.TEXT, re.MULTILINE | re.DOTALL)

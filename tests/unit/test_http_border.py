@@ -27,6 +27,7 @@ from app.errors import (
 )
 from app.models.bodies import ImageData, body_of
 from app.models.common import EmployeeId, Request
+from app.utils.fair_queue import client_var
 
 PICTURE = bytes(range(256))
 ENCODED = base64.b64encode(PICTURE).decode()
@@ -308,7 +309,10 @@ def limited() -> BodyLimit:
 
 async def test_bodies_under_way_share_a_bound_and_give_their_part_back() -> None:
     app = limited()
-    senders = [Sender(app) for _ in range(3)]
+    senders = []
+    for name in "abc":
+        client_var.set(name)
+        senders.append(Sender(app))
     for sender in senders:
         await sender.push(9_000)
     assert await senders[2].status() == 429
@@ -324,6 +328,33 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     sender = Sender(limited())
     await sender.push(100)
     assert await sender.status() == 408
+
+
+async def test_a_body_that_trickles_is_given_up_long_before_its_time() -> None:
+    app = BodyLimit(
+        read_all, max_bytes=10_000, max_total_bytes=25_000, timeout_s=60.0, grace_s=0.1, min_bytes_per_s=1_000.0
+    )
+    trickle, brisk = Sender(app), Sender(app)
+    for _ in range(40):
+        if not trickle.answer.done():
+            await trickle.push(1)
+        await brisk.push(100)
+    await brisk.push(100, last=True)
+    assert await trickle.status() == 408
+    assert await brisk.status() == 200
+
+
+async def test_one_client_may_hold_half_of_the_memory_for_bodies() -> None:
+    app = limited()
+    client_var.set("greedy")
+    greedy = [Sender(app) for _ in range(2)]
+    await greedy[0].push(9_000)
+    await greedy[1].push(9_000)
+    assert await greedy[1].status() == 429
+    client_var.set("polite")
+    polite = Sender(app)
+    await polite.push(9_000, last=True)
+    assert await polite.status() == 200
 
 
 async def unwanted(message: Message) -> None:

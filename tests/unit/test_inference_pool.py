@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from app.core.inference import InferencePool, Priority
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
+from app.utils.fair_queue import client_var
 
 
 @pytest.fixture
@@ -144,6 +145,50 @@ async def test_people_go_before_cameras() -> None:
     await asyncio.gather(blocker, camera, person)
 
     assert order == ["person", "camera"]
+    pool.close()
+
+
+async def ask(pool: InferencePool, client: str, order: list[str]) -> None:
+    client_var.set(client)
+    await pool.submit("test", order.append, client)
+
+
+async def test_a_greedy_client_does_not_keep_a_polite_one_waiting() -> None:
+    pool = InferencePool(threads=1, queue_size=40, deadline_s=5.0)
+    release = threading.Event()
+    order: list[str] = []
+    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
+    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    greedy = [asyncio.ensure_future(ask(pool, "greedy", order)) for _ in range(30)]
+    await _until(lambda: pool.waiting == 30)
+    polite = [asyncio.ensure_future(ask(pool, "polite", order)) for _ in range(3)]
+    await _until(lambda: pool.waiting == 33)
+    release.set()
+    await asyncio.gather(blocker, *greedy, *polite)
+    assert order[:6] == ["greedy", "polite"] * 3
+    pool.close()
+
+
+async def test_a_greedy_client_cannot_take_every_place() -> None:
+    """It fills the queue; each request of the polite one takes a place back, until both have as many."""
+    pool = InferencePool(threads=1, queue_size=6, deadline_s=5.0)
+    release = threading.Event()
+    order: list[str] = []
+    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
+    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    greedy = [asyncio.ensure_future(ask(pool, "greedy", order)) for _ in range(9)]
+    await asyncio.sleep(0.05)
+    polite = [asyncio.ensure_future(ask(pool, "polite", order)) for _ in range(5)]
+    await asyncio.sleep(0.05)
+    assert pool.taken_places == 7
+    release.set()
+    await blocker
+    refused = [
+        [isinstance(end, Overloaded) for end in await asyncio.gather(*tasks, return_exceptions=True)]
+        for tasks in (greedy, polite)
+    ]
+    assert refused == [[False] * 3 + [True] * 6, [False] * 3 + [True] * 2]
+    await _until(lambda: pool.taken_places == 0)
     pool.close()
 
 

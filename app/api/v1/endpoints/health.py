@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -23,6 +24,7 @@ from app.models.health import (
 from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
+from app.workflows.health import BackendState
 
 router = APIRouter(tags=["health"])
 
@@ -33,20 +35,27 @@ async def health(resources: Everything, response: Response) -> HealthResponse:
 
     200 also when degraded: a database outage must not restart the pods. 503 where only a restart helps.
     """
-    engines = {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()}
     states = await resources.health.check()
-    backends = {name: BackendCheck.of(state) for name, state in states.items()}
     reason = _stuck(resources)
     response.status_code = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-    serving: Literal["healthy", "degraded"] = "healthy" if all(state.ok for state in states.values()) else "degraded"
     return HealthResponse(
-        status="unhealthy" if reason else serving,
+        status="unhealthy" if reason else _status(states),
         reason=reason,
         timestamp=clock.now(),
         version=resources.settings.VERSION,
-        checks=Checks.model_validate({**backends, "gpu": GpuCheck.of(resources.gpu()), "models": engines}),
+        checks=_checks(resources, states),
         providers=resources.providers(),
     )
+
+
+def _checks(resources: Everything, states: Mapping[str, BackendState]) -> Checks:
+    engines = {name: "loaded" if loaded else "not_loaded" for name, loaded in resources.engines.items()}
+    backends = {name: BackendCheck.of(state) for name, state in states.items()}
+    return Checks.model_validate({**backends, "gpu": GpuCheck.of(resources.gpu()), "models": engines})
+
+
+def _status(states: Mapping[str, BackendState]) -> Literal["healthy", "degraded"]:
+    return "healthy" if all(state.ok for state in states.values()) else "degraded"
 
 
 def _stuck(resources: Everything) -> str | None:
