@@ -33,6 +33,7 @@ from app.core.ocr.page_reader import PageText
 from app.core.ocr.seller import Supplier
 from app.core.ocr.text import similarity, squeeze
 from app.core.ocr_engine import IdentityReading, InvoiceReading, OCREngine, SourcePage, find_invoice
+from app.ml_models.extractor import load_ranker
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -83,6 +84,7 @@ class Reader:
         self._engine = engine
         self._cache_dir = cache_dir
         self.today = today
+        self.ranker = load_ranker()
         self.seconds: list[float] = []
 
     def text(self, key: str, image: Image) -> PageText:
@@ -115,11 +117,11 @@ def measure_receipts(reader: Reader, folder: Path) -> Made:
     """Total, date and seller of a folder of receipts."""
     made: Made = defaultdict(list)
     found = [(row, reader.text(f"{folder.name}-{Path(row['file']).stem}", image)) for row, image in _rows(folder)]
-    plain = [find_invoice([text], today=reader.today) for _, text in found]
+    plain = [find_invoice([text], reader.ranker, today=reader.today) for _, text in found]
     for index, (row, text) in enumerate(found):
         suppliers = _registry([(other[0], plain[i]) for i, other in enumerate(found) if i != index])
         invoice = plain[index].invoice
-        known = find_invoice([text], today=reader.today, suppliers=suppliers).invoice
+        known = find_invoice([text], reader.ranker, today=reader.today, suppliers=suppliers).invoice
         labelled = find_dates(row["date"], latest=date(2030, 12, 31))
         total = Decimal(re.sub(r"[^0-9.]", "", row["total"]))
         made[f"{folder.name}: total"].append(invoice is not None and invoice.total == total)
@@ -222,7 +224,7 @@ def _read_synthetic(
     if document.kind != "invoice":
         identity = reader.identity(key, image).identity
         return {name: field.value for name, field in identity.fields.items()} if identity else {}
-    invoice = find_invoice([reader.text(key, image)], today=reader.today).invoice
+    invoice = find_invoice([reader.text(key, image)], reader.ranker, today=reader.today).invoice
     if invoice is None:
         return {}
     lines = [((item.quantity, item.unit_price, item.amount), _normal(item.description)) for item in invoice.items]

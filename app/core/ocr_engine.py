@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 
 from app.core.ocr.constrained import ConstrainedReader
+from app.core.ocr.extraction.ranker import Ranker
 from app.core.ocr.identity import IdentityDocument, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.issuers.base import DocumentType
@@ -66,10 +67,12 @@ class OCREngine:
     Args:
         pages: reads the text of pages.
         mrz_reader: reads machine-readable zones; None where only the fallback could be loaded.
+        ranker: chooses an invoice's fields among candidates.
     """
 
-    def __init__(self, pages: PageReader, *, mrz_reader: ConstrainedReader | None) -> None:
+    def __init__(self, pages: PageReader, *, mrz_reader: ConstrainedReader | None, ranker: Ranker) -> None:
         self._pages = pages
+        self._ranker = ranker
         self._mrz_reader = mrz_reader
 
     def warm_up(self) -> None:
@@ -93,7 +96,7 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        return find_invoice(self.read_text(pages, language=language), today=today, suppliers=suppliers)
+        return find_invoice(self.read_text(pages, language=language), self._ranker, today=today, suppliers=suppliers)
 
     def read_text(self, pages: Sequence[SourcePage], *, language: str | None = None) -> list[PageText]:
         """The text of each page, from its text layer where it has one.
@@ -146,17 +149,19 @@ class OCREngine:
         return zones
 
 
-def find_invoice(texts: Sequence[PageText], *, today: date, suppliers: Sequence[Supplier] = ()) -> InvoiceReading:
+def find_invoice(
+    texts: Sequence[PageText], ranker: Ranker, *, today: date, suppliers: Sequence[Supplier] = ()
+) -> InvoiceReading:
     """The invoice that the text of one or several pages makes up."""
     page = arrange(_stacked(texts))
     first = texts[0]
     reading = InvoiceReading(None, "no_text_found", page.text, first.engine, first.rotation_deg, frozenset())
     if len(page.cells) < _MIN_LINES:
         return reading
-    if not _looks_like_invoice(page):
-        return replace(reading, reason="no_invoice_found")
     vietnamese = any(text.vietnamese for text in texts)
-    invoice = read_invoice(page, today=today, suppliers=suppliers, vietnamese=vietnamese)
+    invoice = read_invoice(page, ranker, today=today, suppliers=suppliers, vietnamese=vietnamese)
+    if invoice.total is None and not _looks_like_invoice(page):
+        return replace(reading, reason="no_invoice_found")
     return replace(reading, invoice=invoice, reason=None, fingerprints=fingerprints(page))
 
 
@@ -172,7 +177,7 @@ def _stacked(texts: Sequence[PageText]) -> list[TextLine]:
 
 
 def _looks_like_invoice(page: Page) -> bool:
-    """An amount labelled as a total, a sum or a payment."""
+    """An amount labelled as a total, a sum or a payment, where none was sure enough to be given."""
     roles = {item.role for item in find_labelled_amounts(page) if item.amount.value}
     return bool(roles & {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID})
 

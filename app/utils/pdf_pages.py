@@ -9,16 +9,9 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]  # no stubs
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # no stubs
 
 from app.errors import InvalidImage, InvalidInput
+from app.utils.pdf_words import text_lines
 from app.utils.picture_limits import PictureLimits
 from app.utils.sandbox_memory import Output
-
-_MIN_TEXT_CHARACTERS = 40
-"""A shorter text layer is a stamp or a page number on a scan."""
-
-# PDFium looks through all characters for each run, so the work grows with the product. The densest printed page has
-# some 8,000 characters in some 1,000 runs; a page beyond this is read like a scan.
-_MAX_TEXT_CHARACTERS = 40_000
-_MAX_TEXT_RUNS = 4_000
 
 _MAX_ATTACHMENTS = 20
 
@@ -75,7 +68,8 @@ def _read_page(page: pdfium.PdfPage, page_px: int, output: Output) -> dict[str, 
     image, reference = output.new_pixels(rendered.shape)
     image[:] = rendered
     bitmap.close()
-    return {"image": reference, "lines": _text_lines(page, scale=scale, page_height=height)}
+    lines = [{"polygon": line.polygon.tolist(), "text": line.text} for line in text_lines(page, scale=scale)]
+    return {"image": reference, "lines": lines}
 
 
 def _xml_attachments(document: pdfium.PdfDocument, output: Output, *, max_bytes: int) -> list[dict[str, int]]:
@@ -93,38 +87,3 @@ def _xml_attachments(document: pdfium.PdfDocument, output: Output, *, max_bytes:
     except pdfium.PdfiumError:
         return []
     return found
-
-
-def _text_lines(page: pdfium.PdfPage, *, scale: float, page_height: float) -> list[dict[str, object]]:
-    """The text layer's runs. A page that is turned has none: its coordinates are those of the unturned one."""
-    if page.get_rotation() != 0:
-        return []
-    text_page = page.get_textpage()
-    try:
-        if not _MIN_TEXT_CHARACTERS <= text_page.count_chars() <= _MAX_TEXT_CHARACTERS:
-            return []
-        runs = text_page.count_rects()
-        if runs > _MAX_TEXT_RUNS:
-            return []
-        lines: list[dict[str, object]] = []
-        for index in range(runs):
-            left, bottom, right, top = text_page.get_rect(index)
-            text = text_page.get_text_bounded(left, bottom, right, top)
-            if not _is_readable(text):
-                return []
-            if text.strip():
-                polygon = _polygon(left, page_height - top, right, page_height - bottom, scale)
-                lines.append({"polygon": polygon, "text": " ".join(text.split())})
-        return lines
-    finally:
-        text_page.close()
-
-
-def _is_readable(text: str) -> bool:
-    """Fonts without a map to Unicode give private or replacement characters."""
-    return not any(character == "\ufffd" or "\ue000" <= character <= "\uf8ff" for character in text)
-
-
-def _polygon(left: float, top: float, right: float, bottom: float, scale: float) -> list[list[float]]:
-    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
-    return [[x * scale, y * scale] for x, y in corners]

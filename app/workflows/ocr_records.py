@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Literal
 
 from app.core.ocr.identity import FieldValue, IdentityDocument
-from app.core.ocr.invoice import Invoice
+from app.core.ocr.invoice import Invoice, ReadValue
 from app.core.ocr.items import LineItem
 from app.services.stores.document_store import OtherKind
 from app.workflows.figures import number
 
 _KEPT = ("document_type", "engine", "confidence", "warnings", "language")
 _VISIBLE_DIGITS = 4
+_SOURCES = {"pdf_text": "pdf_text"}
+"""By the engine that read a page; every other one reads pictures."""
 
 
 def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
@@ -36,8 +39,21 @@ def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
         "payment_method": header.payment_method,
         "items": [_item_data(item) for item in invoice.items],
         "warnings": list(invoice.warnings),
+        "document_kind": invoice.kind.value,
+        "due_date": _text(invoice.values.get("due_date")),
+        "fields": {
+            name: {"value": _text(read), "confidence": round(read.confidence, 3), "source": _SOURCES.get(engine, "ocr")}
+            for name, read in invoice.values.items()
+        },
         "engine": engine,
     }
+
+
+def _text(read: ReadValue | None) -> str | None:
+    """The value as it stands in ``fields``."""
+    if read is None:
+        return None
+    return read.value.isoformat() if isinstance(read.value, date) else str(read.value)
 
 
 def _item_data(item: LineItem) -> dict[str, object]:

@@ -23,6 +23,7 @@ from app.core.ocr.page_reader import PageReader, SecondReader
 from app.core.ocr.qr import read_card_codes
 from app.core.ocr.readers import ReaderFailure, crop_line
 from app.core.ocr.seller import Supplier, fingerprints
+from app.ml_models.extractor import load_ranker
 from app.services.stores.document_store import OtherKind
 from app.types import FloatArray, Image, TextLine
 from app.workflows.ocr_records import kept_data, redacted
@@ -70,7 +71,7 @@ def test_rows_are_found_on_a_turned_page(turn_rad: float) -> None:
 
 
 def test_a_receipt_is_read() -> None:
-    invoice = read_invoice(arrange(page_of(*RECEIPT)), today=TODAY)
+    invoice = read_invoice(arrange(page_of(*RECEIPT)), load_ranker(), today=TODAY)
     assert invoice.vendor is not None
     assert invoice.vendor.name == "SIÊU THỊ MINH LOAN"
     assert invoice.total == 109_500
@@ -90,8 +91,8 @@ def test_a_total_that_contradicts_its_items_is_named_and_trusted_less() -> None:
         [(x, text.replace("109.500", "709.500").replace("90.500", "").replace("200.000", "")) for x, text in row]
         for row in RECEIPT
     ]
-    whole = read_invoice(arrange(page_of(*RECEIPT)), today=TODAY)
-    wrong = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    whole = read_invoice(arrange(page_of(*RECEIPT)), load_ranker(), today=TODAY)
+    wrong = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
     assert wrong.total == 709_500
     assert "items_sum_mismatch" in wrong.warnings
     assert wrong.confidence < whole.confidence
@@ -104,7 +105,7 @@ def test_an_amount_in_words_settles_the_total() -> None:
         [(50, "Tổng tiền thanh toán:"), (560, "1.500.000")],
         [(50, "Số tiền viết bằng chữ: Một triệu năm trăm nghìn đồng chẵn")],
     )
-    assert read_invoice(arrange(page_of(*rows)), today=TODAY).total == 1_500_000
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).total == 1_500_000
 
 
 def test_an_english_receipt_is_read() -> None:
@@ -120,7 +121,7 @@ def test_an_english_receipt_is_read() -> None:
         [(50, "CASH RM"), (560, "50.00")],
         [(50, "CHANGE RM"), (560, "1.30")],
     )
-    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY, vietnamese=False)
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY, vietnamese=False)
     assert invoice.total == Decimal("48.70")
     assert invoice.currency == "MYR"
     assert invoice.date == date(2017, 11, 22)
@@ -145,16 +146,16 @@ def test_a_wrapped_description_is_joined() -> None:
         line(300, 210, "Tổng cộng:"),
         line(680, 210, "98.000"),
     ]
-    items = read_invoice(arrange(lines), today=TODAY).items
+    items = read_invoice(arrange(lines), load_ranker(), today=TODAY).items
     assert [item.description for item in items] == ["Dép đi trong phòng loại dùng một lần", "Bút bi"]
     assert [item.amount for item in items] == [78_000, 20_000]
 
 
 def test_what_the_customer_paid_is_no_buyer() -> None:
     rows = (*RECEIPT[:-2], [(50, "TIỀN KHÁCH TRẢ"), (560, "200.000")], [(50, "Khách cần trả: 109.500")])
-    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.buyer is None
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).header.buyer is None
     named = (*RECEIPT[:5], [(50, "Khách hàng: Chị Hoa")], *RECEIPT[5:])
-    assert read_invoice(arrange(page_of(*named)), today=TODAY).header.buyer == "Chị Hoa"
+    assert read_invoice(arrange(page_of(*named)), load_ranker(), today=TODAY).header.buyer == "Chị Hoa"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_what_the_customer_paid_is_no_buyer() -> None:
 )
 def test_an_invoices_number_is_told_from_other_numbers(text: str, number: str | None) -> None:
     rows = (*RECEIPT[:4], [(50, text)], *RECEIPT[5:])
-    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.invoice_number == number
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).header.invoice_number == number
 
 
 HEADS = [(50, "Mặt hàng"), (300, "Đơn giá"), (420, "SL"), (560, "T.Tiền")]
@@ -190,7 +191,7 @@ def test_goods_by_weight_have_their_weight_as_quantity() -> None:
         [(50, "2652377005386"), (300, "15.387"), (560, "15.387")],
         [(50, "TỔNG TIẾN PHẢI T.TOÁN"), (560, "190.104")],
     )
-    items = read_invoice(arrange(page_of(*rows)), today=TODAY).items
+    items = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).items
     assert [(item.description, item.quantity, item.unit_price) for item in items] == [
         ("Táo Queen NZL", Decimal("2.430"), 71_900),
         ("Cà chua đỏ", Decimal("0.538"), 28_600),
@@ -206,19 +207,19 @@ def test_words_that_begin_with_an_x_are_no_times_sign() -> None:
         [(180, "GOI"), (300, "28,000"), (560, "28,000")],
         [(50, "Tổng cộng:"), (560, "74,000")],
     )
-    items = read_invoice(arrange(page_of(*rows)), today=TODAY).items
+    items = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).items
     assert [(item.description, item.amount) for item in items] == [("xúc xích loại dài", 46_000), ("khăn ướt", 28_000)]
 
 
 def test_a_discount_whose_label_lost_a_letter_explains_the_difference() -> None:
     rows = (*RECEIPT[:-3], [(50, "TỔNG TIẾN Ã GIẨM"), (560, "-9.500")], [(50, "TỔNG TIẾN PHẢI TRẢ"), (560, "100.000")])
-    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
     assert (invoice.total, invoice.warnings) == (100_000, ())
 
 
 def test_a_total_under_an_unreadable_label_is_no_item() -> None:
     rows = (*RECEIPT[:-3], [(50, "TÔNG MÊN PHẦYTN"), (560, "109.500")], [(50, "Khách trả"), (560, "109.500")])
-    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
     assert [item.amount for item in invoice.items] == [90_000, 19_500]
     assert invoice.warnings == ()
 
@@ -231,18 +232,18 @@ def test_a_service_charge_explains_the_difference() -> None:
         [(50, "VAT 8%"), (560, "9.198")],
         [(50, "TỔNG CỘNG"), (560, "124.173")],
     )
-    invoice = read_invoice(arrange(page_of(*rows)), today=TODAY)
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
     assert (invoice.total, invoice.subtotal, invoice.tax_amount, invoice.warnings) == (124_173, 109_500, 9_198, ())
 
 
 def test_the_serial_is_not_the_number_of_the_form() -> None:
     rows = ([(500, "Mẫu số: 01GTKT0/001")], [(500, "Ký hiệu: 1C24TAA")], *RECEIPT)
-    assert read_invoice(arrange(page_of(*rows)), today=TODAY).header.serial == "1C24TAA"
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).header.serial == "1C24TAA"
 
 
 def test_an_abbreviated_seller_is_told_from_the_customer() -> None:
     rows = ([(50, "ABC Supplies Co.")], [(50, "Bill To: Sunrise Hotel Company Ltd")], *RECEIPT[1:])
-    vendor = read_invoice(arrange(page_of(*rows)), today=TODAY).vendor
+    vendor = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).vendor
     assert vendor is not None
     assert vendor.name == "ABC Supplies Co."
 
@@ -255,13 +256,13 @@ def test_without_heads_the_number_that_is_no_money_is_the_quantity() -> None:
         [(50, "8809069300708"), (300, "7.90*3"), (560, "23.70 Z")],
         [(50, "Total"), (560, "23.70")],
     )
-    (item,) = read_invoice(arrange(page_of(*rows)), today=TODAY, vietnamese=False).items
+    (item,) = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY, vietnamese=False).items
     assert (item.description, item.quantity, item.unit_price) == ("Dole Pineapple Pcs", 3, Decimal("7.90"))
 
 
 def test_one_item_above_the_total_is_a_contradiction() -> None:
     rows = (*RECEIPT[:8], [(50, "Tổng cộng:"), (560, "60.000")])
-    assert "items_sum_mismatch" in read_invoice(arrange(page_of(*rows)), today=TODAY).warnings
+    assert "items_sum_mismatch" in read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).warnings
 
 
 def test_a_supplier_is_recognised_by_its_phone_where_its_name_is_unreadable() -> None:
@@ -270,7 +271,7 @@ def test_a_supplier_is_recognised_by_its_phone_where_its_name_is_unreadable() ->
     assert "tel:0919331975" in marks
     damaged = [[(x, text.replace("SIÊU THỊ MINH LOAN", "S1EU TH! N0AN")) for x, text in row] for row in RECEIPT]
     supplier = Supplier("Siêu thị Minh Loan", fingerprints=marks)
-    invoice = read_invoice(arrange(page_of(*damaged)), today=TODAY, suppliers=[supplier])
+    invoice = read_invoice(arrange(page_of(*damaged)), load_ranker(), today=TODAY, suppliers=[supplier])
     assert invoice.vendor is not None
     assert (invoice.vendor.name, invoice.vendor.known) == ("Siêu thị Minh Loan", True)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from app.core.ocr.layout import Cell, Page, Row
-from app.core.ocr.lexicon import restore_expressions
 from app.core.ocr.tax_code import find_tax_codes
 from app.core.ocr.text import find_label, fold, similarity, squeeze
 
@@ -82,13 +81,6 @@ class Seller:
     known: bool = False
 
 
-def find_seller(page: Page, suppliers: Sequence[Supplier] = ()) -> Seller | None:
-    """The seller of ``page``: a known supplier when the page points to one, else the likeliest line of its head."""
-    guess = _guess(page)
-    recognised = _recognise(page, guess, suppliers)
-    return recognised or guess
-
-
 def fingerprints(page: Page) -> frozenset[str]:
     """What identifies a seller whatever the reader made of its name: tax and registration numbers, phones, domains.
 
@@ -156,94 +148,8 @@ def _names_something(cell: Cell) -> bool:
     return sum(character.isalpha() for character in cell.text) >= 4 and not _NO_NAME.search(fold(cell.text))
 
 
-def _guess(page: Page) -> Seller | None:
-    labelled = _labelled_seller(page)
-    if labelled:
-        return labelled
-    cells = header_cells(page)
-    scored = [(_likelihood(cell, page), -rank, cell) for rank, cell in enumerate(cells)]
-    if not scored:
-        return None
-    score, _, cell = max(scored, key=lambda item: item[:2])
-    if score <= 0:
-        return None
-    name = _clean(cell.text + _continuation(cell, page))
-    return Seller(name, round(min(0.9, 0.35 + 0.12 * score) * cell.score, 3), name)
-
-
-def _continuation(cell: Cell, page: Page) -> str:
-    """The rest of a company's name that was set in two lines of one size, both centred or both flush left."""
-    if not _COMPANY_SUFFIX.search(fold(cell.text)) or cell.height < page.text_height:
-        return ""
-    for other in page.cells:
-        below = 0.5 * cell.height < other.y_centre - cell.y_centre < 1.8 * cell.height
-        same_size = 0.8 < other.height / cell.height < 1.25
-        aligned = min(abs(other.x_centre - cell.x_centre), abs(other.x1 - cell.x1)) < 1.5 * cell.height
-        words = fold(other.text)
-        address = _ADDRESS_WORDS.search(words) and re.search(r"[\d,]", words)
-        if below and same_size and aligned and not (address or _NO_NAME.search(words)):
-            return " " + other.text if not _is_title(other.text) and other.text.isupper() == cell.text.isupper() else ""
-    return ""
-
-
-def _labelled_seller(page: Page) -> Seller | None:
-    """``Đơn vị bán hàng: CÔNG TY …`` as e-invoices print it; the name may stand in the next row."""
-    for index, row in enumerate(page.rows[:20]):
-        match = find_label(row.text, _SELLER_LABELS, min_similarity=90)
-        if match is None or match.start > 4:
-            continue
-        value = re.sub(r"^\W+", "", re.sub(r"^\s*\([^)]*\)", "", row.text[match.end :]))
-        value = re.sub(r"^(hang|name)\W+", "", value, flags=re.IGNORECASE)
-        if len(squeeze(value)) < 4 and index + 1 < len(page.rows):
-            value = page.rows[index + 1].text
-        if len(squeeze(value)) >= 4:
-            return Seller(_clean(value), round(0.95 * row.score, 3), _clean(value))
-    return None
-
-
-def _likelihood(cell: Cell, page: Page) -> float:
-    """How much ``cell`` looks like a seller's name; not above zero for what cannot be one."""
-    folded = fold(cell.text)
-    letters = sum(character.isalpha() for character in folded)
-    digits = sum(character.isdigit() for character in folded)
-    company = bool(_COMPANY_SUFFIX.search(folded))
-    if _names_customer(folded):
-        return 0.0
-    if letters < 4 or _is_title(cell.text) or digits > letters or (_NO_NAME.search(folded) and not company):
-        return 0.0
-    business = bool(_BUSINESS_WORDS.search(folded))
-    height = cell.height / page.text_height
-    lines_down = (cell.y1 - page.rows[0].cells[0].y1) / (1.5 * page.text_height)
-    score = 1.0 - 0.12 * min(lines_down, 10.0) + 1.2 * min(max(height - 1.0, 0.0), 1.0)
-    score += 1.6 * business + 1.0 * company + 0.4 * cell.text.isupper() - 0.15 * digits
-    if _ADDRESS_WORDS.search(folded) and not company:
-        score -= 1.5
-    if height > _FOREIGN_HEIGHT and not business:
-        score -= 2.5
-    if any(similarity(cell.text, domain) >= 0.8 for domain in _domains(page)):
-        score += 1.0
-    return score * cell.score + (0.2 if letters <= 40 else -0.5)
-
-
-def _names_customer(folded: str) -> bool:
-    match = find_label(folded, _CUSTOMER, min_similarity=90)
-    return match is not None and match.start <= 4
-
-
-def _domains(page: Page) -> list[str]:
-    """Site names without their endings: shops are often called like their site."""
-    return [match[1].split(".")[0] for row in page.rows for match in _DOMAIN.finditer(fold(row.text))]
-
-
-def _clean(text: str) -> str:
-    """Without the registration number behind a company's name and without stray marks."""
-    text = restore_expressions(text)
-    text = re.sub(r"\s*\(\s*(?:co\.?\s*(?:reg|no)\W*)?\d[\d\s-]*[A-Za-z]?\s*\)\s*$", "", text, flags=re.IGNORECASE)
-    bare = text.strip(" .,:;-_|'\"")
-    return f"{bare}." if _ABBREVIATION.search(bare) and f"{bare}." in text else bare
-
-
-def _recognise(page: Page, guess: Seller | None, suppliers: Sequence[Supplier]) -> Seller | None:
+def recognise(page: Page, guess: Seller | None, suppliers: Sequence[Supplier]) -> Seller | None:
+    """The known supplier that ``page`` points to; ``guess`` is the name as it was read."""
     if not suppliers or not page.rows:
         return None
     printed = fingerprints(page)

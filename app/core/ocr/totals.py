@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from itertools import product
 
 from rapidfuzz import fuzz, process
 
 from app.core.ocr.layout import Page, Row
 from app.core.ocr.money import Amount, find_amounts
-from app.core.ocr.number_words import amount_in_words
 from app.core.ocr.text import find_label, fold
 
 
@@ -109,15 +106,6 @@ class LabelledAmount:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class TotalChoice:
-    """``confidence`` is 0 to 1. ``support`` names what agreed, for the warnings and for tests."""
-
-    value: Decimal
-    confidence: float
-    support: frozenset[str]
-
-
 def role_of(text: str) -> tuple[Role, str, float] | None:
     """``(role, label, similarity)`` of the label in a row's text, amounts and punctuation left aside."""
     plain = re.sub(r"[^a-z]+", " ", fold(text)).strip()
@@ -162,67 +150,6 @@ def _rounded_totals(labelled: Sequence[LabelledAmount]) -> list[LabelledAmount]:
     ]
 
 
-def choose_total(
-    labelled: Sequence[LabelledAmount], page: Page, *, items_sum: Decimal | None = None
-) -> TotalChoice | None:
-    """The amount that is due; None when no amount on the page can be one."""
-    scores: dict[Decimal, float] = defaultdict(float)
-    best_score: dict[Decimal, float] = defaultdict(float)
-    for item in labelled:
-        value = abs(item.amount.value) if item.role is Role.PAID else item.amount.value
-        if item.role in _WEIGHT and value > 0:
-            scores[value] += _WEIGHT[item.role] * (item.similarity / 100.0) ** 2
-            best_score[value] = max(best_score[value], item.score)
-    support = _support(labelled, page, items_sum)
-    if any("parts" in support.get(value, ()) for value in scores):
-        # Items add up to what tax, discount or rounding then change; the changed amount is the one that is due.
-        support = {value: reasons - {"items"} for value, reasons in support.items()}
-    for value, reasons in support.items():
-        if value in scores or "words" in reasons:
-            scores[value] += sum(_AGREEMENT[reason] for reason in reasons)
-    if not scores:
-        return _largest_late_amount(page)
-    ranked = sorted(scores.items(), key=lambda item: (-item[1], -item[0]))
-    value, score = ranked[0]
-    runner_up = ranked[1][1] if len(ranked) > 1 else 0.0
-    evidence = min(score / 4.0, 1.0) * (0.6 + 0.4 * (score - runner_up) / score)
-    read = best_score.get(value, 0.8)
-    return TotalChoice(value, round(min(0.4 + 0.58 * evidence, 0.98) * read, 3), frozenset(support.get(value, set())))
-
-
-def _support(labelled: Sequence[LabelledAmount], page: Page, items_sum: Decimal | None) -> dict[Decimal, set[str]]:
-    """What arithmetic and words say the total is."""
-    values = {role: [abs(item.amount.value) for item in labelled if item.role is role] for role in Role}
-    support: dict[Decimal, set[str]] = defaultdict(set)
-    for paid in values[Role.PAID]:
-        for change in values[Role.CHANGE]:
-            if 0 < change < paid:
-                support[paid - change].add("paid less change")
-    for value in _sums_of_parts(values):
-        support[value].add("parts")
-    for row in page.rows:
-        spelled = amount_in_words(row.text)
-        if spelled:
-            support[spelled].add("words")
-    if items_sum:
-        support[items_sum].add("items")
-    return support
-
-
-def _sums_of_parts(values: Mapping[Role, Sequence[Decimal]]) -> set[Decimal]:
-    """What a sum gives with tax, charge, discount and rounding, each taken or left, but not all left."""
-    bases = [*values[Role.SUBTOTAL], *values[Role.TOTAL], *values[Role.DUE]]
-    taxes = [Decimal(0), *values[Role.TAX]]
-    charges = [Decimal(0), *values[Role.CHARGE]]
-    discounts = [Decimal(0), *values[Role.DISCOUNT]]
-    roundings = [Decimal(0), *(sign * value for value in values[Role.ROUNDING] for sign in (1, -1))]
-    return {
-        base + tax + charge - discount + rounding
-        for base, tax, charge, discount, rounding in product(bases, taxes, charges, discounts, roundings)
-        if tax or charge or discount or rounding
-    }
-
-
 def _money_in(row: Row) -> Amount | None:
     """The last amount of a row that is no count, code or percentage."""
     amounts = [amount for cell in row.cells for amount in find_amounts(cell.text) if is_money(amount)]
@@ -252,19 +179,3 @@ def _beside(rows: Sequence[Row], roles: Sequence[object], index: int, taken: set
         if amount is not None and re.sub(r"[\W\d]", "", rows[other].text) in ("", "VND", "đ", "d", "RM"):
             return other, amount
     return index, None
-
-
-def _largest_late_amount(page: Page) -> TotalChoice | None:
-    """Without any label: the largest money of the lower two thirds, with little confidence."""
-    if not page.rows:
-        return None
-    top = page.rows[0].y_centre + (page.rows[-1].y_centre - page.rows[0].y_centre) / 3
-    amounts = [
-        amount.value
-        for row in page.rows
-        if row.y_centre >= top
-        for cell in row.cells
-        for amount in find_amounts(cell.text)
-        if (amount.grouped or amount.decimals == 2) and len(str(int(abs(amount.value)))) <= _MAX_DIGITS_OF_MONEY
-    ]
-    return TotalChoice(max(amounts), 0.2, frozenset()) if amounts and max(amounts) > 0 else None

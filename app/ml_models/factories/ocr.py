@@ -20,6 +20,7 @@ from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine
 from app.errors import ModelUnavailable
 from app.ml_models.data_files import FileTable
+from app.ml_models.extractor import load_ranker
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.runtimes import OnnxRuntimeSession
@@ -146,8 +147,9 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
         if fallback is None:
             raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
         logger.bind(reason=str(error)).warning("ocr_fallback_only")
-        return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None)
-    return OCREngine(pages, mrz_reader=ConstrainedReader(latin_session, latin.characters(loader)))
+        return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None, ranker=load_ranker())
+    mrz_reader = ConstrainedReader(latin_session, latin.characters(loader))
+    return OCREngine(pages, mrz_reader=mrz_reader, ranker=load_ranker())
 
 
 def _second_reader(loader: ModelLoader, language: SecondLanguage, threads: int) -> LineReader:

@@ -1,0 +1,1 @@
+"""Fields of invoices and receipts: candidates, one learned ranker, arithmetic."""

@@ -1,0 +1,264 @@
+"""Candidates, their labels, the ranker's file, currencies and dates: what invoices of many countries print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.einvoices.document import DocumentKind
+from app.core.ocr.currency import find_currency
+from app.core.ocr.extraction.candidates import clean_name
+from app.core.ocr.extraction.dates import find_date_readings
+from app.core.ocr.extraction.labels import find_labels
+from app.core.ocr.extraction.ranker import Ranker, choose
+from app.core.ocr.invoice import Invoice, read_invoice
+from app.core.ocr.layout import Page, arrange
+from app.core.ocr.money import find_amounts, find_short_amounts
+from app.errors import ConfigurationError
+from app.ml_models.extractor import EXTRACTOR_FILE, load_ranker, write_ranker
+from app.types import TextLine
+
+TODAY = date(2026, 6, 1)
+Rows = Sequence[Sequence[tuple[float, str]]]
+
+
+@pytest.fixture(scope="module")
+def ranker() -> Ranker:
+    return load_ranker()
+
+
+def page_of(rows: Rows) -> Page:
+    """Rows of ``(x, text)`` cells, 40 px apart, 20 px high."""
+    lines = []
+    for y, row in enumerate(rows):
+        for x, text in row:
+            top, right = 50.0 + 40 * y, x + 10.0 * len(text)
+            box = np.array([[x, top], [right, top], [right, top + 20], [x, top + 20]], np.float32)
+            lines.append(TextLine(box, text, 0.98))
+    return arrange(lines)
+
+
+def lines_of(*texts: str) -> Page:
+    return page_of([[(50.0, text)] for text in texts])
+
+
+def invoice_of(ranker: Ranker, rows: Rows) -> Invoice:
+    return read_invoice(page_of(rows), ranker, today=TODAY, vietnamese=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "currency"),
+    [
+        ("1'136.00", "1136.00", None),
+        ("CHF 1’136.00", "1136.00", "CHF"),
+        ("1,47,500.00", "147500.00", None),
+        ("฿3,745.00", "3745.00", "THB"),
+        ("合計12,000円", "12000", "JPY"),
+        ("A$12.50", "12.50", "AUD"),
+        ("Rp 45.000", "45000", "IDR"),
+        ("123.45-", "-123.45", None),
+        ("(144.00)", "-144.00", None),
+        ("25.-", "25", None),
+        ("$ 53.82", "53.82", "USD"),
+    ],
+)
+def test_amounts_of_many_countries_are_read(text: str, value: str, currency: str | None) -> None:
+    (amount,) = find_amounts(text)
+    assert (amount.value, amount.currency) == (Decimal(value), currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("145k", 145_000), ("1tr5", 1_500_000), ("1,5tr", 1_500_000), ("12 triệu", 12_000_000)]
+)
+def test_amounts_written_short_are_read(text: str, value: int) -> None:
+    assert [amount.value for amount in find_short_amounts(text)] == [value]
+
+
+@pytest.mark.parametrize("text", ["10kg", "5km", "k", "12 kilo"])
+def test_a_measure_is_no_short_amount(text: str) -> None:
+    assert find_short_amounts(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5th of March 2026", "2026-03-05"),
+        ("Mar 5, 2026", "2026-03-05"),
+        ("1. März 2026", "2026-03-01"),
+        ("5 de marzo de 2026", "2026-03-05"),
+        ("20260305", "2026-03-05"),
+        ("05-Mar-26", "2026-03-05"),
+        ("2026年3月5日", "2026-03-05"),
+        ("令和8年3月5日", "2026-03-05"),
+        ("民國113年05月06日", "2024-05-06"),
+        ("15/03/2567", "2024-03-15"),
+        ("15 มีนาคม 2567", "2024-03-15"),
+        ("10 0CT 2017", "2017-10-10"),
+        ("Laden 1 28.10.2022 9:23", "2022-10-28"),
+        ("10.14:07-13/08/2020", "2020-08-13"),
+    ],
+)
+def test_dates_of_many_countries_are_read(text: str, expected: str) -> None:
+    readings = find_date_readings(text, latest=TODAY, earliest=date(1995, 1, 1))
+    assert [reading.value.isoformat() for reading in readings] == [expected]
+
+
+def test_a_date_of_two_meanings_has_both() -> None:
+    readings = find_date_readings("03/04/2020", latest=TODAY, earliest=date(1995, 1, 1))
+    assert {reading.value for reading in readings} == {date(2020, 4, 3), date(2020, 3, 4)}
+    assert not any(reading.unambiguous for reading in readings)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("TỔNG TIỀN PHẢI T.TOÁN", "due"),
+        ("Rechnungsbetrag", "due"),
+        ("TONGCONG", "total"),
+        ("Invoice Date:", "date"),
+        ("Zwischensumme", "subtotal"),
+        ("Due Date", "due_date"),
+        ("合計", "due"),
+    ],
+)
+def test_labels_are_found_in_many_languages(text: str, kind: str) -> None:
+    assert kind in {label.kind for label in find_labels(text)}
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        (("Total 22.49 $", "Houston TX 77084", "Sales tax"), "USD"),
+        (("Total A$12.50", "ABN 12 345"), "AUD"),
+        (("Total HK$ 100.00",), "HKD"),
+        (("Tổng cộng 150.000đ",), "VND"),
+        (("合計 ¥1,200", "レシート", "東京 ありがとう"), "JPY"),
+        (("金额 ¥120.00", "发票", "上海"), "CNY"),
+        (("합계 12,000원",), "KRW"),
+        (("รวมทั้งสิ้น ฿3,745.00",), "THB"),
+        (("Total CHF 47.90", "8001 Zürich"), "CHF"),
+        (("Summe 8,62 €",), "EUR"),
+        (("Total £10.20",), "GBP"),
+        (("TOTAL RM 31.00", "ABC SDN BHD"), "MYR"),
+        (("Total Rp 45.000", "Jakarta"), "IDR"),
+        (("Total ₹1,939", "GSTIN 29AAA"), "INR"),
+        (("Total ₱250.00",), "PHP"),
+        (("Total S$ 12.00",), "SGD"),
+        (("At betale 99,50 kr", "CVR 12345678", "Danmark"), "DKK"),
+        (("Totalt 99,50 kr", "Sverige"), "SEK"),
+        (("Total C$ 20.00",), "CAD"),
+        (("總計 NT$ 120",), "TWD"),
+    ],
+)
+def test_a_currency_is_told_by_its_evidence(texts: tuple[str, ...], code: str) -> None:
+    found = find_currency(lines_of(*texts))
+    assert found is not None
+    assert found.code == code
+
+
+@pytest.mark.parametrize("texts", [("Total 360.00",), ("Total 3,600",), ("Amount 12",)])
+def test_without_evidence_there_is_no_currency(texts: tuple[str, ...]) -> None:
+    assert find_currency(lines_of(*texts)) is None
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("99 SPEED MART S/B (519537-X)", "99 SPEED MART S/B"),
+        ("AEON CO. (M) BHD (126926-H)", "AEON CO. (M) BHD"),
+        ("Contoso, Ltd.", "Contoso, Ltd."),
+    ],
+)
+def test_a_registration_number_is_no_part_of_a_name(printed: str, name: str) -> None:
+    assert clean_name(printed) == name
+
+
+CREDIT_NOTE = (
+    [(60.0, "ALBION LINEN LTD")],
+    [(60.0, "12 King Street, London W1A 1AA")],
+    [(60.0, "VAT No: GB 123 4567 89")],
+    [(60.0, "CREDIT NOTE")],
+    [(60.0, "Credit note no: CN-2217"), (500.0, "Date: 11 February 2026")],
+    [(60.0, "Bill to: Sea View Hotel")],
+    [(60.0, "Description"), (500.0, "Amount")],
+    [(60.0, "Returned towels"), (500.0, "-£120.00")],
+    [(60.0, "Subtotal"), (500.0, "-£120.00")],
+    [(60.0, "VAT 20%"), (500.0, "-£24.00")],
+    [(60.0, "Total"), (500.0, "-£144.00")],
+)
+
+
+def test_a_credit_note_keeps_its_sign(ranker: Ranker) -> None:
+    invoice = invoice_of(ranker, CREDIT_NOTE)
+    assert invoice.kind is DocumentKind.CREDIT_NOTE
+    assert (invoice.total, invoice.currency) == (Decimal("-144.00"), "GBP")
+    assert invoice.date == date(2026, 2, 11)
+
+
+INVOICE = (
+    [(60.0, "Wäscherei Blau GmbH"), (500.0, "RECHNUNG")],
+    [(60.0, "Hauptstrasse 5, 10115 Berlin")],
+    [(60.0, "USt-IdNr.: DE123456789")],
+    [(60.0, "Hotel See AG"), (500.0, "Rechnungsnummer: R-2026-117")],
+    [(60.0, "Seestrasse 1, 80331 München"), (500.0, "Rechnungsdatum: 05.03.2026")],
+    [(500.0, "Lieferdatum: 01.03.2026")],
+    [(500.0, "Fällig am: 04.04.2026")],
+    [(60.0, "Pos"), (120.0, "Bezeichnung"), (400.0, "Menge"), (500.0, "Einzelpreis"), (700.0, "Betrag")],
+    [(60.0, "1"), (120.0, "Handtücher"), (400.0, "20"), (500.0, "4,50 €"), (700.0, "90,00 €")],
+    [(60.0, "2"), (120.0, "Laken"), (400.0, "10"), (500.0, "11,00 €"), (700.0, "110,00 €")],
+    [(500.0, "Nettobetrag"), (700.0, "200,00 €")],
+    [(500.0, "MwSt. 19%"), (700.0, "38,00 €")],
+    [(500.0, "Gesamtbetrag"), (700.0, "238,00 €")],
+)
+
+
+def test_a_german_invoice_is_read(ranker: Ranker) -> None:
+    invoice = invoice_of(ranker, INVOICE)
+    assert (invoice.total, invoice.subtotal, invoice.tax_amount) == (238, 200, 38)
+    assert invoice.date == date(2026, 3, 5)
+    assert invoice.values["due_date"].value == date(2026, 4, 4)
+    assert (invoice.currency, invoice.header.invoice_number) == ("EUR", "R-2026-117")
+    assert invoice.kind is DocumentKind.INVOICE
+
+
+def test_taxes_of_several_rates_are_added_up(ranker: Ranker) -> None:
+    rows = (
+        *INVOICE[:10],
+        [(500.0, "Nettobetrag"), (700.0, "200,00 €")],
+        [(500.0, "MwSt. 7%"), (700.0, "6,30 €")],
+        [(500.0, "MwSt. 19%"), (700.0, "20,90 €")],
+        [(500.0, "Gesamtbetrag"), (700.0, "227,20 €")],
+    )
+    invoice = invoice_of(ranker, rows)
+    assert (invoice.total, invoice.subtotal, invoice.tax_amount) == (Decimal("227.20"), 200, Decimal("27.20"))
+
+
+def test_what_is_not_sure_enough_is_null_and_said(ranker: Ranker) -> None:
+    invoice = invoice_of(ranker, [[(60.0, "hello there")], [(60.0, "something 12 34")], [(60.0, "and more")]])
+    assert (invoice.total, invoice.date) == (None, None)
+    assert {"total_not_found", "date_not_found"} <= set(invoice.warnings)
+
+
+def test_every_value_says_how_sure_it_is(ranker: Ranker) -> None:
+    values = invoice_of(ranker, INVOICE).values
+    assert {"total_amount", "date", "vendor", "currency", "invoice_number"} <= set(values)
+    assert all(0.5 <= read.confidence <= 1 for name, read in values.items() if name != "currency")
+
+
+def test_a_ranker_is_the_same_after_writing(ranker: Ranker, tmp_path: Path) -> None:
+    write_ranker(tmp_path / "invoices.json", ranker, facts={})
+    again = load_ranker(tmp_path / "invoices.json")
+    features = np.random.default_rng(0).random((5, len(ranker["total"].network.mean))).astype(np.float32)
+    first, second = (choose(item["total"], features, list(range(5))) for item in (ranker, again))
+    assert first == second
+
+
+def test_a_damaged_ranker_is_named(tmp_path: Path) -> None:
+    (tmp_path / "invoices.json").write_text(EXTRACTOR_FILE.read_text(encoding="utf-8")[:500], encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="train_extractor"):
+        load_ranker(tmp_path / "invoices.json")
