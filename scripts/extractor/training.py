@@ -10,7 +10,7 @@ from datetime import date
 
 import numpy as np
 
-from app.core.ocr.extraction.fields import CODE_FIELDS, DATE_FIELDS, MONEY_FIELDS, Candidates, find_candidates
+from app.core.ocr.extraction.fields import CODE_FIELDS, DATE_FIELDS, MONEY_FIELDS, FieldCandidates, find_candidates
 from app.core.ocr.extraction.ranker import FieldRanker, Network, choose
 from app.core.ocr.text import similarity
 from app.types import FloatArray
@@ -30,7 +30,7 @@ _SURE, _MAX_WRONG, _CAUTION = 0.8, 0.02, 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class FieldExample:
     """The candidates of one field on one paper."""
 
     paper: Paper
@@ -56,9 +56,9 @@ class Split:
     held_out: frozenset[str]
 
 
-def examples(papers: Sequence[Paper], fields: Sequence[str], *, today: date) -> dict[str, list[Example]]:
+def examples(papers: Sequence[Paper], fields: Sequence[str], *, today: date) -> dict[str, list[FieldExample]]:
     """By field, the papers that have a label and a candidate for it."""
-    found: dict[str, list[Example]] = defaultdict(list)
+    found: dict[str, list[FieldExample]] = defaultdict(list)
     for paper in papers:
         candidates = find_candidates(paper.page, today=today)
         for field in fields:
@@ -66,11 +66,11 @@ def examples(papers: Sequence[Paper], fields: Sequence[str], *, today: date) -> 
             features, values = _of_field(candidates, field)
             if labels and values:
                 right = np.array([_is_right(field, value, labels) for value in values], bool)
-                found[field].append(Example(paper, features, values, right))
+                found[field].append(FieldExample(paper, features, values, right))
     return found
 
 
-def _of_field(candidates: Candidates, field: str) -> tuple[FloatArray, tuple[Hashable, ...]]:
+def _of_field(candidates: FieldCandidates, field: str) -> tuple[FloatArray, tuple[Hashable, ...]]:
     if field in MONEY_FIELDS:
         return candidates.money_features, tuple(item.value for item in candidates.money)
     if field in DATE_FIELDS:
@@ -92,7 +92,7 @@ def _is_right(field: str, value: Hashable, labels: frozenset[object]) -> bool:
     return value in labels
 
 
-def fit(teaching: Sequence[Example], *, seed: int = 0) -> Network:
+def fit(teaching: Sequence[FieldExample], *, seed: int = 0) -> Network:
     """A network; each seller group counts by the root of its size, so that one chain does not set the rules."""
     random = np.random.default_rng(seed)
     stacked = np.concatenate([example.features for example in teaching])
@@ -147,7 +147,7 @@ def fit(teaching: Sequence[Example], *, seed: int = 0) -> Network:
     )  # fmt: skip
 
 
-def judge(every: Sequence[Example], splits: Sequence[Split], *, by: str) -> list[Judged]:
+def judge(every: Sequence[FieldExample], splits: Sequence[Split], *, by: str) -> list[Judged]:
     """The choice on each judged paper by a network that has seen nothing of its split."""
     made = []
     for split in splits:
@@ -159,7 +159,7 @@ def judge(every: Sequence[Example], splits: Sequence[Split], *, by: str) -> list
     return made
 
 
-def _judged(ranker: FieldRanker, example: Example) -> Judged:
+def _judged(ranker: FieldRanker, example: FieldExample) -> Judged:
     chosen = choose(ranker, example.features, example.values)
     if chosen is None:
         return Judged(example.paper, 0.0, right=False)

@@ -39,7 +39,7 @@ class Extracted:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class FieldCandidates:
     """Everything that could be a value, with its features; what training sees is what reading sees."""
 
     money: Sequence[found.MoneyCandidate]
@@ -53,12 +53,12 @@ class Candidates:
     taxes: tuple[Decimal, ...]
 
 
-def find_candidates(page: Page, *, today: dt.date) -> Candidates:
+def find_candidates(page: Page, *, today: dt.date) -> FieldCandidates:
     """The candidates of every field."""
     sheet = Sheet(page)
     money, codes = found.money_candidates(sheet), found.code_candidates(sheet)
     dates, names = found.date_candidates(sheet, today=today), found.name_candidates(sheet)
-    return Candidates(
+    return FieldCandidates(
         money, dates, codes, names,
         features.money_features(sheet, money), features.date_features(sheet, dates),
         features.code_features(sheet, codes), features.name_features(sheet, names),
@@ -93,7 +93,7 @@ def _is_tax(sheet: Sheet, candidate: found.MoneyCandidate) -> bool:
     return any(label.kind == "tax" for label, _ in sheet.labels_left(candidate.place))
 
 
-def _seller(ranker: Ranker, have: Candidates) -> Choice[str] | None:
+def _seller(ranker: Ranker, have: FieldCandidates) -> Choice[str] | None:
     """The name by its letters: spelled twice it is one name, and the way it was first written counts."""
     plain = [re.sub(r"\W+", " ", item.value).strip().casefold() for item in have.names]
     chosen = choose(ranker["seller"], have.name_features, plain)
