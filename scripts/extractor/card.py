@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from app.core.ocr.extraction.ranker import FieldRanker
 from scripts.extractor.papers import Paper
-from scripts.extractor.training import FOLDS, Judged
+from scripts.extractor.training import FOLDS, JudgedChoice
 
 _SURE = 0.8
-JudgedBoth = Mapping[str, tuple[Sequence[Judged], Sequence[Judged]]]
+JudgedBoth = Mapping[str, tuple[Sequence[JudgedChoice], Sequence[JudgedChoice]]]
 """By field: with seller groups left out, and with whole sources left out."""
 
 
@@ -34,7 +34,7 @@ def facts(papers: Sequence[Paper], ranker: Mapping[str, FieldRanker], judged: Ju
     }
 
 
-def _counts(items: Sequence[Judged]) -> list[int]:
+def _counts(items: Sequence[JudgedChoice]) -> list[int]:
     return [sum(item.right for item in items), len(items)]
 
 
@@ -72,7 +72,7 @@ def card(papers: Sequence[Paper], ranker: Mapping[str, FieldRanker], judged: Jud
     return "\n".join(lines)
 
 
-def _table(ranker: Mapping[str, FieldRanker], judged: Mapping[str, Sequence[Judged]]) -> list[str]:
+def _table(ranker: Mapping[str, FieldRanker], judged: Mapping[str, Sequence[JudgedChoice]]) -> list[str]:
     lines = [
         "| field | n | right | 95 % interval | answered with ≥ 0.8 | of those wrong |",
         "|---|---|---|---|---|---|",
@@ -89,7 +89,7 @@ def _table(ranker: Mapping[str, FieldRanker], judged: Mapping[str, Sequence[Judg
     return lines
 
 
-def _by_source(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
+def _by_source(judged: Mapping[str, Sequence[JudgedChoice]]) -> list[str]:
     lines = ["| field | source | n | right | 95 % interval |", "|---|---|---|---|---|"]
     for field, items in judged.items():
         of: dict[str, list[bool]] = defaultdict(list)

@@ -40,7 +40,7 @@ class FieldExample:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedChoice:
     """A choice on a paper whose group was left out. ``probability`` is the network's own."""
 
     paper: Paper
@@ -147,7 +147,7 @@ def fit(teaching: Sequence[FieldExample], *, seed: int = 0) -> Network:
     )  # fmt: skip
 
 
-def judge(every: Sequence[FieldExample], splits: Sequence[Split], *, by: str) -> list[Judged]:
+def judge(every: Sequence[FieldExample], splits: Sequence[Split], *, by: str) -> list[JudgedChoice]:
     """The choice on each judged paper by a network that has seen nothing of its split."""
     made = []
     for split in splits:
@@ -159,12 +159,12 @@ def judge(every: Sequence[FieldExample], splits: Sequence[Split], *, by: str) ->
     return made
 
 
-def _judged(ranker: FieldRanker, example: FieldExample) -> Judged:
+def _judged(ranker: FieldRanker, example: FieldExample) -> JudgedChoice:
     chosen = choose(ranker, example.features, example.values)
     if chosen is None:
-        return Judged(example.paper, 0.0, right=False)
+        return JudgedChoice(example.paper, 0.0, right=False)
     same = [right for value, right in zip(example.values, example.right, strict=True) if value == chosen.value]
-    return Judged(example.paper, chosen.confidence, right=bool(any(same)))
+    return JudgedChoice(example.paper, chosen.confidence, right=bool(any(same)))
 
 
 def group_splits(papers: Sequence[Paper], *, folds: int = FOLDS) -> list[Split]:
@@ -191,7 +191,7 @@ def _kin(sources: set[str]) -> Iterator[tuple[str, set[str]]]:
     yield from sorted(families.items())
 
 
-def calibrated(network: Network, judged: Sequence[Judged]) -> FieldRanker:
+def calibrated(network: Network, judged: Sequence[JudgedChoice]) -> FieldRanker:
     """The network with Platt's curve through its choices on sellers that it had not seen; a weak prior keeps a field
     that was never wrong from being called certain."""
     bounded = np.clip([item.probability for item in judged], 1e-6, 1 - 1e-6)
@@ -213,7 +213,7 @@ def calibrated(network: Network, judged: Sequence[Judged]) -> FieldRanker:
     return FieldRanker(network, slope, offset)
 
 
-def _wrong_when_sure(ranker: FieldRanker, judged: Sequence[Judged]) -> float:
+def _wrong_when_sure(ranker: FieldRanker, judged: Sequence[JudgedChoice]) -> float:
     """The share that is wrong of what would be answered as sure."""
     sure = [item.right for item in judged if ranker.confidence(item.probability) >= _SURE]
     return 1 - sum(sure) / len(sure) if sure else 0.0
