@@ -64,19 +64,6 @@ def _dequantise(job: Conversion) -> None:
     graphs.save(model, target)
 
 
-def _dequantise_yunet(job: Conversion) -> None:
-    """As ``dequantise``, and pictures of any size."""
-    import onnx
-
-    from scripts.models import dequantise, graphs
-
-    (source,), (target,) = job.sources, job.targets
-    model = dequantise.fold_weights(onnx.load(source))
-    graphs.free_batch(model)
-    dequantise.free_size(model)
-    graphs.save(model, target)
-
-
 def _set_yolo_side(job: Conversion) -> None:
     import onnx
 
@@ -131,7 +118,6 @@ CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "yolo": _export_yolo,
     "yolo-side": _set_yolo_side,
     "dequantise": _dequantise,
-    "yunet": _dequantise_yunet,
 }
 
 

@@ -36,15 +36,6 @@ def fold_weights(model: ModelProto) -> ModelProto:
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
-def free_size(model: ModelProto) -> None:
-    """Let height and width of the pictures vary, and with them the rows of every output (n × rows × values)."""
-    [picture] = model.graph.input
-    for dimension, name in zip(picture.type.tensor_type.shape.dim[2:], ("h", "w"), strict=True):
-        dimension.dim_param = name
-    for output in model.graph.output:
-        output.type.tensor_type.shape.dim[1].dim_param = f"rows_{output.name.rpartition('_')[2]}"
-
-
 def _restored(node: NodeProto, constants: dict[str, NDArray[np.generic]]) -> NDArray[np.generic]:
     """``(weight - zero point) · scale``, with a scale and a zero point for each block along ``axis``."""
     if any(name not in constants for name in node.input):

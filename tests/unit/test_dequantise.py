@@ -93,12 +93,6 @@ def test_the_batch_is_free_after_the_conversion(tmp_path: Path) -> None:
     np.testing.assert_allclose(together[:1], run(plain, picture(count=3)[:1]), atol=1e-5)
 
 
-def test_a_detector_takes_pictures_of_any_size(tmp_path: Path) -> None:
-    onnx.save(exported(), tmp_path / "packed.onnx")
-    convert("yunet", job(tmp_path / "packed.onnx", tmp_path / "plain.onnx"))
-    assert run(onnx.load(tmp_path / "plain.onnx"), picture(side=12)).shape == (1, 144, 5)
-
-
 def job(source: Path, target: Path) -> Conversion:
     progress = Progress(Console(quiet=True), roles=1)
     tools = ConversionTools(source.parent, torch_index=None, progress=progress)

@@ -12,19 +12,6 @@ from app.core.ocr.layout import Cell, Page, Row
 from app.core.ocr.tax_code import find_tax_codes
 from app.core.ocr.text import find_label, fold, similarity, squeeze
 
-_BUSINESS_WORDS = re.compile(
-    r"\b(cong ty|cty|tnhh|co phan|doanh nghiep|dntn|ho kinh doanh|hkd|sieu thi|cua hang|nha hang|khach san|nha sach|"
-    r"quan an|tap hoa|nha thuoc|cafe|coffee|ca phe|mart|minimart|market|food|store|shop|hotel|restaurant|restoran|"
-    r"bakery|trading|enterprise|industries|supplies|services|sdn|bhd|s/b|ltd|limited|llc|inc|corp|corporation|company|"
-    r"co\.|plc|group|jsc|pharmacy|resort|spa|grocer|supermarket|house|milk tea|tra sua)(?!\w)"
-)
-_COMPANY_SUFFIX = re.compile(r"\b(sdn\.? ?bhd|s/b|ltd|llc|inc|corp|tnhh|co phan|jsc|plc)\b")
-_ABBREVIATION = re.compile(r"\b(?:co|ltd|inc|corp|plc|bhd)$", re.IGNORECASE)
-_ADDRESS_WORDS = re.compile(
-    r"\b(dia chi|d/c|dc|add|address|duong|pho|phuong|quan|huyen|xa|thon|to|khu|ngo|ngach|tinh|thanh pho|tp|toa|tang|"
-    r"lot|jalan|jln|jl|road|rd|street|st|avenue|ave|taman|tmn|seksyen|lorong|plaza|floor|flr|level|kuala|selangor|"
-    r"kawasan|bandar|mukim|batu|district|ward|city|ha noi|ho chi minh|hcm|viet nam|vietnam|malaysia|cho)\b"
-)
 _NO_NAME = re.compile(
     r"\b(tel|phone|fax|hotline|dt|sdt|dien thoai|mobile|www|website|email|http|facebook|gst|mst|ma so thue|tax|reg|"
     r"ngay|date|time|thoi gian|thu ngan|cashier|nhan vien|nvien|staff|welcome|xin chao|xin cam on|thank|wifi|"
@@ -39,20 +26,8 @@ _TITLES = (
 )  # fmt: skip
 _ITEM_HEADS = ("ten hang", "mat hang", "don gia", "thanh tien", "description", "unit price", "ten mon", "dien giai")
 _CUSTOMER = ("khach hang", "nguoi mua", "ten nguoi mua hang", "don vi mua", "customer", "bill to", "sold to", "buyer")
-_SELLER_LABELS = (
-    "don vi ban hang",
-    "don vi ban",
-    "nguoi ban",
-    "ten don vi ban",
-    "seller",
-    "vendor",
-    "supplier",
-    "sold by",
-)
 
 _HEAD_ROWS = 10
-_FOREIGN_HEIGHT = 3.0
-"""Text this many times as tall as the page's is a logo or stands on what lies beneath the paper."""
 
 _PHONE = re.compile(r"(?<!\d)(?:\+?84|0)\d(?:[\s.-]?\d){7,9}")
 _DOMAIN = re.compile(r"(?:www\.|https?://|@|\b)([a-z0-9-]{3,}\.(?:com\.vn|com\.my|vn|com|net|org|my))\b")

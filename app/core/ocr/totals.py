@@ -88,8 +88,6 @@ _CHARGES = (
 _ROLE_OF = {label: role for role, labels in _LABELS.items() for label in labels}
 _WHOLE_ROW_ROLE_OF = _ROLE_OF | dict.fromkeys(_CHARGES, Role.CHARGE)
 _WEIGHT = {Role.DUE: 3.0, Role.TOTAL: 2.0, Role.SUBTOTAL: 0.9, Role.PAID: 0.6}
-_AGREEMENT = {"paid less change": 2.0, "parts": 1.5, "words": 3.0, "items": 1.0}
-_MAX_DIGITS_OF_MONEY = 11
 _WHOLE_ROW = 90.0
 """Of 100: one letter in ten may be lost."""
 
