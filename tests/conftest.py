@@ -14,6 +14,7 @@ from tests.timeouts import pytest_runtest_protocol  # noqa: F401  # pytest finds
 _INTEGRATION = Path(__file__).parent / "integration"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For parallel runs: one worker takes all that shares the session's servers, the others the rest, file by file."""
     for item in items:
