@@ -26,8 +26,8 @@ async def backend_call(backend: str, *, timeout_s: float, failures: tuple[type[E
     """
     started_at = time.perf_counter()
     try:
-        with tracing.span(backend, kind="client"):
-            async with bounded_call(backend, timeout_s=timeout_s, failures=failures):
+        async with bounded_call(backend, timeout_s=timeout_s, failures=failures):
+            with tracing.span(backend, kind="client"):  # within, to see the client's own error
                 yield
     finally:
         metrics.backend_duration.labels(backend).observe(time.perf_counter() - started_at)

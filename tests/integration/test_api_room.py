@@ -413,9 +413,15 @@ def test_strange_room_numbers_are_refused_in_paths_too(client: httpx.Client, num
     assert client.post(f"{API}/{quote(number)}/feedback", json={"status": "clean"}).status_code == 422
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2000, 3), (3, 2000)], ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (2000, 40), (40, 2000)], ids=str)
 def test_odd_shapes_are_analysed(client: httpx.Client, size: tuple[int, int]) -> None:
     assert analyze(client, "201", np.full((*size, 3), 120, np.uint8)).status_code == 200
+
+
+@pytest.mark.parametrize("size", [(2000, 3), (3, 2000)], ids=str)
+def test_strips_are_refused(client: httpx.Client, size: tuple[int, int]) -> None:
+    answer = analyze(client, "201", np.full((*size, 3), 120, np.uint8))
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_too_narrow")
 
 
 # Outages

@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.errors import BackendUnavailable, NotFound
+from app.errors import BackendUnavailable, NotFound, SchemaMissing
 from app.services.cache import Cache
 from app.services.calls import backend_call
 from app.services.database import PROOF_OF_LIFE_S, Database, affected
@@ -134,7 +134,12 @@ async def test_a_block_that_takes_too_long_commits_nothing(database: Database) -
 
 
 async def test_a_wrong_statement_is_a_bug_and_no_outage(database: Database) -> None:
-    with pytest.raises(asyncpg.UndefinedTableError):
+    with pytest.raises(asyncpg.UndefinedFunctionError):
+        await database.fetch("SELECT nothing_of_that_name(1)")
+
+
+async def test_a_missing_table_says_that_the_schema_is_missing(database: Database) -> None:
+    with pytest.raises(SchemaMissing):
         await database.fetch("SELECT * FROM nothing_of_that_name")
 
 

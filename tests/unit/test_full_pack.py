@@ -19,14 +19,14 @@ from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import Image
 from scripts.download_models import main
-from tests.full_pack import FACE_ROLES, unpinned_manifests, write_face_sources
+from tests.full_pack import FACE_ROLES, unpinned_manifests, write_compact_files, write_face_sources
 
 pytestmark = pytest.mark.slow
 
 
 def install(root: Path, *options: str) -> int:
     places = {"--packs-dir": root / "packs", "--weights-dir": root / "weights", "--from": root / "sources"}
-    only = [argument for role in FACE_ROLES for argument in ("--only", role)]
+    only = [argument for role in (*FACE_ROLES, "image_features") for argument in ("--only", role)]
     return main(["--pack", "full", *(str(part) for place in places.items() for part in place), *only, *options])
 
 
@@ -36,6 +36,7 @@ def engines(
 ) -> FaceEngines:
     root = tmp_path_factory.mktemp("full")
     write_face_sources(root / "sources", third_party_models)
+    write_compact_files(root / "sources")  # what covers a face is seen in the features that both packs share
     packs = unpinned_manifests(root / "packs")
     assert install(root) == 1, "the weights of insightface ask for consent"
     assert not list((root / "weights").rglob("w600k_r50.onnx"))
