@@ -114,7 +114,7 @@ def test_erasing_without_milvus_counts_at_once_and_is_finished_later(
         assert service.records.count("employee_faces") == 0
         assert service.records.count("pending_removals") == 1
     Records.wait_until(lambda: service.records.vectors() == [], timeout_s=RESTART_S)
-    Records.wait_until(lambda: service.records.count("pending_removals") == 0)
+    Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=RESTART_S)
     assert ask(service.client).json()["error"] == "face_not_found"
 
 
