@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.services.database import Connection, Row
-from app.services.stores.face_store import Identity
+from app.services.stores.face_store import STORED_VECTOR, Identity, stored_vector
 from app.types import FloatArray
 
 _MOVABLE = (
-    "SELECT f.vector_id, f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key, t.vector "
+    f"SELECT {STORED_VECTOR}, f.employee_id, f.quality_score, f.image_angle, f.enrolled_by, t.crop_key "  # noqa: S608  # constants only
     "FROM employee_faces f JOIN face_templates t USING (employee_id, vector_id)"
 )
 
@@ -88,10 +86,7 @@ async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], 
 async def moved_templates(connection: Connection, model_id: str) -> list[MovedTemplate]:
     """All templates of the model, whether they count or not."""
     rows = await connection.fetch(f"{_MOVABLE} WHERE t.model_id = $1 ORDER BY f.id", model_id)
-    return [
-        MovedTemplate(_movable(row), row["vector_id"], np.frombuffer(row["vector"], "<f4").astype(np.float32))
-        for row in rows
-    ]
+    return [MovedTemplate(_movable(row), row["vector_id"], stored_vector(connection, row)) for row in rows]
 
 
 async def let_count(connection: Connection, model_id: str) -> set[str]:

@@ -16,6 +16,9 @@ from app.types import FloatArray
 # one face at once, which a lock of each person would leave open.
 _ENROLMENT_LOCK = 0x6376_6661
 
+STORED_VECTOR = "t.vector_id, t.vector"
+"""The columns of ``face_templates t`` that ``stored_vector`` reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -116,18 +119,28 @@ async def active_templates(connection: Connection, employee_id: str) -> list[Sto
 async def template_vectors(connection: Connection, employee_id: str, *, model_id: str) -> FloatArray:
     """A person's active vectors of one model, (n, d) float32; n may be 0."""
     rows = await connection.fetch(
-        "SELECT t.vector FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "
+        f"SELECT {STORED_VECTOR} FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "  # noqa: S608  # constants only
         "WHERE t.employee_id = $1 AND t.model_id = $2 AND f.is_active",
         employee_id,
         model_id,
     )
-    return _stacked(rows)
+    return stored_vectors(connection, rows)
 
 
-def _stacked(rows: Sequence[Row]) -> FloatArray:
+def stored_vector(_connection: Connection, row: Row) -> FloatArray:
+    """The template of a row of ``face_templates``, (d,) float32. This alone knows how vectors are stored.
+
+    Args:
+        row: with ``vector_id`` and all columns of ``STORED_VECTOR``.
+    """
+    return np.frombuffer(row["vector"], "<f4")
+
+
+def stored_vectors(connection: Connection, rows: Sequence[Row]) -> FloatArray:
+    """The templates of such rows, (n, d) float32; (0, 0) where there are none."""
     if not rows:
         return np.empty((0, 0), np.float32)
-    return np.stack([np.frombuffer(row["vector"], "<f4") for row in rows])
+    return np.stack([stored_vector(connection, row) for row in rows])
 
 
 async def last_number(connection: Connection) -> int:
@@ -140,13 +153,13 @@ async def vectors_after(
 ) -> tuple[list[str], FloatArray]:
     """The active templates of other people that were added later than a number: their ids, and (n, d) float32."""
     rows = await connection.fetch(
-        "SELECT t.vector_id, t.vector FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "
+        f"SELECT {STORED_VECTOR} FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "  # noqa: S608  # constants only
         "WHERE t.number > $1 AND t.model_id = $2 AND t.employee_id <> $3 AND f.is_active",
         number,
         model_id,
         except_of,
     )
-    return [row["vector_id"] for row in rows], _stacked(rows)
+    return [row["vector_id"] for row in rows], stored_vectors(connection, rows)
 
 
 async def retire_templates(connection: Connection, employee_id: str) -> tuple[list[str], list[str]]:
@@ -229,13 +242,12 @@ class OwnedVector:
 async def owned_vectors(connection: Connection, vector_ids: Sequence[str]) -> list[OwnedVector]:
     """Those of the ids whose template is active."""
     rows = await connection.fetch(
-        "SELECT t.vector_id, t.employee_id, t.vector, f.quality_score FROM face_templates t "
+        f"SELECT {STORED_VECTOR}, t.employee_id, f.quality_score FROM face_templates t "  # noqa: S608  # constants only
         "JOIN employee_faces f USING (employee_id, vector_id) WHERE t.vector_id = ANY($1) AND f.is_active",
         list(vector_ids),
     )
     return [
-        OwnedVector(r["vector_id"], r["employee_id"], np.frombuffer(r["vector"], "<f4"), r["quality_score"])
-        for r in rows
+        OwnedVector(r["vector_id"], r["employee_id"], stored_vector(connection, r), r["quality_score"]) for r in rows
     ]
 
 
