@@ -21,8 +21,15 @@ write() { # NAME TEXT
   fi
 }
 
-write postgres_password "$(random)"
-write DATABASE_URL "postgresql://cv:$(cat "$directory/postgres_password")@postgres:5432/hoteldb"
+write postgres_password "$(random)" # the superuser's, which the service never gets
+write database_password "$(random)"
+write DATABASE_URL "postgresql://cv:$(cat "$directory/database_password")@postgres:5432/hoteldb"
+
+write MILVUS_PASSWORD "$(random)"
+write milvus.yaml "common:
+  security:
+    authorizationEnabled: true
+    defaultRootPassword: $(cat "$directory/MILVUS_PASSWORD")"
 
 redis_password="$(random)"
 write redis.conf "requirepass $redis_password
@@ -36,6 +43,8 @@ write rabbitmq.conf "default_user = cv
 default_pass = $rabbitmq_password"
 write RABBITMQ_URL "amqp://cv:$(sed -n 's/^default_pass = //p' "$directory/rabbitmq.conf")@rabbitmq:5672/"
 
+write objects_root_user "root-$(random | cut -c1-16)"
+write objects_root_password "$(random)"
 write MINIO_ACCESS_KEY "cv-$(random | cut -c1-16)"
 write MINIO_SECRET_KEY "$(random)"
 write ADMIN_API_KEY "cvk_$(random)"

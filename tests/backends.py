@@ -58,9 +58,13 @@ class RunningBackends:
 
     def new_database(self) -> str:
         """The address of a new, empty database in the running PostgreSQL."""
+        return self.postgres().create_database(f"test_{uuid.uuid4().hex}")
+
+    def postgres(self) -> PostgresServer:
+        """PostgreSQL itself, for its tools and its administrator."""
         server = self._stack.services["postgres"].server
         assert isinstance(server, PostgresServer)
-        return server.create_database(f"test_{uuid.uuid4().hex}")
+        return server
 
     def stop(self, name: BackendName) -> None:
         """Stop a server in good order; it stays down."""

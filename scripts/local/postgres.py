@@ -17,7 +17,7 @@ from scripts.local.postgres_files import PostgresFiles
 from scripts.local.processes import Command
 from scripts.local.server import server_environment
 
-_ADMIN = "postgres"
+ADMIN = "postgres"
 ROLE = "cv_service"
 DATABASE = "hoteldb"
 
@@ -62,7 +62,7 @@ class PostgresServer:
         write_private(password_file, f"{self.credentials.postgres_admin_password}\n")
         try:
             self._give_to_account(password_file)
-            options += ["--auth=scram-sha-256", f"--username={_ADMIN}", f"--pwfile={password_file}"]
+            options += ["--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={password_file}"]
             self._run_tool("initdb", [*options, f"--pgdata={directory}"], stdin="", timeout_s=_INITDB_TIMEOUT_S)
         finally:
             password_file.unlink()
@@ -143,7 +143,7 @@ class PostgresServer:
         return f"postgresql://{ROLE}:{self.credentials.postgres_password}@{LOOPBACK}:{self.port}/{database}"
 
     def _administer(self, statements: str) -> None:
-        options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", LOOPBACK, "-p", str(self.port), "-U", _ADMIN, "postgres"]
+        options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", LOOPBACK, "-p", str(self.port), "-U", ADMIN, "postgres"]
         self._run_tool("psql", options, stdin=statements, timeout_s=_PSQL_TIMEOUT_S)
 
     def _run_tool(self, tool: str, options: list[str], *, stdin: str, timeout_s: float) -> None:

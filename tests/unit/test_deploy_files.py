@@ -70,7 +70,12 @@ def metrics_in(text: str) -> set[str]:
 
 
 def test_every_yaml_file_is_well_formed() -> None:
-    places = ["deploy", "docker-compose.yml", "docker-compose.gpu.yml", ".yamllint.yaml", ".hadolint.yaml"]
+    places = [
+        "deploy",
+        *sorted(path.name for path in PROJECT_DIR.glob("docker-compose*.yml")),
+        ".yamllint.yaml",
+        ".hadolint.yaml",
+    ]
     done = run(PROGRAMS / "yamllint", "--strict", "-c", ".yamllint.yaml", *places, cwd=PROJECT_DIR)
     assert done.returncode == 0, done.stdout
 
@@ -137,6 +142,7 @@ class TestCompose:
             "vendor.compose-spec",
             COMPOSE,
             PROJECT_DIR / "docker-compose.gpu.yml",
+            PROJECT_DIR / "docker-compose.pictures.yml",
         )
         assert done.returncode == 0, done.stdout
 
@@ -175,6 +181,52 @@ class TestCompose:
         assert named <= set(Settings.model_fields)
         assert "ADMIN_API_KEY" in service["secrets"]
 
+    def test_nothing_but_the_api_is_published_and_that_on_loopback(self) -> None:
+        services = load(COMPOSE)["services"]
+        ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
+        assert ports["cv-service"] == ["${CV_ADDRESS:-127.0.0.1}:${CV_PORT:-8001}:8001"]
+        for name in set(ports) - {"cv-service"}:
+            assert services[name]["profiles"] == ["monitoring"], name
+            assert all(port.startswith("127.0.0.1:") for port in ports[name]), name
+
+    def test_every_container_is_bounded(self) -> None:
+        for name, service in load(COMPOSE)["services"].items():
+            assert {"mem_limit", "pids_limit"} <= set(service), name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+
+    def test_the_service_has_accounts_of_its_own_and_never_the_administrators(self) -> None:
+        services = load(COMPOSE)["services"]
+        administrators = {"postgres_password", "objects_root_user", "objects_root_password"}
+        for name in ("cv-service", "migrate"):
+            assert not administrators & set(services[name]["secrets"]), name
+        assert services["postgres"]["secrets"] == ["postgres_password"]
+        root = services["objects"]["environment"]
+        assert root["MINIO_ROOT_USER_FILE"] == "/run/secrets/objects_root_user"
+        assert root["MINIO_ROOT_PASSWORD_FILE"] == "/run/secrets/objects_root_password"
+        assert {"database", "milvus"} <= set(services["migrate"]["depends_on"])
+        assert "bucket" in services["cv-service"]["depends_on"]
+
+    def test_the_bucket_of_the_policy_is_the_services(self) -> None:
+        policy = json.loads((DEPLOY / "init" / "objects-policy.json").read_text(encoding="utf-8"))
+        bucket = Settings.model_fields["MINIO_BUCKET"].default
+        resources = {name for statement in policy["Statement"] for name in statement["Resource"]}
+        assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
+        assert f"bucket={bucket}\n" in (DEPLOY / "init" / "objects.sh").read_text(encoding="utf-8")
+
+    def test_the_etcd_of_milvus_listens_on_loopback(self) -> None:
+        milvus = load(COMPOSE)["services"]["milvus"]
+        assert milvus["environment"]["ETCD_USE_EMBED"] == "true"
+        assert "./deploy/milvus/etcd.yaml:/milvus/configs/etcd.yaml:ro" in milvus["volumes"]
+        listens = [value for key, value in load(DEPLOY / "milvus" / "etcd.yaml").items() if key.startswith("listen-")]
+        assert len(listens) == 2
+        assert all(address.startswith("http://127.0.0.1:") for address in listens)
+
+    @pytest.mark.parametrize("script", ["database.sh", "objects.sh"])
+    def test_init_scripts_are_valid_shell(self, script: str) -> None:
+        path = DEPLOY / "init" / script
+        assert path.stat().st_mode & stat.S_IXUSR
+        assert run(program("sh"), "-n", path).returncode == 0
+
     @pytest.mark.parametrize("shell", ["sh", "bash"])
     def test_secrets_are_made_once_and_fit_together(self, tmp_path: Path, shell: str) -> None:
         script = DEPLOY / "make-secrets.sh"
@@ -184,7 +236,13 @@ class TestCompose:
         made = {path.name: path.read_text(encoding="utf-8").strip() for path in folder.iterdir()}
         assert set(made) == set(load(COMPOSE)["secrets"])
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert f":{made['postgres_password']}@postgres:" in made["DATABASE_URL"]
+        assert f"cv:{made['database_password']}@postgres:" in made["DATABASE_URL"]
+        assert yaml.safe_load(made["milvus.yaml"])["common"]["security"] == {
+            "authorizationEnabled": True,
+            "defaultRootPassword": made["MILVUS_PASSWORD"],
+        }
+        passwords = {made[name] for name in ("database_password", "postgres_password", "objects_root_password")}
+        assert len({*passwords, made["MINIO_SECRET_KEY"]}) == 4
         for password, configuration in (("REDIS_URL", "redis.conf"), ("RABBITMQ_URL", "rabbitmq.conf")):
             given = re.search(r":([0-9a-f]{48})@", made[password])
             assert given is not None
