@@ -130,6 +130,8 @@ class Settings(BaseSettings):
         SecretStr(""), description="First key, with every scope; only its hash is stored, at the start."
     )
     RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
+    IDEMPOTENCY_HOURS: Count = Field(24, description="How long an Idempotency-Key and its answer are remembered.")
+    IDEMPOTENCY_MAX_MB: Count = Field(256, description="Of all remembered answers; beyond it the oldest go first.")
     METRICS_PUBLIC: bool = Field(True, description="False: /metrics asks for an API key, of any scope.")
     CORS_ORIGINS: Annotated[str, AfterValidator(values.origins)] = Field(
         "", description="Comma-separated origins whose pages may call the API; read while AUTH_REQUIRED is true."

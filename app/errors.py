@@ -76,6 +76,13 @@ class Conflict(VisionError):
     code = "conflict"
 
 
+class RequestInFlight(Conflict):
+    """The same request is being carried out (409 with Retry-After)."""
+
+    code = "in_flight"
+    retry_after_s = 1.0
+
+
 class Overloaded(VisionError):
     """No place in the queue now (429 with Retry-After)."""
 

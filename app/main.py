@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "Idempotency-Replayed"],
         )
     app.add_middleware(Turnstile)
     app.add_middleware(RequestContext)

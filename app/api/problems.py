@@ -72,7 +72,7 @@ def status_of(error: errors.VisionError) -> HTTPStatus:
 def vision_problem(error: errors.VisionError) -> JSONResponse:
     """The answer to one of our own errors."""
     headers = {}
-    if isinstance(error, errors.Overloaded | errors.Unavailable):
+    if isinstance(error, errors.Overloaded | errors.Unavailable | errors.RequestInFlight):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="cv-service"'
@@ -92,30 +92,32 @@ def _not_json() -> JSONResponse:
     return vision_problem(errors.InvalidInput("The body is not valid JSON.", code="invalid_json"))
 
 
+def problem_of(error: Exception) -> JSONResponse:
+    """The answer to an error that an endpoint raises.
+
+    Raises:
+        Exception: the error itself, where it is a bug.
+    """
+    if isinstance(error, errors.VisionError):
+        return vision_problem(error)
+    if isinstance(error, RequestValidationError):
+        return validation_problem(error.errors())
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's only one: a body that is no text at all
+        return _not_json()
+    code = _CODES.get(error.status_code, "http_error")
+    return problem(error.status_code, code, _advice(error), headers=error.headers)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem document."""
 
-    async def vision(_: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, errors.VisionError):
-            raise error
-        return vision_problem(error)
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        return problem_of(error)
 
-    async def validation(_: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, RequestValidationError):
-            raise error
-        return validation_problem(error.errors())
-
-    async def http(_: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, HTTPException):
-            raise error
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's only one: a body that is no text at all
-            return _not_json()
-        code = _CODES.get(error.status_code, "http_error")
-        return problem(error.status_code, code, _advice(error), headers=error.headers)
-
-    app.add_exception_handler(errors.VisionError, vision)
-    app.add_exception_handler(RequestValidationError, validation)
-    app.add_exception_handler(HTTPException, http)
+    for kind in (errors.VisionError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
 
 
 def _advice(error: HTTPException) -> str:

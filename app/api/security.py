@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.composition.resources import Resources
-from app.dependencies import Everything
+from app.dependencies import Everything, get_resources
 from app.errors import BackendUnavailable, Forbidden, Unauthorized
 from app.types import Scope
 from app.utils.fair_queue import client_var
@@ -32,13 +32,26 @@ async def _presented(
 Presented = Annotated[str | None, Depends(_presented)]
 
 
-async def identify(secret: Presented, resources: Everything) -> Caller:
-    """The owner of the key, whatever it may do.
+async def identify(request: Request, secret: Presented, resources: Everything) -> Caller:
+    """The owner of the key, whatever it may do; found and counted once a request.
 
     Raises:
         Unauthorized: no key, or an unknown one.
         Overloaded: the key was used too often.
     """
+    if not hasattr(request.state, "caller"):
+        request.state.caller = await _identify(secret, resources)
+    return cast(Caller, request.state.caller)
+
+
+async def identify_early(request: Request) -> tuple[Caller, str]:
+    """Before any dependency: the owner of the key, and the key, empty where none is asked for. Errors as above."""
+    secret = await _presented(await _KEY_HEADER(request), await _BEARER(request))
+    caller = await identify(request, secret, await get_resources(request))
+    return caller, secret or ""
+
+
+async def _identify(secret: str | None, resources: Resources) -> Caller:
     if resources.keys is None:
         return LOCAL
     if secret is None:
@@ -91,7 +104,7 @@ def standing(scope: Scope) -> Callable[[str | None, Resources], Awaitable[Callab
     return question
 
 
-async def may_read_metrics(secret: Presented, resources: Everything) -> None:
+async def may_read_metrics(request: Request, secret: Presented, resources: Everything) -> None:
     """Everybody where METRICS_PUBLIC is set, else whoever has a key: numbers need no scope.
 
     Raises:
@@ -99,4 +112,4 @@ async def may_read_metrics(secret: Presented, resources: Everything) -> None:
         Overloaded: the key was used too often.
     """
     if not resources.settings.METRICS_PUBLIC:
-        await identify(secret, resources)
+        await identify(request, secret, resources)

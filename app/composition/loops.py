@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app.composition.resources import Resources
 from app.services.stores import outbox
 from app.services.stores.removals import Kind
@@ -9,6 +11,7 @@ from app.utils import metrics
 from app.workflows.access import store_first_key
 from app.workflows.background import repeat, until_done
 from app.workflows.health import Ping
+from app.workflows.idempotency import IdempotencyRetention
 from app.workflows.ocr import DocumentRetention
 from app.workflows.relay import OutboxRelay
 from app.workflows.removal import RemovalWorker
@@ -16,6 +19,7 @@ from app.workflows.retention import RecordRetention
 from app.workflows.room import RoomPhotoRetention
 
 _RETENTION_PERIOD_S = 3600.0
+_KEYS_PERIOD_S = 300.0  # what a busy client stores in this time is beyond the limit for as long
 
 
 def background_loops(resources: Resources) -> list[Ping]:
@@ -42,6 +46,12 @@ def background_loops(resources: Resources) -> list[Ping]:
     )
 
     room_retention = RoomPhotoRetention(backends.database, days=settings.RETENTION_ROOM_PHOTOS_DAYS)
+
+    keys_retention = IdempotencyRetention(
+        backends.database,
+        lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS),
+        max_bytes=settings.IDEMPOTENCY_MAX_MB * 2**20,
+    )
 
     async def backlog() -> None:
         async with backends.database.connection() as connection:
@@ -70,5 +80,6 @@ def background_loops(resources: Resources) -> list[Ping]:
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("room_photos", room_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+        lambda: repeat("idempotency", keys_retention.step, pause_s=_KEYS_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("documents", document_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
     ]

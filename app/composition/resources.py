@@ -17,6 +17,7 @@ from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import HealthMonitor
+from app.workflows.idempotency import IdempotencyBook
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 from app.workflows.ocr import OcrWorkflow
@@ -44,6 +45,7 @@ class Resources:
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
+    idempotency: IdempotencyBook
     zone: ZoneInfo
     ocr_loaded: bool
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -27,6 +28,7 @@ from app.workflows.access import KeyRing
 from app.workflows.background import running
 from app.workflows.events import EventStream
 from app.workflows.health import HealthMonitor
+from app.workflows.idempotency import IdempotencyBook
 from app.workflows.rate_limit import RateLimiter
 
 
@@ -85,6 +87,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             health=health,
             keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
+            idempotency=IdempotencyBook(backends.database, lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS)),
             zone=zone,
             ocr_loaded=ocr_engine is not None,
         )

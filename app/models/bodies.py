@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, BinaryIO, TypeVar, cast
 
 import pybase64
 from fastapi import Request
@@ -105,7 +107,7 @@ def optional_json_of(model: type[Model]) -> Callable[[Request], Awaitable[Model 
 
 def _reader(kind: BodyKind, model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     async def read(request: Request) -> Model:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = _media_type(request)
         try:
             if content_type == _FORM and _FORM in kind.media_types:
                 return model.model_validate(await _read_form(request, model))
@@ -123,6 +125,10 @@ def _reader(kind: BodyKind, model: type[Model]) -> Callable[[Request], Awaitable
     return read
 
 
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def body_kind_of(dependency: object) -> BodyKind | None:
     """What a dependency of this module reads, None for any other."""
     kind: BodyKind | None = getattr(dependency, "body_kind", None)
@@ -130,11 +136,50 @@ def body_kind_of(dependency: object) -> BodyKind | None:
 
 
 async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, object]:
+    form = await _parse_form(request)
     try:
-        async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART_BYTES) as form:
-            return {name: await _form_value(form, name, model) for name in form}
+        return {name: await _form_value(form, name, model) for name in form}
+    finally:
+        await form.close()
+
+
+async def _parse_form(request: Request) -> FormData:
+    """The form; the same one where it was parsed before."""
+    try:
+        return await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART_BYTES)
     except HTTPException as error:  # what Starlette makes of a malformed form
         raise InvalidInput(f"The multipart body can't be read: {error.detail}", code="invalid_form") from error
+
+
+async def body_sha256(request: Request) -> bytes:
+    """A digest of what the body says, from where it lies; it stays there for whoever reads the request next.
+
+    Forms count by their fields and files: the boundary between them is another each time that one is sent.
+
+    Raises:
+        InvalidInput: a malformed form.
+    """
+    digest = hashlib.sha256()
+    if _media_type(request) != _FORM:
+        await _update(digest, await request.body())
+        return digest.digest()
+    for name, part in (await _parse_form(request)).multi_items():
+        content = part if isinstance(part, str) else await asyncio.to_thread(_file_sha256, part.file)
+        digest.update(json.dumps([name, content if isinstance(content, str) else content.hex()]).encode())
+    return digest.digest()
+
+
+async def _update(digest: hashlib._Hash, data: bytes) -> None:
+    if len(data) < _LARGE_BYTES:
+        digest.update(data)
+    else:
+        await asyncio.to_thread(digest.update, data)
+
+
+def _file_sha256(file: BinaryIO) -> bytes:
+    digest = hashlib.file_digest(cast("SpooledTemporaryFile[bytes]", file), "sha256").digest()  # what Starlette uses
+    file.seek(0)
+    return digest
 
 
 async def _form_value(form: FormData, name: str, model: type[BaseModel]) -> object:

@@ -69,6 +69,12 @@ enrolment_total = Counter("cv_face_enrolment_total", "Enrolments by outcome", ["
 http_requests_total = Counter("cv_http_requests_total", "HTTP requests", ["method", "route", "status"])
 http_duration = Histogram("cv_http_request_seconds", "HTTP request duration", ["method", "route"], buckets=_SECONDS)
 
+idempotent_requests_total = Counter(
+    "cv_idempotent_requests_total",
+    "Requests with an Idempotency-Key, by what became of them",
+    ["outcome"],  # first, replayed, in_flight, reused, answer_lost
+)
+
 # Ours: cameras and incidents. Labels are ids of registered cameras and bounded sets.
 _FRAME_SECONDS = _SECONDS[1:]
 _LAG_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0, 10.0)  # finest below 1 s

@@ -44,6 +44,7 @@ _TABLES = (
     "event_outbox",
     "audit_log",
     "pending_removals",
+    "idempotency_keys",
     "image_assets",
     "image_metadata",
     "image_reindex",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.services.database import Connection
+from app.services.stores.fences import pass_fence
 from app.utils.logging import key_id_var, request_id_var
 
 
 async def add_audit_entry(
     connection: Connection, action: str, *, subject: str, actor: str | None, details: Mapping[str, object] | None = None
 ) -> None:
-    """Write an audit row.
+    """Write an audit row, inside the fence of the work that it belongs to.
 
     Args:
         action: such as ``face.enroll``.
@@ -19,6 +20,7 @@ async def add_audit_entry(
         actor: who asked for it, by their own words or else by the label of their key; None where nobody said.
         details: JSON-serialisable, without biometric or document data.
     """
+    await pass_fence(connection)
     await connection.execute(
         "INSERT INTO audit_log (action, subject, actor, request_id, key_id, details) VALUES ($1, $2, $3, $4, $5, $6)",
         action,

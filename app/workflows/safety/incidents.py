@@ -18,6 +18,7 @@ from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
+from app.services.stores.fences import pass_fence
 from app.services.stores.incident_store import Incident, IncidentFilter
 from app.services.stores.outbox import publish_event
 from app.services.stores.removals import Kind, claim, schedule_removals
@@ -135,6 +136,7 @@ class IncidentBook:
             stored = await self._store_soon(key, evidence.jpeg)
             async with self._database.transaction() as connection:
                 await _fence(connection, evidence)
+                await pass_fence(connection)
                 recorded = await self._write_all(connection, evidence, findings, seen_at, key if stored else None)
                 if stored:
                     await claim(connection, things)

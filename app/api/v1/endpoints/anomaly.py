@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.anomalies import AnomalyType
 from app.dependencies import Zone, resource
@@ -24,7 +26,7 @@ from app.workflows.access import Caller
 from app.workflows.safety.anomaly import AnomalyWorkflow
 from app.workflows.safety.incidents import IncidentBook, IncidentFilter
 
-router = APIRouter(prefix="/anomaly", tags=["anomaly"])
+router = APIRouter(prefix="/anomaly", tags=["anomaly"], route_class=MarkedRoute)
 
 Anomalies = Annotated[AnomalyWorkflow, Depends(resource(lambda resources: resources.safety.anomalies))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
@@ -34,7 +36,7 @@ IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
 Action = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
 
 
-@router.post("/detect")
+@router.post("/detect", dependencies=[IDEMPOTENT])
 async def detect_anomalies(
     caller: Watcher,
     request: Annotated[AnomalyDetectionRequest, Depends(body_of(AnomalyDetectionRequest))],
@@ -73,7 +75,7 @@ async def list_incidents(
     return IncidentsResponse.of(found, incidents, limit=limit)
 
 
-@router.post("/incidents/{incident_id}/acknowledge")
+@router.post("/incidents/{incident_id}/acknowledge", dependencies=[IDEMPOTENT])
 async def acknowledge_incident(
     incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:
@@ -82,7 +84,7 @@ async def acknowledge_incident(
     return IncidentInfo.of(await incidents.acknowledge(incident_id, actor=actor), incidents)
 
 
-@router.post("/incidents/{incident_id}/resolve")
+@router.post("/incidents/{incident_id}/resolve", dependencies=[IDEMPOTENT])
 async def resolve_incident(
     incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource
 from app.models.bodies import json_of
@@ -23,7 +25,7 @@ from app.workflows.access import Caller
 from app.workflows.cameras.registry import Camera, CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
 
-router = APIRouter(prefix="/cameras", tags=["cameras"])
+router = APIRouter(prefix="/cameras", tags=["cameras"], route_class=MarkedRoute)
 
 Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resources.safety.supervisor))]
 Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
@@ -31,7 +33,7 @@ Operator = Annotated[Caller, Depends(require(Scope.CAMERAS))]
 CameraPath = Annotated[CameraId, Path()]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[IDEMPOTENT])
 async def add_camera(
     caller: Operator,
     request: Annotated[CameraCreateRequest, Depends(json_of(CameraCreateRequest))],

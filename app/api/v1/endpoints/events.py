@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from app.api.routes import MarkedRoute
 from app.api.security import require, standing
 from app.dependencies import resource
 from app.errors import InvalidInput
@@ -16,7 +17,7 @@ from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=MarkedRoute)
 
 Events = Annotated[EventStream, Depends(resource(lambda resources: resources.events))]
 _KEEP_ALIVE_S = 15

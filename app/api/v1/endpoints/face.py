@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource
 from app.models.bodies import body_of
@@ -28,7 +30,7 @@ from app.workflows.access import Caller
 from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.face import FaceWorkflow
 
-router = APIRouter(prefix="/face", tags=["face"])
+router = APIRouter(prefix="/face", tags=["face"], route_class=MarkedRoute)
 
 Enrolments = Annotated[EnrolmentWorkflow, Depends(resource(lambda resources: resources.enrolments))]
 Faces = Annotated[FaceWorkflow, Depends(resource(lambda resources: resources.faces))]
@@ -37,7 +39,7 @@ Manager = Annotated[Caller, Depends(require(Scope.FACE_MANAGE))]
 EmployeePath = Annotated[EmployeeId, Path()]
 
 
-@router.post("/recognize", response_model_exclude_unset=True)
+@router.post("/recognize", response_model_exclude_unset=True, dependencies=[IDEMPOTENT])
 async def recognize_face(
     caller: Recognizer,
     request: Annotated[FaceRecognitionRequest, Depends(body_of(FaceRecognitionRequest))],
@@ -56,7 +58,7 @@ async def recognize_face(
     return FaceRecognitionResponse.of(recognition, elapsed_ms=watch.elapsed_ms)
 
 
-@router.post("/enroll")
+@router.post("/enroll", dependencies=[IDEMPOTENT])
 async def enroll_face(
     caller: Manager,
     request: Annotated[FaceEnrollmentRequest, Depends(body_of(FaceEnrollmentRequest))],

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource, setting
 from app.models.bodies import body_of, json_of
@@ -34,7 +36,7 @@ from app.workflows.access import Caller
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 
-router = APIRouter(prefix="/image", tags=["image"])
+router = APIRouter(prefix="/image", tags=["image"], route_class=MarkedRoute)
 
 Images = Annotated[ImageWorkflow, Depends(resource(lambda resources: resources.images))]
 ImageSearches = Annotated[ImageSearchWorkflow, Depends(resource(lambda resources: resources.image_searches))]
@@ -43,7 +45,7 @@ ImagePath = Annotated[ImageId, Path()]
 _MAX_PAGE = 100
 
 
-@router.post("/index", response_model_exclude_none=True)
+@router.post("/index", response_model_exclude_none=True, dependencies=[IDEMPOTENT])
 async def index_image(
     caller: User, request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], images: Images
 ) -> ImageIndexResponse:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import resource
 from app.models.bodies import body_of
@@ -22,14 +24,14 @@ from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.ocr import OcrWorkflow
 
-router = APIRouter(prefix="/ocr", tags=["ocr"])
+router = APIRouter(prefix="/ocr", tags=["ocr"], route_class=MarkedRoute)
 
 Documents = Annotated[OcrWorkflow, Depends(resource(lambda resources: resources.documents))]
 Reader = Annotated[Caller, Depends(require(Scope.OCR))]
 ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@router.post("/invoice")
+@router.post("/invoice", dependencies=[IDEMPOTENT])
 async def read_invoice(
     caller: Reader, request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], documents: Documents
 ) -> InvoiceResponse:
@@ -44,7 +46,7 @@ async def read_invoice(
     return InvoiceResponse.of(result, elapsed_ms=watch.elapsed_ms)
 
 
-@router.post("/id")
+@router.post("/id", dependencies=[IDEMPOTENT])
 async def read_identity(
     caller: Reader, request: Annotated[IdentityRequest, Depends(body_of(IdentityRequest))], documents: Documents
 ) -> IdentityResponse:
@@ -65,7 +67,7 @@ async def get_result(result_id: ResultId, caller: Reader, documents: Documents) 
     return StoredResultResponse.of(await documents.result(result_id, actor=caller.label))
 
 
-@router.post("/results/{result_id}/confirm")
+@router.post("/results/{result_id}/confirm", dependencies=[IDEMPOTENT])
 async def confirm_result(
     result_id: ResultId,
     caller: Reader,

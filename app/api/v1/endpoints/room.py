@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.idempotency import IDEMPOTENT
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.room_rules import RoomStatus
 from app.dependencies import resource
@@ -24,7 +26,7 @@ from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.room import RoomWorkflow
 
-router = APIRouter(prefix="/room", tags=["room"])
+router = APIRouter(prefix="/room", tags=["room"], route_class=MarkedRoute)
 
 Rooms = Annotated[RoomWorkflow, Depends(resource(lambda resources: resources.rooms))]
 RoomUser = Annotated[Caller, Depends(require(Scope.ROOM))]
@@ -32,7 +34,7 @@ RoomPath = Annotated[RoomNumber, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-@router.post("/analyze")
+@router.post("/analyze", dependencies=[IDEMPOTENT])
 async def analyze_room(
     caller: RoomUser, request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], rooms: Rooms
 ) -> RoomAnalysisResponse:
@@ -78,7 +80,7 @@ async def get_room_history(
     return RoomHistoryResponse.of(room_number, await rooms.history(room_number, cursor=cursor, limit=limit))
 
 
-@router.post("/{room_number}/feedback")
+@router.post("/{room_number}/feedback", dependencies=[IDEMPOTENT])
 async def give_room_feedback(
     room_number: RoomPath,
     caller: RoomUser,
