@@ -47,7 +47,6 @@ def compose_rooms(
             minutes=settings.ROOM_CLEANING_MINUTES,
         ),
         database=backends.database,
-        cache=backends.cache,
         storage=backends.storage,
         zone=zone,
     )

@@ -17,9 +17,7 @@ from app.core.inference import InferencePool
 from app.core.room_analyzer import ChecklistItem, PhotoEvidence, RoomModel
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.errors import NotFound
-from app.services.cache import Cache
 from app.services.database import Connection, Database
-from app.services.room_cache import RoomCache
 from app.services.storage import ObjectStorage
 from app.services.stores import removals, room_store
 from app.services.stores.audit import add_audit_entry
@@ -95,7 +93,6 @@ class RoomWorkflow:
         model: RoomModel,
         rules: RoomRules,
         database: Database,
-        cache: Cache,
         storage: ObjectStorage,
         zone: ZoneInfo,
     ) -> None:
@@ -104,7 +101,6 @@ class RoomWorkflow:
         self._model = model
         self._rules = rules
         self._database = database
-        self._cache = RoomCache(cache)
         self._storage = storage
         self._zone = zone
 
@@ -144,7 +140,6 @@ class RoomWorkflow:
             else:
                 new_state = _as_state(verdict, analysis_id, actor=actor, moment=analyzed_at)
                 state = await self._change_state(connection, room_number, new_state, before=before)
-        await self._cache.remember(state)
         metrics.room_analysis_total.labels(verdict.status.value).inc()
         return RoomReport(analysis_id, analyzed_at, tuple(image_ids), verdict, state)
 
@@ -159,18 +154,15 @@ class RoomWorkflow:
             yield
 
     async def status_of(self, room_number: str) -> RoomState:
-        """A room's current state.
+        """A room's current state, always from the record: asking whether a copy is still true would cost as much.
 
         Raises:
             NotFound: the room was never analysed nor spoken of.
         """
-        state = await self._cache.find(room_number)
+        async with self._database.connection() as connection:
+            state = await room_store.find_state(connection, room_number)
         if state is None:
-            async with self._database.connection() as connection:
-                state = await room_store.find_state(connection, room_number)
-            if state is None:
-                raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
-            await self._cache.remember(state)
+            raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
         return state
 
     async def board(self, *, status: RoomStatus | None, cursor: str | None, limit: int) -> RoomPage:
@@ -225,7 +217,6 @@ class RoomWorkflow:
             await add_audit_entry(
                 connection, "room.feedback", subject=room_number, actor=actor, details={"status": feedback.status}
             )
-        await self._cache.remember(state)
         return state
 
     async def _require_analysis(self, connection: Connection, room_number: str, analysis_id: int | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,17 +14,16 @@ import numpy as np
 import pytest
 from minio import Minio
 from PIL import Image as PillowImage
-from redis import Redis
+from pydantic import SecretStr
 
 from app.config import Settings
-from app.services.cache import Cache
 from app.services.database import Database
-from app.services.room_cache import RoomCache
 from app.types import Image
 from app.workflows.room import RoomPhotoRetention
 from tests.backends import RunningBackends
 from tests.integration.conftest import Start
-from tests.integration.records import Records
+from tests.integration.live import serving
+from tests.integration.records import Records, free_port
 from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg
 
 API = "/api/v1/cv/room"
@@ -437,41 +435,15 @@ def test_without_redis_the_state_comes_from_the_record(start_service: Start, bac
             assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
 
 
-def test_a_state_that_redis_missed_is_not_taken_from_it_afterwards(
-    start_service: Start, backends: RunningBackends
-) -> None:
-    with start_service(BACKEND_TIMEOUT_S=1.0) as service:
+def test_a_room_closed_by_a_replica_that_redis_cannot_reach_is_closed_everywhere(start_service: Start) -> None:
+    with start_service() as service:
         correct(service.client, "201", status="clean")
-        assert service.client.get(f"{API}/status/201").json()["status"] == "clean"
-        with backends.frozen("valkey"):
-            for status in ("dirty", "maintenance"):  # the second is not even sent: Redis is left alone for a moment
-                assert correct(service.client, "201", status=status).status_code == 200
-            assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
-        for _ in range(30):
-            assert service.client.get(f"{API}/status/201").json()["status"] == "maintenance"
-            time.sleep(0.1)
-
-
-async def test_an_older_state_never_replaces_a_newer_one_in_redis(settings: Settings, client: httpx.Client) -> None:
-    cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=60)
-    rooms = RoomCache(cache)
-    states = []
-    for status in ("dirty", "clean"):
-        await asyncio.to_thread(correct, client, "201", status=status)
-        states.append(await rooms.find("201"))
-    old, new = states
-    assert old is not None
-    await rooms.remember(old)
-    assert await rooms.find("201") == new
-    await cache.close()
-
-
-def test_a_state_that_redis_forgot_is_read_and_remembered(client: httpx.Client, settings: Settings) -> None:
-    correct(client, "201", status="dirty")
-    redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
-    redis.flushdb()
-    assert client.get(f"{API}/status/201").json()["status"] == "dirty"
-    assert 0 < redis.ttl("cv:room:201") <= settings.REDIS_CACHE_TTL
+        assert service.client.get(f"{API}/status/201").json()["ready_for_guest"] is True
+        nowhere = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
+        with serving(service.settings.model_copy(update={"REDIS_URL": nowhere})) as other:
+            assert correct(other, "201", status="maintenance").status_code == 200
+        state = service.client.get(f"{API}/status/201").json()
+        assert (state["status"], state["ready_for_guest"]) == ("maintenance", False)
 
 
 def test_without_the_object_store_nothing_is_analysed_by_half(start_service: Start, backends: RunningBackends) -> None:
