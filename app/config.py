@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)
     FACE_KEEP_CROPS: bool = False
     ATTENDANCE_DEBOUNCE_S: float = Field(60.0, ge=0)
+    ATTENDANCE_MAX_SKEW: float = Field(
+        604_800.0, ge=0, le=31_536_000, description="Seconds that a check-in's own timestamp may be old to count."
+    )
     ATTENDANCE_REQUIRE_LIVENESS: bool = False
     EVENTS_EXCHANGE: str = Field("hotel.cv", min_length=1, max_length=127)
 

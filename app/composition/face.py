@@ -49,9 +49,9 @@ def compose_faces(
         cache=backends.cache,
         attendance=AttendanceBook(
             database=backends.database,
-            cache=backends.cache,
             rules=AttendanceRules(
                 debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
+                max_age=timedelta(seconds=settings.ATTENDANCE_MAX_SKEW),
                 needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
             ),
         ),

@@ -65,7 +65,9 @@ class FaceRecognitionRequest(Request):
 
     image: ImageData
     camera_id: CameraId
-    timestamp: datetime | None = Field(None, description="When the frame was taken; now, if omitted")
+    timestamp: datetime | None = Field(
+        None, description="When the frame was taken; now, if omitted. Attendance counts by it, where it can be right"
+    )
     check_liveness: bool = True
 
 

@@ -38,18 +38,6 @@ return '0'
 """
 
 
-# A hash of a value and its version; an older version changes nothing, not even the lifetime.
-_KEEP_NEWEST = """
-local held = redis.call('HGET', KEYS[1], 'version')
-if held and tonumber(held) >= tonumber(ARGV[1]) then
-  return 0
-end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'value', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
-"""
-
-
 class Cache:
     """String values under prefixed keys.
 
@@ -71,7 +59,6 @@ class Cache:
             url, decode_responses=True, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
         self._take = self.client.register_script(_TAKE)
-        self._keep_newest = self.client.register_script(_KEEP_NEWEST)
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
@@ -102,19 +89,6 @@ class Cache:
         async with self._call():
             await self.client.delete(*(self.PREFIX + key for key in keys))
 
-    async def get_member(self, key: str, member: str) -> str | None:
-        """One member of a hash, or None."""
-        async with self._call():
-            value = await self.client.hget(self.PREFIX + key, member)
-            return str(value) if value is not None else None
-
-    async def set_member(self, key: str, member: str, value: str, *, ttl_s: float) -> None:
-        """Set one member of a hash; the whole hash then lives for ``ttl_s``."""
-        async with self._call(), self.client.pipeline(transaction=False) as pipeline:
-            pipeline.hset(self.PREFIX + key, member, value)
-            pipeline.pexpire(self.PREFIX + key, max(1, round(ttl_s * 1000)))
-            await pipeline.execute()
-
     async def take(self, key: str, *, interval_s: float, burst: int) -> float:
         """Take one token from a bucket that holds ``burst`` and gets one back every ``interval_s``.
 
@@ -140,26 +114,6 @@ class Cache:
         except BackendUnavailable:
             return
 
-    async def find_versioned(self, key: str) -> str | None:
-        """The value that ``remember_newest`` keeps; None also where Redis is down."""
-        try:
-            return await self.get_member(key, "value")
-        except BackendUnavailable:
-            return None
-
-    async def remember_newest(self, key: str, value: str, *, version: int) -> bool:
-        """Keep a value unless one of the same or a higher version is there.
-
-        Returns:
-            Whether Redis now holds this value or a newer one; False where it is down.
-        """
-        try:
-            async with self._call():
-                await self._keep_newest(keys=[self.PREFIX + key], args=[version, value, round(self.ttl_s * 1000)])
-        except BackendUnavailable:
-            return False
-        return True
-
     async def forget(self, *keys: str) -> None:
         """``delete``, silent where Redis is down: so only for keys whose staleness is bounded by their lifetime."""
         try:
@@ -175,8 +129,3 @@ class Cache:
 
     async def close(self) -> None:
         await self.client.aclose()
-
-
-def attendance_key(employee_id: str) -> str:
-    """By camera, until when an attendance event of this person exists."""
-    return f"attendance:{employee_id}"

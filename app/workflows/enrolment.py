@@ -15,7 +15,7 @@ from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
 from app.errors import InvalidImage, InvalidInput, NotFound, TooLarge
-from app.services.cache import PEOPLE_KEY, Cache, attendance_key
+from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import face_store, removals
@@ -296,7 +296,7 @@ class EnrolmentWorkflow:
                 key=employee_id,
                 occurred_at=clock.now(),
             )
-        await self._cache.forget(PEOPLE_KEY, attendance_key(employee_id))
+        await self._cache.forget(PEOPLE_KEY)
         return active
 
     async def _read_all(self, pictures: Sequence[bytes]) -> tuple[list[_Candidate], list[RejectedImage]]:

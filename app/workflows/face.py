@@ -140,13 +140,13 @@ class FaceWorkflow:
         self._rules = rules
 
     async def recognize(
-        self, picture: bytes, *, camera_id: str, taken_at: datetime, check_liveness: bool, actor: str | None
+        self, picture: bytes, *, camera_id: str, taken_at: datetime | None, check_liveness: bool, actor: str | None
     ) -> Recognition:
         """Recognise the largest face and write the attendance event where one is due.
 
         Args:
             picture: an encoded image.
-            taken_at: the client's moment, told on in the event beside ours.
+            taken_at: the client's moment; None where it names none.
             actor: who asks, for the audit.
 
         Raises:
@@ -248,7 +248,7 @@ class FaceWorkflow:
         return Match(owners[nearest.vector_id], confidence), confidence
 
     async def _judge(
-        self, probe: Probe | None, *, camera_id: str, taken_at: datetime, actor: str | None
+        self, probe: Probe | None, *, camera_id: str, taken_at: datetime | None, actor: str | None
     ) -> Recognition:
         if probe is None:
             return Recognition(Outcome.NO_FACE)

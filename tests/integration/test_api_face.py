@@ -6,6 +6,7 @@ import base64
 import io
 import struct
 import zlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import cv2
@@ -28,7 +29,7 @@ def enroll(client: httpx.Client, employee_id: str, *images: str, **fields: Any) 
 
 
 def recognize(client: httpx.Client, image: str, *, camera_id: str = "cam_test", **fields: Any) -> httpx.Response:
-    body = {"image": image, "camera_id": camera_id, "timestamp": "2025-01-17T10:00:00Z", "check_liveness": False}
+    body = {"image": image, "camera_id": camera_id, "check_liveness": False}
     return client.post(f"{API}/recognize", json=body | fields)
 
 
@@ -331,6 +332,56 @@ def test_the_attendance_event_has_the_fields_of_the_spec_and_ours(client: httpx.
     assert event["liveness_checked"] is False
     assert event["schema_version"] == 1
     assert event["received_at"].endswith("Z")
+
+
+def at(hours_ago: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()
+
+
+def test_check_ins_kept_offline_count_by_their_own_moment_in_any_order(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    kept = [at(33), at(9), at(24), at(33), at(9), at(24)]
+    answers = [recognize(client, base64_jpeg(astronaut()), camera_id="gate", timestamp=moment) for moment in kept]
+    written = [answer.json().get("event_id") for answer in answers]
+    assert None not in written[:3]
+    assert written[3:] == [None] * 3
+    assert [answer.json()["warnings"] for answer in answers[3:]] == [["attendance_debounced"]] * 3
+    assert [event["event_id"] for event in records.events("attendance.events")] == written[:3]
+    audit = records.rows("SELECT details FROM audit_log WHERE action = 'face.recognize' ORDER BY id")
+    assert [row["details"]["taken_at"][:19] for row in audit] == [moment[:19] for moment in kept]
+
+
+@pytest.mark.parametrize("hours_ago", [24 * 7 + 1, -0.1])
+def test_a_moment_that_cannot_be_right_is_replaced_by_the_clock(
+    client: httpx.Client, records: Records, hours_ago: float
+) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    assert "event_id" in recognize(client, base64_jpeg(astronaut()), camera_id="gate").json()
+    skewed = recognize(client, base64_jpeg(astronaut()), camera_id="gate", timestamp=at(hours_ago)).json()
+    assert skewed["warnings"] == ["clock_skew", "attendance_debounced"]
+    elsewhere = recognize(client, base64_jpeg(astronaut()), camera_id="yard", timestamp=at(hours_ago)).json()
+    assert elsewhere["warnings"] == ["clock_skew"]
+    assert elsewhere["event_id"] == records.events("attendance.events")[-1]["event_id"]
+
+
+def test_a_database_clock_that_was_set_back_swallows_no_attendance(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    recognize(client, base64_jpeg(astronaut()), camera_id="gate")
+    records.rows("UPDATE attendance_marks SET marked_at = NOW() + INTERVAL '1 hour'")
+    assert "event_id" in recognize(client, base64_jpeg(astronaut()), camera_id="gate").json()
+
+
+def test_a_row_of_marks_stays_short(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    recognize(client, base64_jpeg(astronaut()), camera_id="gate", timestamp=at(1))
+    records.rows("UPDATE attendance_marks SET earlier = array_fill(NOW() - INTERVAL '2 days', ARRAY[300])")
+    for hours_ago in (2, 3):
+        assert (
+            "event_id" in recognize(client, base64_jpeg(astronaut()), camera_id="gate", timestamp=at(hours_ago)).json()
+        )
+    [row] = records.rows("SELECT earlier FROM attendance_marks")
+    assert len(row["earlier"]) == 255
+    assert [round((datetime.now(UTC) - moment) / timedelta(hours=1)) for moment in row["earlier"][-2:]] == [1, 2]
 
 
 def test_two_requests_at_once_write_one_event(client: httpx.Client, records: Records) -> None:

@@ -290,29 +290,12 @@ async def test_values_are_kept_until_they_expire_or_are_deleted(cache: Cache) ->
     assert await cache.get(key) is None
 
 
-async def test_members_of_a_hash_are_kept_apart(cache: Cache) -> None:
-    key = uuid.uuid4().hex
-    await cache.set_member(key, "door", "1", ttl_s=30)
-    await cache.set_member(key, "yard", "2", ttl_s=30)
-    assert [await cache.get_member(key, name) for name in ("door", "yard", "roof")] == ["1", "2", None]
-
-
-async def test_an_older_version_replaces_nothing(cache: Cache) -> None:
-    key = uuid.uuid4().hex
-    await cache.remember_newest(key, "new", version=5)
-    await cache.remember_newest(key, "old", version=4)
-    assert await cache.find_versioned(key) == "new"
-    await cache.remember_newest(key, "newer", version=6)
-    assert await cache.find_versioned(key) == "newer"
-
-
 async def test_forgiving_calls_are_silent_while_redis_is_down(cache: Cache, backends: RunningBackends) -> None:
     key = uuid.uuid4().hex
     with backends.without("valkey"):
         await cache.remember(key, "lost")
         await cache.forget(key)
         assert await cache.find(key) is None
-        assert await cache.find_versioned(key) is None
     await recovers(cache.ping)
     assert await cache.find(key) is None
 

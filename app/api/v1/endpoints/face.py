@@ -51,7 +51,7 @@ async def recognize_face(
     recognition = await faces.recognize(
         request.image,
         camera_id=request.camera_id,
-        taken_at=clock.to_utc(request.timestamp or clock.now(), zone),
+        taken_at=clock.to_utc(request.timestamp, zone) if request.timestamp else None,
         check_liveness=request.check_liveness,
         actor=caller.label,
     )
