@@ -160,6 +160,15 @@ class Settings(BaseSettings):
     CAMERA_READ_TIMEOUT_S: Seconds = 10.0
     INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)
 
+    # Ours: webhooks
+    WEBHOOK_ALLOWED_CIDRS: Annotated[str, AfterValidator(values.networks)] = Field(
+        "", description="Comma-separated networks for receivers inside the house; public addresses need https alone."
+    )
+    WEBHOOK_TIMEOUT_S: Seconds = Field(10.0, description="Of one message, to the end of the receiver's answer.")
+    WEBHOOK_GIVE_UP_H: Seconds = Field(
+        24.0, description="Hours after which an event is kept as a failure whose receiver does not answer."
+    )
+
     # Ours: pictures
     IMAGE_URL_LIFETIME_S: int = Field(3600, ge=1, le=604_800, description="How long presigned addresses work.")
     MILVUS_INDEX: Literal["HNSW", "EXACT"] = Field(

@@ -30,6 +30,7 @@ class Scope(StrEnum):
     ANOMALY = "anomaly"
     CAMERAS = "cameras"
     EVENTS = "events"
+    WEBHOOKS = "webhooks"
     ADMIN = "admin"
 
 

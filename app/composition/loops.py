@@ -7,6 +7,7 @@ from datetime import timedelta
 from app.composition.resources import Resources
 from app.services.stores import outbox
 from app.services.stores.removals import Kind
+from app.services.stores.webhook_store import count_dead_letters
 from app.utils import metrics
 from app.workflows.access import store_first_key
 from app.workflows.background import repeat, until_done
@@ -56,6 +57,7 @@ def background_loops(resources: Resources) -> list[Ping]:
     async def backlog() -> None:
         async with backends.database.connection() as connection:
             count, age_s = await outbox.backlog(connection)
+            metrics.webhook_dead_letters.set(await count_dead_letters(connection))
         metrics.outbox_backlog.set(count)
         metrics.outbox_oldest_age.set(age_s)
 
@@ -72,6 +74,7 @@ def background_loops(resources: Resources) -> list[Ping]:
     return [
         relay.run,
         resources.events.run,
+        lambda: repeat("webhooks", resources.webhooks.courier.step, pause_s=0.0, pause_after_failure_s=2.0),
         *resources.safety.loops(),
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),

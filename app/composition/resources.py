@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
 from app.composition.safety import Safety
+from app.composition.webhooks import Webhooks
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.ml_models.factories.face import FaceEngines
@@ -42,6 +43,7 @@ class Resources:
     documents: OcrWorkflow
     safety: Safety
     events: EventStream
+    webhooks: Webhooks
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None

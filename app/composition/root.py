@@ -20,6 +20,8 @@ from app.composition.models import open_loader
 from app.composition.resources import Resources
 from app.composition.rooms import compose_rooms, load_room_model
 from app.composition.safety import compose_safety, load_anomaly_detector
+from app.composition.secrets import open_secret_box
+from app.composition.webhooks import open_webhooks
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.errors import BackendUnavailable
@@ -63,9 +65,18 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
         zone = ZoneInfo(settings.HOTEL_TIMEZONE)
         per_minute = settings.RATE_LIMIT_PER_MINUTE
+        box = open_secret_box(settings)
+        events = EventStream(backends.database)
         faces = compose_faces(settings, pool, decoders, backends, face_engines)
         safety = compose_safety(
-            settings, pool, decoders, backends, detector=anomaly_detector, face_engines=face_engines, faces=faces
+            settings,
+            pool,
+            decoders,
+            backends,
+            box,
+            detector=anomaly_detector,
+            face_engines=face_engines,
+            faces=faces,
         )
         stack.push_async_callback(safety.incidents.close)
         health = HealthMonitor(backends.pings())
@@ -83,7 +94,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
             documents=compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone),
             safety=safety,
-            events=EventStream(backends.database),
+            events=events,
+            webhooks=open_webhooks(stack, settings, backends, box, events),
             health=health,
             keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,

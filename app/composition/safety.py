@@ -31,7 +31,6 @@ from app.workflows.safety.anomaly import AnomalyWorkflow
 from app.workflows.safety.faces import FaceReader
 from app.workflows.safety.incidents import IncidentBook
 
-_KEY_FILE = "camera.key"
 _QUIET_CHECK_S = 5.0
 _FRAME_CHECK_S = 3600.0
 
@@ -70,6 +69,7 @@ def compose_safety(
     pool: InferencePool,
     decoders: Decoders,
     backends: Backends,
+    box: SecretBox,
     *,
     detector: AnomalyDetector,
     face_engines: FaceEngines,
@@ -78,7 +78,7 @@ def compose_safety(
     """Everything of frames, incidents and cameras.
 
     Raises:
-        ConfigurationError: the networks or the key in the settings can't be read.
+        ConfigurationError: the networks in the settings can't be read.
     """
     opener = StreamOpener(
         NetworkGuard(parse_networks(settings.CAMERA_ALLOWED_CIDRS)),
@@ -86,7 +86,6 @@ def compose_safety(
         limits=picture_limits(settings),
         allow_files=settings.CAMERA_ALLOW_FILES,
     )
-    box = SecretBox(settings.CAMERA_SECRET_KEY.get_secret_value(), key_file=settings.CV_DATA_DIR.absolute() / _KEY_FILE)
     registry = CameraRegistry(database=backends.database, opener=opener, box=box)
     incidents = IncidentBook(
         database=backends.database,

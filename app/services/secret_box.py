@@ -1,7 +1,7 @@
-"""Keeps camera credentials encrypted in PostgreSQL; the key lives outside of it.
+"""Keeps camera credentials and webhook secrets encrypted in PostgreSQL; the key lives outside of it.
 
 AES-256-GCM. What is stored is a key's fingerprint, a nonce and the ciphertext, bound to its owner's id: a row's
-secret can't be moved to another camera, and a lost key is told apart from damage.
+secret can't be moved to another one, and a lost key is told apart from damage.
 """
 
 from __future__ import annotations

@@ -58,6 +58,12 @@ outbox_backlog = Gauge("cv_outbox_backlog", "Events not yet published to the bro
 outbox_oldest_age = Gauge("cv_outbox_oldest_age_seconds", "Age of the oldest unpublished event")
 events_total = Counter("cv_events_total", "Events written to the outbox", ["type"])
 events_published_total = Counter("cv_events_published_total", "Events confirmed by the broker", ["type"])
+webhook_deliveries_total = Counter(
+    "cv_webhook_deliveries_total",
+    "Messages to webhooks by outcome",
+    ["outcome"],  # delivered, failed, given_up
+)
+webhook_dead_letters = Gauge("cv_webhook_dead_letters", "Events that webhooks did not take and that are still kept")
 cleanup_backlog = Gauge("cv_cleanup_backlog", "Vectors and objects waiting to be removed")
 liveness_total = Counter("cv_liveness_total", "Liveness verdicts", ["verdict"])  # live, spoof, uncertain
 image_index_total = Counter(

@@ -71,9 +71,10 @@ class EventStream:
                 yield event
                 position = event.position
             if len(events) < _BATCH:
-                await self._wait()
+                await self.changed()
 
-    async def _wait(self) -> None:
+    async def changed(self) -> None:
+        """Return when events may have come; after ``poll_s`` at the latest."""
         try:
             async with asyncio.timeout(self._poll_s), self._changed:
                 await self._changed.wait()

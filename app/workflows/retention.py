@@ -5,10 +5,11 @@ from __future__ import annotations
 from app.services.database import Database
 from app.services.stores import outbox
 from app.services.stores.audit import delete_old_entries
+from app.services.stores.webhook_store import delete_old_dead_letters
 
 
 class RecordRetention:
-    """Ends old outbox and audit rows.
+    """Ends old outbox and audit rows, and old failures of webhooks with those of the outbox.
 
     Args:
         only_published: whether a broker is configured that unpublished events still wait for.
@@ -23,4 +24,5 @@ class RecordRetention:
     async def step(self) -> None:
         async with self._database.connection() as connection:
             await outbox.delete_old_events(connection, days=self._outbox_days, only_published=self._only_published)
+            await delete_old_dead_letters(connection, days=self._outbox_days)
             await delete_old_entries(connection, days=self._audit_days)

@@ -42,6 +42,8 @@ _TABLES = (
     "employees",
     "attendance_marks",
     "event_outbox",
+    "webhook_dead_letters",
+    "webhooks",
     "audit_log",
     "pending_removals",
     "idempotency_keys",

@@ -25,10 +25,11 @@ class StoredEvent:
     position: int
     event_type: str
     payload: Mapping[str, Any]  # whatever the event's schema says
+    written_at: datetime
 
 
 def _event(row: Row) -> StoredEvent:
-    return StoredEvent(row["position"], row["event_type"], row["payload"])
+    return StoredEvent(row["position"], row["event_type"], row["payload"], row["created_at"])
 
 
 async def publish_event(
@@ -94,7 +95,7 @@ async def sequence_events(connection: Connection) -> int:
 async def unpublished_events(connection: Connection, *, limit: int) -> list[StoredEvent]:
     """The oldest events that the broker has not confirmed."""
     rows = await connection.fetch(
-        "SELECT position, event_type, payload FROM event_outbox "
+        "SELECT position, event_type, payload, created_at FROM event_outbox "
         "WHERE published_at IS NULL AND NOT unroutable AND position IS NOT NULL ORDER BY position LIMIT $1",
         limit,
     )
@@ -122,7 +123,8 @@ async def backlog(connection: Connection) -> tuple[int, float]:
 async def events_after(connection: Connection, position: int, *, limit: int) -> list[StoredEvent]:
     """Events later than ``position``, in order."""
     rows = await connection.fetch(
-        "SELECT position, event_type, payload FROM event_outbox WHERE position > $1 ORDER BY position LIMIT $2",
+        "SELECT position, event_type, payload, created_at FROM event_outbox "
+        "WHERE position > $1 ORDER BY position LIMIT $2",
         position,
         limit,
     )
@@ -135,7 +137,8 @@ async def last_position(connection: Connection) -> int:
 
 
 async def delete_old_events(connection: Connection, *, days: int, only_published: bool) -> str:
-    """Remove events older than ``days``; the newest stays, because the next position is counted from it.
+    """Remove events older than ``days``, except for what a webhook has still to deliver. The newest stays, because the
+    next position is counted from it.
 
     Args:
         only_published: keep what the broker has not confirmed; false where no broker is configured.
@@ -143,7 +146,8 @@ async def delete_old_events(connection: Connection, *, days: int, only_published
     return await connection.execute(
         "DELETE FROM event_outbox WHERE created_at < NOW() - $1 * INTERVAL '1 day' "
         "AND (published_at IS NOT NULL OR unroutable OR NOT $2) "
-        "AND position < (SELECT max(position) FROM event_outbox)",
+        "AND position < (SELECT max(position) FROM event_outbox) "
+        "AND NOT EXISTS (SELECT FROM webhooks w WHERE w.enabled AND w.position < event_outbox.position)",
         days,
         only_published,
     )

@@ -1,0 +1,1 @@
+"""Ways in which events leave the house beside the broker."""
