@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -65,6 +66,20 @@ class RunningBackends:
         server = self._stack.services["postgres"].server
         assert isinstance(server, PostgresServer)
         return server
+
+    def postgres_tool(self, tool: str, url: str, *options: str, stdin: str = "") -> str:
+        """Run one of PostgreSQL's own programs on a database, such as ``pg_dump``; what it printed."""
+        server = self._stack.services["postgres"].server
+        assert isinstance(server, PostgresServer)
+        done = subprocess.run(
+            [server.files.bin_dir / tool, *options, url],
+            input=stdin,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout
 
     def stop(self, name: BackendName) -> None:
         """Stop a server in good order; it stays down."""

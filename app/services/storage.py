@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
@@ -22,6 +24,7 @@ BACKEND = "storage"
 # The bucket is made by the first write, so before that nothing is there, and that is no failure.
 _ABSENT = ("NoSuchKey", "NoSuchBucket")
 _DELETED_AT_ONCE = 500  # S3 takes a thousand
+_LISTED_AT_ONCE = 1000  # what S3 answers in one page
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -160,21 +163,24 @@ class ObjectStorage:
     async def list_keys(self, prefix: str, *, min_age: timedelta = timedelta(0)) -> list[str]:
         """All keys that begin with ``prefix``, of objects that were written ``min_age`` ago or earlier."""
         newest = datetime.now(UTC) - min_age
+        listing = iter(self._client.list_objects(self.bucket, prefix=prefix, recursive=True))
 
-        def names() -> Iterator[str]:
-            for found in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
-                if found.object_name and (found.last_modified is None or found.last_modified <= newest):
-                    yield found.object_name
-
-        def listed() -> list[str]:
+        def next_page() -> list[Object]:
             try:
-                return list(names())
+                return list(itertools.islice(listing, _LISTED_AT_ONCE))
             except S3Error as error:
                 if error.code not in _ABSENT:
                     raise
                 return []
 
-        return await self._call(listed)
+        keys: list[str] = []
+        while page := await self._call(next_page):  # the time limit is one page's, however full the bucket
+            keys += [
+                found.object_name
+                for found in page
+                if found.object_name and (found.last_modified is None or found.last_modified <= newest)
+            ]
+        return keys
 
     def presigned_url(self, key: str, *, lifetime_s: int) -> str:
         """A GET address that works without credentials for ``lifetime_s`` (1 to 604 800). Computed, not fetched."""

@@ -26,11 +26,18 @@ class ImageFindings:
         orphan_vectors: in the index without a row: no search shows them, and they only take room.
         missing_vectors: rows whose vector the index lacks: no search finds these pictures.
         orphan_objects: stored pictures and thumbnails that no row names.
+        looked_at: how many vectors and objects are stored.
     """
 
     orphan_vectors: tuple[str, ...]
     missing_vectors: tuple[str, ...]
     orphan_objects: tuple[str, ...]
+    looked_at: int
+
+    @property
+    def surplus(self) -> int:
+        """How many things ``remove`` would delete."""
+        return len(self.orphan_vectors) + len(self.orphan_objects)
 
     @property
     def consistent(self) -> bool:
@@ -66,16 +73,20 @@ class ImageReconciler:
             orphan_vectors=tuple(sorted(old_vectors - {image.vector_id for image in images} - pending)),
             missing_vectors=tuple(sorted(wanted - set(stored))),
             orphan_objects=tuple(sorted(orphan_objects - pending)),
+            looked_at=len(stored) + len(objects),
         )
 
-    async def mend(self, findings: ImageFindings) -> None:
-        """Remove orphans and insert missing vectors from PostgreSQL."""
+    async def remove(self, findings: ImageFindings) -> None:
+        """Delete the orphans."""
         await self._vectors.delete(findings.orphan_vectors)
         await self._storage.delete_all(findings.orphan_objects)
-        for start in range(0, len(findings.missing_vectors), _PAGE):
-            await self._restore(findings.missing_vectors[start : start + _PAGE])
 
-    async def _restore(self, vector_ids: Sequence[str]) -> None:
+    async def restore(self, findings: ImageFindings) -> None:
+        """Insert missing vectors from PostgreSQL."""
+        for start in range(0, len(findings.missing_vectors), _PAGE):
+            await self._insert(findings.missing_vectors[start : start + _PAGE])
+
+    async def _insert(self, vector_ids: Sequence[str]) -> None:
         async with self._database.connection() as connection:
             images = await image_store.vectors_of(connection, vector_ids)
         await self._vectors.insert([vector_row(image, vector) for image, vector in images])

@@ -21,12 +21,19 @@ class FaceFindings:
         missing_vectors: active rows whose vector the index lacks: these people are not recognised by that template.
         orphan_crops: kept crops that no row names.
         half_enrolled: active rows without a stored template; nothing but a hand in the database makes them.
+        looked_at: how many vectors and crops are stored.
     """
 
     orphan_vectors: tuple[str, ...]
     missing_vectors: tuple[str, ...]
     orphan_crops: tuple[str, ...]
     half_enrolled: tuple[str, ...]
+    looked_at: int
+
+    @property
+    def surplus(self) -> int:
+        """How many things ``remove`` would delete."""
+        return len(self.orphan_vectors) + len(self.orphan_crops)
 
     @property
     def consistent(self) -> bool:
@@ -63,16 +70,20 @@ class FaceReconciler:
             missing_vectors=tuple(sorted(settled - stored)),
             orphan_crops=tuple(sorted(crops - kept - pending)),
             half_enrolled=tuple(half),
+            looked_at=len(stored) + len(crops),
         )
 
-    async def mend(self, findings: FaceFindings) -> None:
-        """Remove orphans and insert missing vectors from the stored templates."""
+    async def remove(self, findings: FaceFindings) -> None:
+        """Delete the orphans."""
         await self._vectors.delete(findings.orphan_vectors)
         await self._storage.delete_all(findings.orphan_crops)
-        for start in range(0, len(findings.missing_vectors), _PAGE):
-            await self._restore(findings.missing_vectors[start : start + _PAGE])
 
-    async def _restore(self, vector_ids: tuple[str, ...]) -> None:
+    async def restore(self, findings: FaceFindings) -> None:
+        """Insert missing vectors from the stored templates."""
+        for start in range(0, len(findings.missing_vectors), _PAGE):
+            await self._insert(findings.missing_vectors[start : start + _PAGE])
+
+    async def _insert(self, vector_ids: tuple[str, ...]) -> None:
         async with self._database.connection() as connection:
             templates = await face_store.owned_vectors(connection, vector_ids)
         await self._vectors.insert(

@@ -1,0 +1,128 @@
+"""The restore order of docs/operations.md, and the limits of what reconciling may delete."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from pydantic import SecretStr
+
+from scripts.reconcile import may_remove
+from tests.backends import RunningBackends
+from tests.integration.conftest import Service, Start
+from tests.integration.live import migrate, serving
+from tests.integration.records import Records
+from tests.integration.test_api_face import enroll, recognize
+from tests.integration.test_api_image import found, indexed, tinted
+from tests.integration.test_api_room import analyze
+from tests.photos import astronaut, base64_jpeg, coffee, portrait
+
+# Rows younger than a minute are left alone: their vectors and objects may just be on their way.
+_AGED = {
+    "face_templates": "created_at",
+    "image_assets": "created_at",
+    "image_metadata": "upload_time",
+    "room_analysis_logs": "analyzed_at",
+}
+
+
+@pytest.fixture
+def service(start_service: Start) -> Iterator[Service]:
+    """A service with a bucket of its own, that keeps crops."""
+    with start_service(MINIO_BUCKET=f"restore-{uuid.uuid4().hex[:12]}", FACE_KEEP_CROPS=True) as service:
+        yield service
+
+
+def fill(service: Service) -> list[str]:
+    """Two people, two pictures and a room, all an hour old; the ids of the pictures."""
+    assert enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200
+    assert enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200
+    pictures = [indexed(service.client, image) for image in (coffee(), tinted(60))]
+    assert analyze(service.client, "201").status_code == 200
+    for table, column in _AGED.items():
+        service.records.rows(f"UPDATE {table} SET {column} = NOW() - INTERVAL '1 hour'")  # noqa: S608  # constants
+    return pictures
+
+
+def lose_objects(service: Service) -> int:
+    """Empty the bucket; how many objects it held."""
+    settings = service.settings
+    store = Minio(
+        settings.MINIO_ENDPOINT,
+        access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+        secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+        secure=settings.MINIO_SECURE,
+    )
+    keys = service.records.objects("")
+    assert list(store.remove_objects(settings.MINIO_BUCKET, [DeleteObject(key) for key in keys])) == []
+    return len(keys)
+
+
+def lose_vectors(service: Service) -> None:
+    for vector_id in service.records.vectors():
+        service.records.delete_vector(vector_id)
+    for vector_id in service.records.image_vectors():
+        service.records.delete_image_vector(vector_id)
+
+
+def test_the_documented_restore_brings_back_all_but_the_lost_objects(
+    service: Service, backends: RunningBackends
+) -> None:
+    pictures = fill(service)
+    dump = backends.postgres_tool("pg_dump", service.settings.DATABASE_URL.get_secret_value(), "--no-owner")
+    objects = lose_objects(service)
+    lose_vectors(service)
+
+    restored_url = backends.new_database()
+    backends.postgres_tool("psql", restored_url, "-q", "-v", "ON_ERROR_STOP=1", stdin=dump)
+    restored = service.settings.model_copy(update={"DATABASE_URL": SecretStr(restored_url)})
+    records = Records(restored)
+    assert records.run("scripts/init_vector_db.py").returncode == 0
+    mended = records.reconcile("--mend")
+
+    assert mended.returncode == 1, "lost objects stay lost"
+    assert mended.stdout.count("missing vectors: 2") == 2, mended.stdout + mended.stderr
+    after = mended.stdout.partition("looking again")[2]
+    assert after.count("missing vectors: 0") == 2
+    assert f"lost: {objects} of {objects}" in after
+    assert "lost face crops: 2: EMP001, EMP002" in after
+    assert "lost pictures: 4" in after
+    assert all(picture in after for picture in pictures)
+    assert "lost room photos: 1: room 201" in after
+    with serving(restored) as client:
+        assert recognize(client, base64_jpeg(astronaut())).json()["employee_id"] == "EMP001"
+        assert set(found(client, top_k=10)) == set(pictures)
+        assert client.get("/api/v1/cv/room/status/201").status_code == 200
+
+
+def test_against_an_empty_database_nothing_is_deleted_without_consent(
+    service: Service, backends: RunningBackends
+) -> None:
+    for employee_id, face in (("EMP001", astronaut()), ("EMP002", portrait(0))):
+        assert enroll(service.client, employee_id, base64_jpeg(face)).status_code == 200
+    empty_url = backends.new_database()
+    migrate(empty_url)
+    empty = Records(service.settings.model_copy(update={"DATABASE_URL": SecretStr(empty_url)}))
+
+    refused = empty.reconcile("--mend")
+    assert refused.returncode == 1
+    assert "NOT deleted: 4 of 4 stored things have no row" in refused.stdout, refused.stdout + refused.stderr
+    assert empty.reconcile("--mend", "--yes-delete", "3").returncode == 1
+    assert (len(service.records.vectors()), len(service.records.objects("faces/"))) == (2, 2)
+
+    assert empty.reconcile("--mend", "--yes-delete", "4").returncode == 0
+    assert (service.records.vectors(), service.records.objects("faces/")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("surplus", "looked_at", "allowed", "may"),
+    [(0, 0, 0, True), (1, 2, 0, False), (1, 20, 0, True), (100, 10_000, 0, True), (101, 10_000, 0, False),
+     (101, 10_000, 101, True), (6, 100, 5, False)],
+)  # fmt: skip
+def test_a_few_orphans_are_a_crash_and_many_are_a_mistake(
+    surplus: int, looked_at: int, allowed: int, may: bool
+) -> None:
+    assert may_remove(surplus, looked_at, allowed=allowed) is may
