@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scripts.local.credentials import LocalCredentials
 from scripts.local.layout import Layout
+from scripts.local.milvus import MilvusServer
 from scripts.local.ports import LOOPBACK, choose_free_port
 from scripts.local.processes import Command
 from scripts.local.server import Server, server_environment
@@ -72,6 +74,7 @@ class MilvusStandalone:
     """Milvus with all its parts and an etcd, in one process."""
 
     layout: Layout
+    credentials: LocalCredentials
     port: int
     health_port: int
     etcd_ports: tuple[int, int]
@@ -93,7 +96,11 @@ class MilvusStandalone:
         ports = [str(self.port), str(self.health_port)]
         return Command(
             argv=[str(self.python), "-c", _LAUNCHER, str(data_dir), *ports, str(self._etcd_configuration)],
-            environment=server_environment(GOMAXPROCS="2"),
+            environment=server_environment(
+                GOMAXPROCS="2",
+                COMMON_SECURITY_AUTHORIZATIONENABLED="true",
+                COMMON_SECURITY_DEFAULTROOTPASSWORD=self.credentials.milvus_password,
+            ),
             directory=self.layout.data_dir,
             log_path=self.layout.log_file(self.name),
             stop_timeout_s=2.0,  # it flushes what it holds, and then waits for ever for parts of its own
@@ -118,8 +125,8 @@ class MilvusStandalone:
             "MILVUS_HOST": LOOPBACK,
             "MILVUS_PORT": str(self.port),
             "MILVUS_URI": "",
-            "MILVUS_USER": "",
-            "MILVUS_PASSWORD": "",
+            "MILVUS_USER": "root",
+            "MILVUS_PASSWORD": self.credentials.milvus_password,
         }
 
 
@@ -157,12 +164,13 @@ class RealStack(LocalStack):
 
     def _real(self, server: Server, ports: Mapping[str, int]) -> Server:
         python, redis = os.environ.get("CV_TEST_MILVUS_PYTHON"), os.environ.get("CV_TEST_REDIS_SERVER")
-        if server.name == "milvus" and python:
+        if isinstance(server, MilvusServer) and python:
             taken = [port for port in ports.values() if port]
             for _ in range(3):
                 taken.append(choose_free_port(taken))
             health, etcd = taken[-3], (taken[-2], taken[-1])
-            return MilvusStandalone(self.layout, ports["milvus"], health, etcd, Path(python).absolute())
+            program = Path(python).absolute()
+            return MilvusStandalone(self.layout, server.credentials, ports["milvus"], health, etcd, program)
         if isinstance(server, ValkeyServer) and redis:
             return RedisServer(server, Path(redis))
         return server

@@ -20,6 +20,7 @@ class LocalCredentials:
     valkey_password: str
     storage_access_key: str
     storage_secret_key: str
+    milvus_password: str
 
     @classmethod
     def generate(cls) -> LocalCredentials:
@@ -30,6 +31,8 @@ class LocalCredentials:
     def load_or_generate(cls, path: Path) -> LocalCredentials:
         """The secrets in ``path``, which is written first where it is missing.
 
+        Milvus' is added to a file of before it had one: its server is told at each start, and keeps none.
+
         Raises:
             LocalStackError: the file exists and cannot be understood; new secrets would lock us out of the data.
         """
@@ -38,6 +41,10 @@ class LocalCredentials:
             write_private(path, json.dumps(asdict(credentials), indent=2) + "\n")
             return credentials
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if "milvus_password" not in stored:
+                stored["milvus_password"] = secrets.token_hex(20)
+                write_private(path, json.dumps(stored, indent=2) + "\n")
+            return cls(**stored)
         except (OSError, ValueError, TypeError) as error:
             raise LocalStackError(f"Cannot read the secrets in {path}: {error}. Restore that file.") from error

@@ -1,7 +1,4 @@
-"""Milvus Lite as a server of its own, on loopback.
-
-It knows no passwords: whoever may run programs on this machine can reach it.
-"""
+"""Milvus Lite as a server of its own, on loopback with a password."""
 
 from __future__ import annotations
 
@@ -10,11 +7,14 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from scripts.local.layout import Layout
+from scripts.local.credentials import LocalCredentials
+from scripts.local.layout import PROJECT_DIR, Layout
 from scripts.local.ports import LOOPBACK
 from scripts.local.processes import Command
 from scripts.local.server import server_environment
 
+USER = "root"
+PASSWORD_VARIABLE = "MILVUS_LITE_PASSWORD"  # noqa: S105  # its name
 _PROBE_TIMEOUT_S = 2.0
 # gRPC runs over HTTP/2, where both sides open with a SETTINGS frame: three bytes of length, then type 4. Asking by hand
 # keeps the gRPC library, and what it does to every fork, out of the process that starts servers.
@@ -33,6 +33,7 @@ class MilvusServer:
     """One Milvus Lite over one directory."""
 
     layout: Layout
+    credentials: LocalCredentials
     port: int
     name: str = "milvus"
     label: str = "Milvus Lite"
@@ -41,13 +42,16 @@ class MilvusServer:
         """Nothing: the server makes its directory."""
 
     def command(self) -> Command:
-        """``milvus-lite server``; it closes its files only on SIGINT."""
+        """``milvus_server``; it closes its files only on SIGINT. The password goes by the environment."""
         data_dir = self.layout.data_dir / "milvus"
-        argv = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(data_dir)]
+        argv = [sys.executable, "-m", "scripts.local.milvus_server", "--data-dir", str(data_dir)]
         return Command(
-            argv=[*argv, "--host", LOOPBACK, "--port", str(self.port)],
+            argv=[*argv, "--port", str(self.port)],
             environment=server_environment(
-                MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES=str(_MEMTABLE_LIMIT_BYTES), OMP_NUM_THREADS="1"
+                MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES=str(_MEMTABLE_LIMIT_BYTES),
+                OMP_NUM_THREADS="1",
+                PYTHONPATH=str(PROJECT_DIR),
+                **{PASSWORD_VARIABLE: self.credentials.milvus_password},
             ),
             directory=self.layout.data_dir,
             log_path=self.layout.log_file(self.name),
@@ -75,7 +79,7 @@ class MilvusServer:
             "MILVUS_HOST": LOOPBACK,
             "MILVUS_PORT": str(self.port),
             "MILVUS_URI": "",
-            "MILVUS_USER": "",
-            "MILVUS_PASSWORD": "",
+            "MILVUS_USER": USER,
+            "MILVUS_PASSWORD": self.credentials.milvus_password,
             "MILVUS_INDEX": "EXACT",
         }

@@ -93,7 +93,7 @@ class LocalStack:
         layout, credentials = self.layout, self._credentials
         return [
             PostgresServer(layout, self._postgres_files, credentials, ports["postgres"]),
-            MilvusServer(layout, ports["milvus"]),
+            MilvusServer(layout, credentials, ports["milvus"]),
             ValkeyServer(layout, credentials, ports["valkey"]),
             ObjectServer(layout, credentials, ports["objects"]),
         ]

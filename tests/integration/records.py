@@ -65,7 +65,11 @@ class Records:
         self._database_url = settings.DATABASE_URL.get_secret_value()
         self._redis = Redis.from_url(settings.REDIS_URL.get_secret_value())
         self._milvus = MilvusClient(
-            uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}", timeout=10, grpc_options=GRPC_OPTIONS
+            uri=f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
+            user=settings.MILVUS_USER,
+            password=settings.MILVUS_PASSWORD.get_secret_value(),
+            timeout=10,
+            grpc_options=GRPC_OPTIONS,
         )
 
     def rows(self, query: str, *args: object) -> list[dict[str, Any]]:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import grpc
 import numpy as np
 import psutil
 import pytest
 import redis
 from dotenv import dotenv_values
 from minio import Minio
-from pymilvus import DataType, MilvusClient
+from pymilvus import DataType, MilvusClient, MilvusException
 
 from scripts.local.layout import PROJECT_DIR
 from scripts.local.ports import LOOPBACK
@@ -82,7 +83,20 @@ async def test_frozen_postgres_takes_connections_and_answers_nothing(backends: R
 
 
 def milvus_client(backends: RunningBackends) -> MilvusClient:
-    return MilvusClient(uri=f"http://{LOOPBACK}:{backends.port('milvus')}", timeout=10)
+    given = backends.settings
+    return MilvusClient(
+        uri=f"http://{LOOPBACK}:{backends.port('milvus')}",
+        user=given["MILVUS_USER"],
+        password=given["MILVUS_PASSWORD"],
+        timeout=10,
+    )
+
+
+@pytest.mark.parametrize("login", [{}, {"user": "root", "password": "Milvus"}, {"token": "root"}])
+def test_milvus_wants_the_password(backends: RunningBackends, login: dict[str, str]) -> None:
+    with pytest.raises((MilvusException, grpc.RpcError)):
+        MilvusClient(uri=f"http://{LOOPBACK}:{backends.port('milvus')}", timeout=2, **login).list_collections()
+    assert isinstance(milvus_client(backends).list_collections(), list)
 
 
 def test_milvus_keeps_inserts_and_deletions(backends: RunningBackends) -> None:

@@ -54,6 +54,8 @@ class MilvusAdapter(Adapter):
     def __init__(self, backends: RunningBackends) -> None:
         self._backends = backends
         self._uri = f"http://127.0.0.1:{backends.port('milvus')}"
+        given = backends.settings
+        self._login = {"user": given["MILVUS_USER"], "password": given["MILVUS_PASSWORD"]}
 
     def connect(self, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
         return self._backend(self._uri, faces, images, choose=choose)
@@ -61,10 +63,9 @@ class MilvusAdapter(Adapter):
     def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
         return self._backend(NOWHERE, faces, images, choose=choose_nothing)
 
-    @staticmethod
-    def _backend(uri: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
+    def _backend(self, uri: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
         return MilvusBackend(
-            MilvusAddress(uri, user="", password="", timeout_s=TIMEOUT_S),
+            MilvusAddress(uri, **self._login, timeout_s=TIMEOUT_S),
             faces=faces,
             images=images,
             index=MilvusIndexKind.HNSW,
@@ -76,7 +77,7 @@ class MilvusAdapter(Adapter):
 
     def remove(self, alias: str) -> None:
         # A Milvus server works on every loaded collection, seen or not.
-        client = MilvusClient(self._uri, timeout=10, grpc_options=GRPC_OPTIONS)
+        client = MilvusClient(self._uri, **self._login, timeout=10, grpc_options=GRPC_OPTIONS)
         try:
             if client.has_collection(alias):
                 client.drop_alias(alias)

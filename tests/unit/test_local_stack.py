@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -151,6 +151,15 @@ class TestCredentials:
     def test_file_is_ours_alone(self, tmp_path: Path) -> None:
         LocalCredentials.load_or_generate(tmp_path / "secrets.json")
         assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+    def test_a_file_of_before_milvus_had_a_password_keeps_its_secrets(self, tmp_path: Path) -> None:
+        path = tmp_path / "secrets.json"
+        before = asdict(LocalCredentials.load_or_generate(path))
+        path.write_text(json.dumps({name: secret for name, secret in before.items() if name != "milvus_password"}))
+        after = LocalCredentials.load_or_generate(path)
+        assert after.milvus_password
+        assert asdict(after) | {"milvus_password": before["milvus_password"]} == before
+        assert LocalCredentials.load_or_generate(path) == after
 
     def test_damaged_file_is_reported_not_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "secrets.json"
