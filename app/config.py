@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     MAX_BODIES_BYTES: Count = Field(
         256 * 1024 * 1024, description="Of all requests under way together; the next one is answered 429."
     )
+    MAX_REQUESTS_PER_CLIENT: Count = Field(
+        64, description="Of one API key, without keys of one address, under way at once; one more is answered 429."
+    )
     BODY_TIMEOUT_S: Seconds = Field(60.0, description="A body that takes longer to arrive is answered 408.")
     MAX_IMAGE_PIXELS: Count = 50_000_000
     MAX_IMAGE_SIDE: Count = Field(20_000, description="Of either side, in px; one side may be 50 times the other.")
@@ -123,7 +126,10 @@ class Settings(BaseSettings):
     # Ours: access
     AUTH_REQUIRED: bool = True
     ALLOWED_HOSTS: Annotated[str, AfterValidator(values.host_names)] = Field(
-        "", description="Comma-separated Host names served while AUTH_REQUIRED is false; loopback names always are."
+        "", description="Comma-separated names of this machine, served while AUTH_REQUIRED is false beside loopback's."
+    )
+    TRUSTED_PROXIES: Annotated[str, AfterValidator(values.networks)] = Field(
+        "", description="Comma-separated networks whose X-Forwarded-For and X-Forwarded-Proto are believed; else none."
     )
 
     ADMIN_API_KEY: Annotated[SecretStr, AfterValidator(values.strong_or_absent)] = Field(
@@ -150,6 +156,10 @@ class Settings(BaseSettings):
     # Ours: cameras and incidents
     CAMERA_ALLOWED_CIDRS: Annotated[str, AfterValidator(values.networks)] = Field(
         "", description="Comma-separated networks in which cameras may be; else none."
+    )
+    CAMERA_PORTS: Annotated[str, AfterValidator(values.ports)] = Field(
+        "80,443,554,8554",
+        description="Comma-separated ports and ranges of cameras: of others nothing is told but their pictures.",
     )
     CAMERA_ALLOW_FILES: bool = Field(False, description="Accept file: cameras, for tests and demonstrations.")
     CAMERA_SECRET_KEY: Annotated[SecretStr, AfterValidator(values.camera_key)] = Field(

@@ -117,6 +117,23 @@ def networks(text: str) -> str:
     return text
 
 
+def ports_in(text: str) -> frozenset[int]:
+    """The ports of a setting such as ``554, 8000-8010``."""
+    found: set[int] = set()
+    for part in listed(text):
+        bounds = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part, re.ASCII)
+        first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (0, 0)
+        if not 0 < first <= last < 2**16:
+            raise ValueError("comma-separated ports and ranges such as 554,8000-8010")
+        found.update(range(first, last + 1))
+    return frozenset(found)
+
+
+def ports(text: str) -> str:
+    ports_in(text)
+    return text
+
+
 def host_names(text: str) -> str:
     if not all(_HOST.fullmatch(part) for part in listed(text)):
         raise ValueError("comma-separated host names, without a scheme or a port")

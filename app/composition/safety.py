@@ -19,6 +19,7 @@ from app.services.camera_board import CameraBoard
 from app.services.leases import Leases
 from app.services.secret_box import SecretBox
 from app.services.streams.opener import StreamOpener
+from app.setting_values import ports_in
 from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
@@ -82,6 +83,7 @@ def compose_safety(
     """
     opener = StreamOpener(
         NetworkGuard(parse_networks(settings.CAMERA_ALLOWED_CIDRS)),
+        ports=ports_in(settings.CAMERA_PORTS),
         timeout_s=settings.CAMERA_READ_TIMEOUT_S,
         limits=picture_limits(settings),
         allow_files=settings.CAMERA_ALLOW_FILES,

@@ -93,11 +93,13 @@ class NetworkGuard:
         if not found:
             raise self._unknown()
         for text in found:
-            self._check(_canonical(text))
+            self._check(text)
         return found
 
-    def _check(self, address: Address) -> None:
-        if any(address in network for network in _METADATA):
+    def _check(self, text: str) -> None:
+        address = _canonical(text)
+        # A scope, as in fe80::1%eth0, belongs to link-local addresses; with any other it only serves to hide one.
+        if "%" in text or any(address in network for network in _METADATA):
             raise self._refused("is link-local or a cloud's metadata service, which is never reached")
         if address.is_multicast or address.is_unspecified or not self._is_allowed(address):
             public = "not public and " if self._purpose.allows_public else ""

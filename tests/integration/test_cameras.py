@@ -43,6 +43,7 @@ def service(backends: RunningBackends, settings: Settings) -> Iterator[Service]:
             "DATABASE_URL": database_url,
             "CAMERAS_PER_REPLICA": 16,
             "CAMERA_ALLOWED_CIDRS": "127.0.0.1/32",
+            "CAMERA_PORTS": "1-65535",  # the cameras' own are whatever was free
             "CAMERA_ALLOW_FILES": True,
             "CAMERA_LEASE_S": 2.0,
             "CAMERA_READ_TIMEOUT_S": 3.0,

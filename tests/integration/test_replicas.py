@@ -109,6 +109,7 @@ def running_pair(
             "MAX_WORKERS": 1,
             "CAMERAS_PER_REPLICA": 16,
             "CAMERA_ALLOWED_CIDRS": "127.0.0.1/32",
+            "CAMERA_PORTS": "1-65535",  # the cameras' own are whatever was free
             "CAMERA_LEASE_S": 2.0,
         }
     )

@@ -69,6 +69,14 @@ def test_wrapped_addresses_are_unwrapped() -> None:
         guard("::/0", "::ffff:127.0.0.1").addresses("camera.example", 80)
     with pytest.raises(InvalidInput):
         guard("::/0", "2002:7f00:1::").addresses("camera.example", 80)
+    with pytest.raises(InvalidInput, match="metadata"):
+        guard("::/0, 0.0.0.0/0", "64:ff9b::a9fe:a9fe").addresses("camera.example", 80)
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "fe80::1%25eth0", "fe80::1%", "fd00:1::5%1"])
+def test_addresses_with_a_scope_are_refused(address: str) -> None:
+    with pytest.raises(InvalidInput, match="link-local"):
+        guard("::/0", address).addresses("camera.example", 80)
 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "::"])

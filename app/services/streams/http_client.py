@@ -73,11 +73,13 @@ class HttpClient:
 
     Args:
         guard: says where connections may go.
+        ports: to which a redirect may lead, beside the first address's.
         timeout_s: limit of connecting, of the answer's head, and of a pause in the body.
     """
 
-    def __init__(self, guard: NetworkGuard, *, timeout_s: float) -> None:
+    def __init__(self, guard: NetworkGuard, *, ports: frozenset[int], timeout_s: float) -> None:
         self._guard = guard
+        self._ports = ports
         self._timeout_s = timeout_s
 
     def get(self, url: str, credentials: Credentials | None) -> HttpAnswer:
@@ -96,6 +98,8 @@ class HttpClient:
             response.close()
             if status in _REDIRECT_STATUSES and (place := response.headers.get("location")):
                 url, authorization = urljoin(url, place), None
+                if _port(url) not in self._ports | {origin[2]}:
+                    raise StreamFailed(Fault.REFUSED, "The camera redirects to a port that is not in CAMERA_PORTS.")
                 continue
             # A login is for the host that it was given for, not for wherever that host points.
             challenge = response.headers.get_all("www-authenticate", [])
@@ -171,6 +175,14 @@ def _default_port(scheme: str) -> int:
 def _origin(url: str) -> tuple[str, str | None, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _default_port(parts.scheme)
+
+
+def _port(url: str) -> int | None:
+    """None of what is no address."""
+    try:
+        return _origin(url)[2]
+    except ValueError:
+        return None
 
 
 def _target(url: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -57,22 +59,69 @@ class FileStream:
         """Nothing to wake: no read of a file waits long. The video frees itself with its last reference."""
 
 
+class DiscreetStream:
+    """A stream on a port that may be anything's: until its first picture has come nothing is told of what went wrong.
+
+    Else whoever may add cameras could learn which ports of the network are open, and what answers there.
+    """
+
+    def __init__(self, stream: FrameStream) -> None:
+        self._stream = stream
+        self._is_camera = False
+
+    def grab(self) -> None:
+        with self._discreetly():
+            self._stream.grab()
+
+    def decode(self) -> Image:
+        with self._discreetly():
+            image = self._stream.decode()
+        self._is_camera = True
+        return image
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _discreetly(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._is_camera else _discreetly()
+
+
+@contextmanager
+def _discreetly() -> Iterator[None]:
+    try:
+        yield
+    except StreamFailed as error:
+        raise StreamFailed(
+            Fault.UNREACHABLE, "No picture comes from the camera's address; its port is not in CAMERA_PORTS."
+        ) from error
+
+
 class StreamOpener:
     """Checks sources and opens them.
 
     Args:
         guard: where connections may go.
+        ports: of cameras; of what answers on others nothing is told but its pictures.
         timeout_s: limit of connecting and of waiting for one picture.
         limits: larger pictures are refused.
         allow_files: whether ``file:`` sources exist at all.
     """
 
-    def __init__(self, guard: NetworkGuard, *, timeout_s: float, limits: PictureLimits, allow_files: bool) -> None:
+    def __init__(
+        self,
+        guard: NetworkGuard,
+        *,
+        ports: frozenset[int],
+        timeout_s: float,
+        limits: PictureLimits,
+        allow_files: bool,
+    ) -> None:
         self._guard = guard
+        self._ports = ports
         self._timeout_s = timeout_s
         self._limits = limits
         self._allow_files = allow_files
-        self._http = HttpClient(guard, timeout_s=timeout_s)
+        self._http = HttpClient(guard, ports=ports, timeout_s=timeout_s)
 
     def check(self, source: StreamSource) -> None:
         """Refuse what would never be opened. Blocks while it resolves a name; one that has no address passes.
@@ -98,6 +147,12 @@ class StreamOpener:
         Raises:
             StreamFailed: with the reason.
         """
+        if source.kind is StreamKind.FILE or _place(source)[1] in self._ports:
+            return self._connect(source, interval_s=interval_s)
+        with _discreetly():
+            return DiscreetStream(self._connect(source, interval_s=interval_s))
+
+    def _connect(self, source: StreamSource, *, interval_s: float) -> FrameStream:
         url, login, timeout_s, limits = source.url, source.credentials, self._timeout_s, self._limits
         match source.kind:
             case StreamKind.RTSP:
