@@ -11,8 +11,10 @@ from types import FrameType
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api import docs, problems
+from app.api.in_flight import InFlightLimit
 from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure, Turnstile
 from app.api.v1.router import router
 from app.composition.root import open_resources
@@ -73,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         max_total_bytes=settings.MAX_BODIES_BYTES,
         timeout_s=settings.BODY_TIMEOUT_S,
     )
+    app.add_middleware(InFlightLimit, per_client=settings.MAX_REQUESTS_PER_CLIENT)
     if not settings.AUTH_REQUIRED:
         app.add_middleware(LocalGuard, hosts=listed(settings.ALLOWED_HOSTS))
     elif origins := listed(settings.CORS_ORIGINS):
@@ -85,6 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(Turnstile)
     app.add_middleware(RequestContext)
+    if proxies := listed(settings.TRUSTED_PROXIES):
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     app.add_middleware(StartFailure)
     return app
 

@@ -51,7 +51,9 @@ def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threa
     environment = api_environment(given, servers=stack.settings(), layout=stack.layout)
     service = stack.service(ApiServer(address, environment), ready_timeout_s=_API_READY_TIMEOUT_S)
     if not address.is_loopback and not requires_keys(environment):
-        announce(f"listening on {address.host} without API keys; of other Host names only ALLOWED_HOSTS are served")
+        raise LocalStackError(
+            f"Without API keys only this machine is served; set AUTH_REQUIRED=true to listen on {address.host}."
+        )
     for label, arguments in {
         "Migrating the database": ["-m", "alembic", "upgrade", "head"],
         "Making the vector collections": ["scripts/init_vector_db.py"],

@@ -26,9 +26,11 @@ from app.utils.logging import key_id_var, logger, request_id_var
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_PASSED_ON = ("forwarded", "x-forwarded", "x-real-ip", "via")  # how proxies begin the headers that speak of the client
 API_PREFIX = "/api/v1/cv"
 _CLIENT_CLOSED_REQUEST = 499  # nginx's number; the standard has none
-_QUIET = (f"{API_PREFIX}/health", f"{API_PREFIX}/metrics")
+QUIET = (f"{API_PREFIX}/health", f"{API_PREFIX}/metrics")
+"""Probes and metrics, which nothing may keep waiting."""
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -57,7 +59,7 @@ class RequestContext:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         token = request_id_var.set(request_id)
-        client_var.set(_address(scope))
+        client_var.set(address_of(scope))
         started_at = time.perf_counter()
         status = 500
 
@@ -82,7 +84,7 @@ class RequestContext:
             request_id_var.reset(token)
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     """Who asks without a key: an IPv4 address, or the network that one IPv6 host has all of."""
     client: tuple[str, int] | None = scope.get("client")
     try:
@@ -109,7 +111,7 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
     tracing.name_request(method=method, route=route, status=status)
     metrics.http_requests_total.labels(method, route, str(status)).inc()
     metrics.http_duration.labels(method, route).observe(seconds)
-    if not route.startswith(_QUIET):
+    if not route.startswith(QUIET):
         key = {} if (key_id := key_id_var.get()) is None else {"key_id": key_id}
         logger.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1), **key)
 
@@ -209,7 +211,7 @@ class Turnstile:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_QUIET):
+        if scope["type"] == "http" and not scope["path"].startswith(QUIET):
             if self._let_in < self._per_turn:
                 self._count()
             else:
@@ -233,10 +235,10 @@ class Turnstile:
 
 
 class LocalGuard:
-    """Protects a service that asks for no keys: pages of other sites, in a browser on this machine, must not use it.
+    """Protects a service that asks for no keys: only programs on this machine may use it, and no foreign web page.
 
-    Only known Host names are served (a foreign name that resolves to us is DNS rebinding), and no request that a
-    browser says comes from another site.
+    Served are connections from loopback, unless a proxy says that it only passes them on; known Host names (a foreign
+    name that resolves to us is DNS rebinding); and no request that a browser says comes from another site.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
@@ -245,7 +247,7 @@ class LocalGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            refusal = self._refusal(Headers(scope=scope))
+            refusal = _from_elsewhere(scope) or self._refusal(Headers(scope=scope))
             if refusal is not None:
                 await vision_problem(errors.Forbidden(refusal, code="origin_refused"))(scope, receive, send)
                 return
@@ -262,6 +264,20 @@ class LocalGuard:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "Requests from other sites are refused while AUTH_REQUIRED is false."
         return None
+
+
+def _from_elsewhere(scope: Scope) -> str | None:
+    """Why the client is not on this machine; what it writes in headers counts only against it."""
+    client: tuple[str, int] | None = scope.get("client")
+    try:
+        address = ip_address(client[0] if client else "")
+    except ValueError:
+        address = ip_address("::")
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    if not address.is_loopback or any(name.startswith(_PASSED_ON) for name in Headers(scope=scope)):
+        return "Without API keys only this machine is served; set AUTH_REQUIRED=true."
+    return None
 
 
 def _split(address: str) -> SplitResult | None:

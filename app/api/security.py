@@ -8,11 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.in_flight import count_for
 from app.composition.resources import Resources
 from app.dependencies import Everything, get_resources
 from app.errors import BackendUnavailable, Forbidden, Unauthorized
 from app.types import Scope
-from app.utils.fair_queue import client_var
 from app.utils.logging import key_id_var
 from app.workflows.access import LOCAL, Caller
 
@@ -37,7 +37,7 @@ async def identify(request: Request, secret: Presented, resources: Everything) -
 
     Raises:
         Unauthorized: no key, or an unknown one.
-        Overloaded: the key was used too often.
+        Overloaded: the key was used too often, or has too many requests under way.
     """
     if not hasattr(request.state, "caller"):
         request.state.caller = await _identify(secret, resources)
@@ -60,7 +60,7 @@ async def _identify(secret: str | None, resources: Resources) -> Caller:
     if caller is None:
         raise Unauthorized("This API key is unknown or revoked.", code="key_unknown")
     key_id_var.set(caller.key_id)  # for the audit and the log line of this request
-    client_var.set(f"key {caller.key_id}")  # clients take turns by their key, wherever they come from
+    count_for(f"key {caller.key_id}")  # clients take turns by their key, wherever they come from
     if resources.limiter is not None and caller.key_id is not None:
         await resources.limiter.admit(caller.key_id)
     return caller

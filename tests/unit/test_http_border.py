@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api import problems
 from app.api.middleware import BodyLimit, LocalGuard, RequestContext
@@ -49,7 +50,12 @@ class Note(Request):
 
 
 def make_client(
-    *, error: Exception | None = None, guarded: bool = False, max_body_bytes: int = MAX_BODY_BYTES
+    *,
+    error: Exception | None = None,
+    guarded: bool = False,
+    address: str = "127.0.0.1",
+    proxies: str = "",
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> TestClient:
     app = FastAPI()
 
@@ -68,6 +74,10 @@ def make_client(
     async def plain(body: Note) -> str:
         return body.text
 
+    @app.get("/whoami")
+    async def whoami() -> str:
+        return client_var.get()
+
     @app.get("/fail")
     async def fail() -> None:
         if error is not None:
@@ -83,7 +93,9 @@ def make_client(
     if guarded:
         app.add_middleware(LocalGuard, hosts=["desk.hotel.lan"])
     app.add_middleware(RequestContext)
-    return TestClient(app, base_url="http://localhost:8001", raise_server_exceptions=False)
+    if proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[proxies])
+    return TestClient(app, base_url="http://localhost:8001", raise_server_exceptions=False, client=(address, 50_000))
 
 
 @pytest.fixture
@@ -450,3 +462,50 @@ def test_a_strange_request_id_is_replaced(client: TestClient) -> None:
 def test_without_keys_only_local_and_same_origin_requests_are_served(headers: dict[str, str], served: bool) -> None:
     answer = make_client(guarded=True).get("/fail", headers=headers)
     assert answer.status_code == (200 if served else 403)
+
+
+@pytest.mark.parametrize(
+    ("address", "served"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.7", False),
+        ("::ffff:10.0.0.7", False),
+        ("172.17.0.1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),  # noqa: S104  # an address to refuse
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_without_keys_only_clients_on_this_machine_are_served(address: str, served: bool) -> None:
+    """Whatever they write in Host."""
+    answer = make_client(guarded=True, address=address).get("/fail", headers={"host": "localhost:8001"})
+    assert answer.status_code == (200 if served else 403)
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "X-Real-IP"])
+def test_without_keys_what_a_proxy_passes_on_is_refused(name: str) -> None:
+    for proxies in ("", "127.0.0.1"):
+        answer = make_client(guarded=True, proxies=proxies).get("/fail", headers={name: "127.0.0.1"})
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "origin_refused"
+
+
+@pytest.mark.parametrize(
+    ("address", "given", "client"),
+    [
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "127.0.0.1, 198.51.100.7, 10.0.0.9", "198.51.100.7"),
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+    ],
+)
+def test_an_address_in_headers_is_believed_of_trusted_proxies_only(address: str, given: str, client: str) -> None:
+    headers = {"X-Forwarded-For": given} if given else {}
+    assert (
+        make_client(address=address, proxies="10.0.0.0/8").get("/whoami", headers=headers).json() == f"address {client}"
+    )
+    assert make_client(address=address).get("/whoami", headers=headers).json() == f"address {address}"
