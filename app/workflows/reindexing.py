@@ -1,4 +1,4 @@
-"""Moves indexed pictures to another model: embed the stored originals anew, then switch in one step.
+"""Moves indexed pictures to another model: embed the stored originals again, then switch in one step.
 
 New vectors go into the new model's collection and a staging table; searches see nothing of them until ``switch``. An
 interruption costs at most the pictures under way: what is staged is not embedded again.
@@ -15,12 +15,14 @@ from app.core.inference import InferencePool, Priority
 from app.errors import InvalidImage, NotFound
 from app.services.database import Database
 from app.services.storage import ObjectStorage
-from app.services.stores import image_store
+from app.services.stores import image_store, removals
 from app.services.stores.image_store import StoredImage
+from app.services.stores.removals import Kind
 from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils.image_processing import decode_image
 from app.utils.picture_limits import PictureLimits
+from app.workflows.announcements import announced
 from app.workflows.image_records import new_image_vector_id, vector_row
 
 _BATCH = 16
@@ -98,10 +100,13 @@ class ImageReindexer:
             for image, embedding in zip(batch, embeddings, strict=True)
             if embedding is not None
         ]
-        if staged:
+        # What a crash leaves unclaimed is removed by a service that uses the new model's collection.
+        things = {Kind.IMAGE_VECTOR: [image.vector_id for image, _ in staged]}
+        async with announced(self._database, things):
             await self._vectors.insert([vector_row(image, vector) for image, vector in staged])
             async with self._database.transaction() as connection:
                 await image_store.stage_vectors(connection, staged)
+                await removals.claim(connection, things)
         return [image.image_id for image, embedding in zip(batch, embeddings, strict=True) if embedding is None]
 
     async def _embed(self, image: StoredImage) -> Embedding | None:

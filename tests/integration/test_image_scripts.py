@@ -112,7 +112,7 @@ def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
     assert set(found(client, top_k=100)) == ids
 
 
-def test_pictures_of_another_model_are_embedded_anew(client: httpx.Client, records: Records) -> None:
+def test_pictures_of_another_model_are_embedded_again(client: httpx.Client, records: Records) -> None:
     ids = {indexed(client, image) for image in (coffee(), group())}
     before = set(records.image_vectors())
     records.rows("UPDATE image_assets SET model_id = 'of-yesterday'")
@@ -126,6 +126,19 @@ def test_pictures_of_another_model_are_embedded_anew(client: httpx.Client, recor
     assert records.count("image_reindex") == 0
     again = records.run("scripts/reindex.py")
     assert "0 pictures switched" in again.stdout
+
+
+def test_vectors_that_could_not_be_staged_are_announced_for_removal(client: httpx.Client, records: Records) -> None:
+    indexed(client, coffee())
+    before = set(records.image_vectors())
+    records.rows("UPDATE image_assets SET model_id = 'of-yesterday'")
+    records.rows("ALTER TABLE image_reindex ADD CONSTRAINT nothing CHECK (FALSE)")
+    try:
+        assert records.run("scripts/reindex.py").returncode != 0
+    finally:
+        records.rows("ALTER TABLE image_reindex DROP CONSTRAINT nothing")
+    [stored] = set(records.image_vectors()) - before
+    assert [row["key"] for row in records.rows("SELECT key FROM pending_removals WHERE announced")] == [stored]
 
 
 def test_a_missing_original_is_told(client: httpx.Client, records: Records) -> None:
