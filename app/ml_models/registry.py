@@ -1,11 +1,23 @@
-"""Which kinds of models can fill which role. The class of a kind reads its manifest entry and builds its engine."""
+"""Which kinds of models can fill which role. The class of a kind reads its manifest entry and builds its engine.
+
+A kind imports its engine where it builds it, so that commands which only read manifests start at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import get_args
 
-from app.ml_models.factories import clip, face_detection, face_embedding, face_liveness, features, image, ocr, yolo
+from app.ml_models.factories import (
+    clip,
+    face_detection,
+    face_embedding,
+    face_liveness,
+    features,
+    image,
+    ocr_networks,
+    yolo,
+)
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import ModelSpec
 
@@ -21,11 +33,11 @@ KINDS: Mapping[ModelRole, tuple[type[ModelSpec], ...]] = {
     ModelRole.TEXT_EMBEDDING: image.TEXT_KINDS,
     ModelRole.PERSON_DETECTION: yolo.KINDS,
     ModelRole.FIRE_SMOKE_DETECTION: yolo.KINDS,
-    ModelRole.OCR_DETECTION: ocr.DETECTION_KINDS,
-    ModelRole.OCR_RECOGNITION_LATIN: ocr.RECOGNITION_KINDS,
-    ModelRole.OCR_RECOGNITION_VI: ocr.RECOGNITION_KINDS,
-    ModelRole.OCR_FALLBACK_VI: ocr.FALLBACK_KINDS,
-    ModelRole.OCR_FALLBACK_EN: ocr.FALLBACK_KINDS,
+    ModelRole.OCR_DETECTION: ocr_networks.DETECTION_KINDS,
+    ModelRole.OCR_RECOGNITION_LATIN: ocr_networks.RECOGNITION_KINDS,
+    ModelRole.OCR_RECOGNITION_VI: ocr_networks.RECOGNITION_KINDS,
+    ModelRole.OCR_FALLBACK_VI: ocr_networks.FALLBACK_KINDS,
+    ModelRole.OCR_FALLBACK_EN: ocr_networks.FALLBACK_KINDS,
 }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -34,6 +37,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def layer_of(module: str) -> int:
     """The layer of the longest matching prefix."""
     matches = [
@@ -54,10 +62,11 @@ def modules(folder: str = "app") -> list[tuple[str, Path]]:
     return found
 
 
+@cache
 def imported(path: Path, folder: str = "app") -> set[str]:
     """What the module imports of that folder, wherever in the file: a late import makes a circle too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -86,7 +95,7 @@ def test_a_class_name_stands_for_one_thing() -> None:
     places: dict[str, list[Path]] = defaultdict(list)
     for folder in ("app", *TOOLS):
         for path in sorted((PROJECT_DIR / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(path)
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
@@ -112,12 +121,25 @@ def test_the_core_knows_no_web_and_no_backend(folder: str) -> None:
             assert f"from {name}" not in text, path
 
 
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("app.ml_models.manifest", {"cv2", "scipy", "onnx", "onnxruntime", "openvino", "paddleocr", "insightface"}),
+        ("app.composition.backends", {"cv2", "onnxruntime", "openvino", "paddleocr", "alembic", "sqlalchemy"}),
+    ],
+)
+def test_what_commands_begin_with_loads_no_engine(module: str, forbidden: set[str]) -> None:
+    look = f"import sys, {module}; print(*{forbidden!r} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", look], cwd=PROJECT_DIR, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == []
+
+
 def handlers() -> list[tuple[str, ast.AsyncFunctionDef]]:
     """Every function that answers a route, with its file's name."""
     return [
         (path.name, node)
         for path in sorted((APP / "api" / "v1" / "endpoints").glob("*.py"))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parsed(path).body
         if isinstance(node, ast.AsyncFunctionDef) and any("router" in ast.unparse(d) for d in node.decorator_list)
     ]
 
@@ -156,7 +178,7 @@ SQL = re.compile(
 
 def written_texts(path: Path) -> list[str]:
     """The literals of a module, those inside f-strings too; docstrings are none."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     documents = {
         id(node.body[0].value)
         for node in ast.walk(tree)

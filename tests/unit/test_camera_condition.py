@@ -24,9 +24,11 @@ INFRARED: Image = cv2.merge([cv2.equalizeHist(cv2.cvtColor(SCENE, cv2.COLOR_BGR2
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+_NOISE = np.random.default_rng(0).standard_normal((16, *SCENE.shape), np.float32)  # another one for each next picture
+
+
 def noisy(image: Image, seed: int, deviation: float = 3.0) -> Image:
-    noise = np.random.default_rng(seed).normal(0, deviation, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.clip(image + deviation * _NOISE[seed % len(_NOISE)], 0, 255).astype(np.uint8)
 
 
 def filled(image: Image, colour: tuple[int, int, int]) -> Image:

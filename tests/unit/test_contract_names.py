@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,13 @@ ASKED_FOR_BY_LIBRARIES = {"emit", "find_distributions", "get_inputs"}
 """Methods of their interfaces, which they call."""
 
 
-def definitions() -> Iterator[tuple[Path, str, str]]:
+@cache
+def definitions() -> tuple[tuple[Path, str, str], ...]:
     """File, owner and name of every function and class of the service that no decorator takes up."""
+    return tuple(_definitions())
+
+
+def _definitions() -> Iterator[tuple[Path, str, str]]:
     for path, text in SOURCES.items():
         if path.is_relative_to(PROJECT_DIR / "app"):
             for owner in ast.walk(ast.parse(text)):

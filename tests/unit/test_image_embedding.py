@@ -11,7 +11,8 @@ import pytest
 from app.config import WEIGHTS_DIR
 from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration, blend, fit_square
 from app.errors import ModelUnavailable
-from app.ml_models.factories.image import build_image_embedder, class_directions
+from app.ml_models.factories.concept_space import class_directions
+from app.ml_models.factories.image import build_image_embedder
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import Embedding, FloatArray, Image

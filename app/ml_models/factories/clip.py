@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from pydantic.types import Strict
 
-from app.core.clip import ClipEmbedder, ClipInput, GlossaryTranslator
 from app.errors import ModelUnavailable
-from app.ml_models.concept_data import read_classes, read_glossary
 from app.ml_models.data_files import FileTable, Share
 from app.ml_models.factories.image_models import ImageEmbeddingModel, ImageEmbeddingParams
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import InputSpec, ModelSpec, PackFile
+
+if TYPE_CHECKING:
+    from app.core.clip import ClipEmbedder
+    from app.ml_models.model_loader import ModelLoader
 
 
 class FileTokenizer:
@@ -85,6 +86,9 @@ class ClipVisionModel(ImageEmbeddingModel):
     params: _VisionParams
 
     def build(self, loader: ModelLoader) -> ClipEmbedder:
+        from app.core.clip import ClipEmbedder, ClipInput, GlossaryTranslator
+        from app.ml_models.concept_data import read_classes, read_glossary
+
         text = loader.model(ModelRole.IMAGE_TEXT_EMBEDDING, ClipTextModel)
         return ClipEmbedder(
             model_id=self.model_id,

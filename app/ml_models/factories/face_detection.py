@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from app.core.face_detection import FaceDetector, PyramidFaceDetector, PyramidScales
-from app.core.face_detection_scrfd import ScrfdFaceDetector
 from app.ml_models.data_files import FileTable, Share
 from app.ml_models.factories.networks import CropModel
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import InputSpec, ModelSpec, ScoreCalibrationSpec
+
+if TYPE_CHECKING:
+    from app.core.face_detection import FaceDetector
+    from app.ml_models.model_loader import ModelLoader
 
 
 class FaceDetectionModel(ModelSpec):
@@ -20,9 +22,9 @@ class FaceDetectionModel(ModelSpec):
 
     calibration: ScoreCalibrationSpec
 
+    @abstractmethod
     def build(self, loader: ModelLoader, *, min_score: float) -> FaceDetector:
         """The detector, which finds faces from the public score ``min_score`` on."""
-        raise NotImplementedError
 
 
 class _UltrafaceParams(FileTable):
@@ -39,6 +41,8 @@ class UltrafaceModel(FaceDetectionModel, CropModel):
     params: _UltrafaceParams
 
     def build(self, loader: ModelLoader, *, min_score: float) -> FaceDetector:
+        from app.core.face_detection import PyramidFaceDetector, PyramidScales
+
         return PyramidFaceDetector(
             self.open_network(loader),
             loader.model(ModelRole.FACE_LANDMARKS, LandmarksModel).open_network(loader),
@@ -60,6 +64,8 @@ class ScrfdModel(FaceDetectionModel):
     input: InputSpec
 
     def build(self, loader: ModelLoader, *, min_score: float) -> FaceDetector:
+        from app.core.face_detection_scrfd import ScrfdFaceDetector
+
         return ScrfdFaceDetector(
             loader.session(self.role),
             input_name=self.input.name,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from app.core.calibration import MatchCalibration
-from app.core.face_detection import FaceDetector
-from app.core.face_quality import QualityLimits
-from app.core.face_recognition import FaceRecognitionEngine
 from app.ml_models.data_files import FileTable, Share
 from app.ml_models.factories.networks import CropModel
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.specs import LogisticSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from app.core.face_detection import FaceDetector
+    from app.core.face_quality import QualityLimits
+    from app.core.face_recognition import FaceRecognitionEngine
+    from app.ml_models.model_loader import ModelLoader
 
 
 class _QualityParams(FileTable):
@@ -35,6 +38,8 @@ class _QualityParams(FileTable):
 
     def as_limits(self) -> QualityLimits:
         """For the gate that enrolments pass."""
+        from app.core.face_quality import QualityLimits
+
         return QualityLimits(**self.model_dump())
 
 
@@ -51,9 +56,9 @@ class FaceEmbeddingModel(ModelSpec):
     params: EmbeddingParams
     calibration: LogisticSpec
 
+    @abstractmethod
     def build(self, loader: ModelLoader, detector: FaceDetector) -> FaceRecognitionEngine:
         """The engine that embeds what ``detector`` finds."""
-        raise NotImplementedError
 
 
 class ArcfaceModel(FaceEmbeddingModel, CropModel):
@@ -62,6 +67,8 @@ class ArcfaceModel(FaceEmbeddingModel, CropModel):
     kind: Literal["arcface"]
 
     def build(self, loader: ModelLoader, detector: FaceDetector) -> FaceRecognitionEngine:
+        from app.core.face_recognition import FaceRecognitionEngine
+
         return FaceRecognitionEngine(
             detector,
             self.open_network(loader),

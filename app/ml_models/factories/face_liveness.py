@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from app.core.liveness import LivenessLimits, LivenessView
 from app.ml_models.data_files import FileTable
 from app.ml_models.factories.networks import CropModel
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.specs import ScoreCalibrationSpec
+
+if TYPE_CHECKING:
+    from app.core.liveness import LivenessLimits, LivenessView
+    from app.ml_models.model_loader import ModelLoader
 
 
 class _ViewParams(FileTable):
@@ -32,6 +34,8 @@ class WideLivenessModel(CropModel):
 
     def build_view(self, loader: ModelLoader) -> LivenessView:
         """The network, and the part of the picture that it looks at."""
+        from app.core.liveness import LivenessView
+
         return LivenessView(
             network=self.open_network(loader),
             side_px=self.input.width,
@@ -50,6 +54,8 @@ class LivenessModel(WideLivenessModel):
     @property
     def limits(self) -> LivenessLimits:
         """Below these the verdict is uncertain."""
+        from app.core.liveness import LivenessLimits
+
         return LivenessLimits(min_face_px=self.params.min_face_px, min_sharpness=self.params.min_sharpness)
 
 

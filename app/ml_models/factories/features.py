@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from app.core.features import BackboneInput, FeatureExtractor
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import ModelSpec, UniformInputSpec
+
+if TYPE_CHECKING:
+    from app.core.features import FeatureExtractor
+    from app.ml_models.model_loader import ModelLoader
 
 
 class EfficientnetModel(ModelSpec):
@@ -18,6 +20,8 @@ class EfficientnetModel(ModelSpec):
 
     def build(self, loader: ModelLoader) -> FeatureExtractor:
         """The backbone over the loader's session, which is loaded once however many engines share it."""
+        from app.core.features import BackboneInput, FeatureExtractor
+
         wanted = self.input
         return FeatureExtractor(
             loader.session(self.role),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
 from pydantic import PositiveInt
 
-from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration
 from app.ml_models.data_files import FileTable
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.specs import CalibrationSpec, LogisticSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from app.core.image_embedding import ImageEmbedder, QueryKind, SimilarityCalibration
+    from app.ml_models.model_loader import ModelLoader
 
 
 class ImageEmbeddingParams(FileTable):
@@ -25,6 +30,8 @@ class QueryCalibrationSpec(CalibrationSpec):
 
     def by_query(self) -> dict[QueryKind, SimilarityCalibration]:
         """As the embedder takes them."""
+        from app.core.image_embedding import QueryKind, SimilarityCalibration
+
         stated = {QueryKind.IMAGE: self.image, QueryKind.TEXT: self.text, QueryKind.BOTH: self.both}
         return {kind: SimilarityCalibration(slope=one.slope, intercept=one.intercept) for kind, one in stated.items()}
 
@@ -35,6 +42,6 @@ class ImageEmbeddingModel(ModelSpec):
     params: ImageEmbeddingParams
     calibration: QueryCalibrationSpec
 
+    @abstractmethod
     def build(self, loader: ModelLoader) -> ImageEmbedder:
         """Pictures and words to one space."""
-        raise NotImplementedError

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from app.core.picture_network import PictureNetwork
-from app.ml_models.model_loader import ModelLoader
+from typing import TYPE_CHECKING
+
 from app.ml_models.specs import ModelSpec, UniformInputSpec
+
+if TYPE_CHECKING:
+    from app.core.picture_network import PictureNetwork
+    from app.ml_models.model_loader import ModelLoader
 
 
 class CropModel(ModelSpec):
@@ -14,6 +18,8 @@ class CropModel(ModelSpec):
 
     def open_network(self, loader: ModelLoader) -> PictureNetwork:
         """The network over the loader's session."""
+        from app.core.picture_network import PictureNetwork
+
         return PictureNetwork(
             loader.session(self.role),
             input_name=self.input.name,

@@ -6,31 +6,23 @@ import os
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from loguru import logger
 
 from app.core.ocr.constrained import ConstrainedReader
 from app.core.ocr.easyocr import open_easyocr
 from app.core.ocr.issuers.base import SecondLanguage
 from app.core.ocr.issuers.registry import second_languages
-from app.core.ocr.paddle import PaddleDetector, PaddleReader
 from app.core.ocr.page_reader import PageFallback, PageReader, SecondReader
-from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure
+from app.core.ocr.readers import LineReader, ReaderFailure
 from app.core.ocr.tesseract import TesseractReader
 from app.core.ocr_engine import OCREngine
 from app.errors import ModelUnavailable
-from app.ml_models.data_files import FileTable
 from app.ml_models.extractor import load_ranker
+from app.ml_models.factories.ocr_networks import LineDetectionModel, LineRecognitionModel
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
-from app.ml_models.runtimes import OnnxRuntimeSession
-from app.ml_models.specs import ModelSpec
-from app.types import Session
 
 Fallback = Literal["tesseract", "easyocr", "none"]
-
-MAX_SIDE_PX = 960
-"""Longer pages are shrunk to this for detection; lines are cropped from the full picture."""
 
 _LATIN_MIN_WIDTH_PX = 48
 """PaddleOCR pads lines to 320 px. Unpadded, 43 receipts gave the same totals and dates for 40 % less computing."""
@@ -43,81 +35,6 @@ _TESSDATA_DIRS = (
     Path("/usr/share/tessdata"),
     Path("/usr/local/share/tessdata"),
 )
-
-
-class OcrNetworkModel(ModelSpec):
-    """A network over pages or lines."""
-
-    def open_session(self, loader: ModelLoader, *, threads: int) -> OnnxRuntimeSession:
-        """ONNX Runtime, which takes lines of any width without compiling anew; opened here because OCR works on one
-        page with all cores, where the loader's sessions serve several requests with one core each."""
-        session = OnnxRuntimeSession(loader.path(self.role), threads=threads)
-        loader.note_provider(self.role, session.provider)
-        return session
-
-
-class LineDetectionModel(OcrNetworkModel):
-    """What can fill the role ``ocr_detection``."""
-
-    def build(self, loader: ModelLoader, session: Session) -> LineDetector:
-        """The detector over its open session."""
-        raise NotImplementedError
-
-
-class LineRecognitionModel(OcrNetworkModel):
-    """What can read lines, in the roles ``ocr_recognition_…``."""
-
-    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
-        """The reader over its open session; ``min_width_px`` is what narrower lines are padded to."""
-        raise NotImplementedError
-
-    def characters(self, loader: ModelLoader) -> list[str]:
-        """The recogniser's characters, in the order of its classes from 1 on."""
-        raise NotImplementedError
-
-
-class _PaddleParams(FileTable):
-    """``paddle_name`` is what paddleocr calls the network."""
-
-    paddle_name: str
-
-
-class PaddleDetectionModel(LineDetectionModel):
-    """A folder that paddleocr takes."""
-
-    kind: Literal["paddleocr"]
-    params: _PaddleParams
-
-    def build(self, loader: ModelLoader, session: Session) -> LineDetector:
-        folder = loader.path(self.role).parent
-        return PaddleDetector(folder, model_name=self.params.paddle_name, session=session, max_side_px=MAX_SIDE_PX)
-
-
-class PaddleRecognitionModel(LineRecognitionModel):
-    """A folder that paddleocr takes."""
-
-    kind: Literal["paddleocr"]
-    params: _PaddleParams
-
-    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
-        folder = loader.path(self.role).parent
-        return PaddleReader(folder, model_name=self.params.paddle_name, session=session, min_width_px=min_width_px)
-
-    def characters(self, loader: ModelLoader) -> list[str]:
-        with (loader.path(self.role).parent / "inference.yml").open(encoding="utf-8") as file:
-            characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
-        return characters
-
-
-class TesseractModel(ModelSpec):
-    """A language's file for Tesseract."""
-
-    kind: Literal["tesseract"]
-
-
-DETECTION_KINDS = (PaddleDetectionModel,)
-RECOGNITION_KINDS = (PaddleRecognitionModel,)
-FALLBACK_KINDS = (TesseractModel,)
 
 
 def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallback = "tesseract") -> OCREngine:

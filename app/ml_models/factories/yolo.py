@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from app.core.yolo import YoloDetector
 from app.ml_models.data_files import FileTable, Share, Texts
-from app.ml_models.model_loader import ModelLoader
 from app.ml_models.specs import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from app.core.yolo import YoloDetector
+    from app.ml_models.model_loader import ModelLoader
 
 
 class _YoloParams(FileTable):
@@ -28,6 +30,8 @@ class YoloModel(ModelSpec):
 
     def build(self, loader: ModelLoader, *, rename: Callable[[str], str]) -> YoloDetector:
         """The detector; ``rename`` says what the network's labels are called, and is empty for what is not wanted."""
+        from app.core.yolo import YoloDetector
+
         return YoloDetector(
             loader.session(self.role),
             labels=[rename(label) for label in self.params.labels],

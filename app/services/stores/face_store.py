@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from app.services.database import Connection, Row, affected
-from app.services.stores.migrations import OWNER_MARK
+from app.services.stores.schema import OWNER_MARK
 from app.types import FloatArray
 
 # One lock for all that adds templates, held for a few statements: it closes the race of two people being enrolled with

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alembic import op
-
-OWNER_MARK = "created by cv-service"
+from app.services.stores.schema import OWNER_MARK
 
 
 def create(table: str, columns: str, indexes: Sequence[str] = ()) -> None:
