@@ -57,9 +57,9 @@ class RunningBackends:
         """Where a server listens on loopback."""
         return self._stack.ports[name]
 
-    def new_database(self) -> str:
-        """The address of a new, empty database in the running PostgreSQL."""
-        return self.postgres().create_database(f"test_{uuid.uuid4().hex}")
+    def new_database(self, *, like: str = "template1") -> str:
+        """The address of a new database in the running PostgreSQL: empty, or with what the database ``like`` has."""
+        return self.postgres().create_database(f"test_{uuid.uuid4().hex}", template=like)
 
     def postgres(self) -> PostgresServer:
         """PostgreSQL itself, for its tools and its administrator."""

@@ -121,15 +121,18 @@ class PostgresServer:
         )
         self.create_database(DATABASE)
 
-    def create_database(self, name: str) -> str:
+    def create_database(self, name: str, *, template: str = "template1") -> str:
         """Make a database that the service's role owns, unless it exists. Returns its address.
+
+        Args:
+            template: whose tables and rows it begins with; nobody may be connected to it.
 
         Raises:
             LocalStackError: psql failed.
         """
         self._administer(
             f"""
-            SELECT 'CREATE DATABASE {name} OWNER {ROLE}'
+            SELECT 'CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}'
              WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec
             """  # noqa: S608  # names come from code
         )

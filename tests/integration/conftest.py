@@ -12,7 +12,7 @@ import pytest
 
 from app.config import Settings
 from tests.backends import RunningBackends
-from tests.integration.live import migrate, serving
+from tests.integration.live import migrated_database, serving
 from tests.integration.records import RESTART_S, Records
 from tests.qdrant_process import QdrantProcess
 
@@ -39,9 +39,7 @@ def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantProcess]:
 @pytest.fixture(scope="session")
 def database_url(backends: RunningBackends) -> str:
     """A migrated database of the session's own."""
-    url = backends.new_database()
-    migrate(url)
-    return url
+    return migrated_database(backends)
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +96,7 @@ def start_service(backends: RunningBackends, settings: Settings) -> Start:
     @contextmanager
     def start(**changes: object) -> Iterator[Service]:
         if "DATABASE_URL" not in changes:
-            changes["DATABASE_URL"] = backends.new_database()
-            migrate(str(changes["DATABASE_URL"]))
+            changes["DATABASE_URL"] = migrated_database(backends)
         own = Settings(**{**settings.model_dump(), "_env_file": None, **changes})
         records = Records(own)
         records.clear()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.main import create_app
+from tests.backends import RunningBackends
 
 START_TIMEOUT_S = 240.0  # a machine that does other things besides loads models slowly
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -34,6 +36,19 @@ def migrate(database_url: str, revision: str = "head") -> None:
         capture_output=True,
         timeout=60,
     )
+
+
+@cache
+def _template_of(backends: RunningBackends) -> str:
+    """The name of a migrated database that nobody uses."""
+    url = backends.new_database()
+    migrate(url)
+    return url.rpartition("/")[2]
+
+
+def migrated_database(backends: RunningBackends) -> str:
+    """The address of a new, migrated database: a copy, which takes a tenth of the time of the migrations."""
+    return backends.new_database(like=_template_of(backends))
 
 
 def environment(settings: Settings) -> dict[str, str]:

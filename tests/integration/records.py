@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 from minio import Minio
-from pydantic import SecretStr
 from pymilvus import MilvusClient
 from redis import Redis
 
@@ -26,7 +24,7 @@ from app.config import Settings
 from app.services.vectors.base import CollectionSpec
 from app.services.vectors.milvus import face_schema, image_schema
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
-from tests.integration.live import START_TIMEOUT_S
+from tests.integration.live import START_TIMEOUT_S, environment
 
 R = TypeVar("R")
 
@@ -174,20 +172,13 @@ class Records:
         """Take a vector out of Milvus behind the service's back."""
         self._delete("face_embeddings", vector_id)
 
-    def _environment(self) -> dict[str, str]:
-        plain = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value
-            for name, value in self._settings.model_dump().items()
-        }
-        return {**os.environ, **{name: _as_variable(value) for name, value in plain.items()}}
-
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """A script on these backends that a test may kill."""
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=PROJECT_DIR,
-            env=self._environment(),
+            env=environment(self._settings),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -202,7 +193,7 @@ class Records:
         return subprocess.run(
             [sys.executable, script, *arguments],
             cwd=PROJECT_DIR,
-            env=self._environment(),
+            env=environment(self._settings),
             capture_output=True,
             text=True,
             timeout=120,
@@ -226,7 +217,7 @@ class Records:
         """The service over these backends in a process of its own, which a test may kill."""
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=PROJECT_DIR, env=self._environment(), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=PROJECT_DIR, env=environment(self._settings), stdout=subprocess.DEVNULL)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
                 self.wait_until(lambda: _answers(client), timeout_s=START_TIMEOUT_S)
@@ -248,13 +239,6 @@ class Records:
         """The results of ``count`` calls that run at the same time."""
         with ThreadPoolExecutor(count) as threads:
             return [future.result() for future in [threads.submit(call) for _ in range(count)]]
-
-
-def _as_variable(value: object) -> str:
-    """A setting as the environment carries it: lists and tables as JSON, nothing as empty."""
-    if isinstance(value, dict | list | tuple | set | frozenset):
-        return json.dumps(value if isinstance(value, dict) else list(value))
-    return "" if value is None else str(value)
 
 
 def free_port() -> int:

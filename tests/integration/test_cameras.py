@@ -21,7 +21,7 @@ from tests.backends import RunningBackends
 from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
 from tests.event_schemas import problems
 from tests.integration.conftest import Service
-from tests.integration.live import migrate, serving
+from tests.integration.live import migrated_database, serving
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll
 from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg
@@ -34,8 +34,7 @@ WAIT_S = 30.0
 @pytest.fixture(scope="module")
 def service(backends: RunningBackends, settings: Settings) -> Iterator[Service]:
     """A service that reads cameras on loopback, with a database of its own."""
-    database_url = backends.new_database()
-    migrate(database_url)
+    database_url = migrated_database(backends)
     own = Settings(
         **{
             **settings.model_dump(),

@@ -17,7 +17,7 @@ from app.utils import metrics
 from app.workflows.announcements import announced
 from app.workflows.removal import RemovalWorker
 from tests.backends import RunningBackends
-from tests.integration.live import migrate
+from tests.integration.live import migrated_database
 from tests.integration.test_services import storage_on
 from tests.proxy import TcpProxy
 
@@ -28,9 +28,7 @@ SECONDS = 20.0
 
 @pytest.fixture(scope="module")
 def database_url(backends: RunningBackends) -> str:
-    url = backends.new_database()
-    migrate(url)
-    return url
+    return migrated_database(backends)
 
 
 @pytest.fixture

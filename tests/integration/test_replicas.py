@@ -21,7 +21,7 @@ from redis import Redis
 from app.config import Settings
 from tests.backends import RunningBackends
 from tests.camera_servers import http_camera
-from tests.integration.live import PROJECT_DIR, environment, migrate
+from tests.integration.live import PROJECT_DIR, environment, migrated_database
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.integration.test_events import Listener
@@ -98,8 +98,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client, log
 def running_pair(
     backends: RunningBackends, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    database_url = backends.new_database()
-    migrate(database_url)
+    database_url = migrated_database(backends)
     own = settings.model_copy(
         update={
             "DATABASE_URL": SecretStr(database_url),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.services.streams.types import Fault
-from app.types import Image
+from app.types import FloatArray, Image
 from app.workflows.cameras.condition import Condition, ConditionWatch
 from app.workflows.cameras.health import CameraHealth, HealthKind, health_of
 from app.workflows.cameras.reader import ReaderState, ReaderStatus
@@ -24,11 +24,14 @@ INFRARED: Image = cv2.merge([cv2.equalizeHist(cv2.cvtColor(SCENE, cv2.COLOR_BGR2
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-_NOISE = np.random.default_rng(0).standard_normal((16, *SCENE.shape), np.float32)  # another one for each next picture
+_NOISE: FloatArray = np.random.default_rng(0).standard_normal(
+    (16, *SCENE.shape), np.float32
+)  # another one for each next picture
 
 
 def noisy(image: Image, seed: int, deviation: float = 3.0) -> Image:
-    return np.clip(image + deviation * _NOISE[seed % len(_NOISE)], 0, 255).astype(np.uint8)
+    shown: Image = np.clip(image + deviation * _NOISE[seed % len(_NOISE)], 0, 255).astype(np.uint8)
+    return shown
 
 
 def filled(image: Image, colour: tuple[int, int, int]) -> Image:
