@@ -169,6 +169,9 @@ class Settings(BaseSettings):
     CAMERA_LEASE_S: float = Field(6.0, ge=1.0, description="A dead replica's cameras move after this time.")
     CAMERA_READ_TIMEOUT_S: Seconds = 10.0
     INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)
+    ANOMALY_ESCALATE_AFTER_S: float = Field(
+        0.0, ge=0, description="An alert that nobody acknowledged is repeated at level 2 after this; 0 repeats none."
+    )
 
     # Ours: webhooks
     WEBHOOK_ALLOWED_CIDRS: Annotated[str, AfterValidator(values.networks)] = Field(

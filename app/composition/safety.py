@@ -28,6 +28,7 @@ from app.workflows.cameras.supervisor import CameraSupervisor
 from app.workflows.cameras.worker import CameraTools
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import Ping
+from app.workflows.safety.alarms import AlarmPanel
 from app.workflows.safety.anomaly import AnomalyWorkflow
 from app.workflows.safety.faces import FaceReader
 from app.workflows.safety.incidents import IncidentBook
@@ -42,6 +43,7 @@ class Safety:
 
     anomalies: AnomalyWorkflow
     incidents: IncidentBook
+    alarms: AlarmPanel
     registry: CameraRegistry
     supervisor: CameraSupervisor
 
@@ -52,6 +54,9 @@ class Safety:
             self.supervisor.run,
             lambda: repeat(
                 "quiet_incidents", book.end_quiet_incidents, pause_s=_QUIET_CHECK_S, pause_after_failure_s=5.0
+            ),
+            lambda: repeat(
+                "escalation", self.alarms.escalate, pause_s=_QUIET_CHECK_S, pause_after_failure_s=_QUIET_CHECK_S
             ),
             lambda: repeat("frames", book.drop_old_frames, pause_s=_FRAME_CHECK_S, pause_after_failure_s=60.0),
         ]
@@ -106,7 +111,8 @@ def compose_safety(
         registry=registry,
         incidents=incidents,
     )
-    return Safety(anomalies, incidents, registry, _supervisor(settings, backends, tools, registry))
+    alarms = AlarmPanel(database=backends.database, escalate_after=timedelta(seconds=settings.ANOMALY_ESCALATE_AFTER_S))
+    return Safety(anomalies, incidents, alarms, registry, _supervisor(settings, backends, tools, registry))
 
 
 def _supervisor(

@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Field
 
 from app.core.anomalies import AnomalyType
 from app.models.bodies import ImageData
-from app.models.common import ActorName, CameraId, Location, Moment, Request, Response, Score
+from app.models.common import ActorName, CameraId, Location, Moment, Request, Response, Score, Text
 from app.utils import clock
 from app.workflows.safety.anomaly import AnomalyReport
-from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Recorded
+from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Note, Recorded
 
 _PICTURE = "/9j/4AAQSkZJRg…"
 SeverityName = Literal["low", "medium", "high"]
@@ -99,7 +99,7 @@ class IncidentInfo(Response):
     camera_id: str
     type: str
     zone: str | None
-    origin: Literal["request", "camera"]
+    origin: Literal["request", "camera", "test"]
     severity: SeverityName
     confidence: Score = Field(description="Of its surest detection")
     description: str
@@ -107,7 +107,8 @@ class IncidentInfo(Response):
     started_at: Moment
     last_seen_at: Moment
     ended_at: Moment | None
-    alerted_at: Moment | None
+    alerted_at: Moment | None = Field(description="Null while the camera is muted")
+    escalated_at: Moment | None = Field(description="When the alert was repeated at level 2")
     acknowledged_at: Moment | None
     acknowledged_by: str | None
     resolved_at: Moment | None
@@ -140,6 +141,34 @@ class IncidentsResponse(Response):
             count=len(found),
             next_before=found[-1].id if len(found) == limit else None,
         )
+
+
+class NoteInfo(Response):
+    """What somebody wrote about an incident."""
+
+    id: int
+    text: str
+    written_by: str
+    written_at: Moment
+
+
+class IncidentDetail(IncidentInfo):
+    """An incident with its notes, oldest first."""
+
+    notes: list[NoteInfo]
+
+    @classmethod
+    def of_noted(cls, incident: Incident, notes: list[Note], incidents: IncidentBook) -> IncidentDetail:
+        """An incident and its notes as stored; ``incidents`` as for ``of``."""
+        shown = IncidentInfo.of(incident, incidents).model_dump()
+        return cls.model_validate({**shown, "notes": [NoteInfo.like(note) for note in notes]})
+
+
+class NoteRequest(Request):
+    """What to write about an incident."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=2000)]
+    by: ActorName | None = None
 
 
 class IncidentActionRequest(Request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import time
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,7 @@ from app.core.anomalies import AnomalyType
 from app.models.common import CameraId, Moment, Request, Response, Text
 from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task
 from app.workflows.cameras.supervisor import CameraStatus
+from app.workflows.safety.alarms import AlarmChange, CameraRecord
 from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window
 from app.workflows.safety.schedules import WEEKDAYS, Schedule, Window
 from app.workflows.safety.zones import Zone, make_zone
@@ -22,6 +24,7 @@ Url = Annotated[
     Text,
     Field(min_length=1, max_length=2000, description="A login or query in it is kept encrypted and never shown again"),
 ]
+Group = Annotated[Text, Field(max_length=50, description="Cameras that are armed and muted together")]
 FramesPerSecond = Annotated[float, Field(gt=0, le=10, description="Frames looked at; more gain nothing")]
 Fraction = Annotated[float, Field(description="From 0 to 1, of the picture's width or height")]
 KindName = Literal["rtsp", "mjpeg", "snapshot", "file"]
@@ -206,6 +209,7 @@ class CameraCreateRequest(Request):
     frames_per_second: FramesPerSecond = 2.0
     rules: RulesModel = Field(default_factory=RulesModel)
     enabled: bool = True
+    group: Annotated[Group, Field(min_length=1)] | None = None
 
     def plan(self, hotel: ZoneInfo) -> CameraPlan:
         """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
@@ -218,6 +222,7 @@ class CameraCreateRequest(Request):
             frames_per_second=self.frames_per_second,
             rules=self.rules.rules(hotel),
             enabled=self.enabled,
+            group=self.group,
         )
 
 
@@ -232,6 +237,7 @@ class CameraChangeRequest(Request):
     frames_per_second: FramesPerSecond | None = None
     rules: RulesModel | None = None
     enabled: bool | None = None
+    group: Group | None = Field(None, description="An empty text takes it out of its group")
 
     def change(self, hotel: ZoneInfo) -> CameraChange:
         """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
@@ -245,6 +251,7 @@ class CameraChangeRequest(Request):
             frames_per_second=self.frames_per_second,
             rules=self.rules.rules(hotel) if self.rules else None,
             enabled=self.enabled,
+            group=self.group,
         )
 
 
@@ -292,6 +299,9 @@ class CameraInfo(Response):
     frames_per_second: float
     rules: RulesModel
     enabled: bool
+    group: str | None
+    armed: bool = Field(description="Whether intruders raise alarms; fire, smoke and water always do")
+    muted_until: Moment | None = Field(description="No alert goes out before this moment")
     created_at: Moment
     updated_at: Moment
     state: CameraState
@@ -321,3 +331,51 @@ class CameraDeletionResponse(Response):
 
     success: bool = True
     id: str
+
+
+class AlarmsRequest(Request):
+    """Which cameras, by their ids or their group, all if neither is given; and what becomes of their alarms."""
+
+    camera_ids: Annotated[list[CameraId], Field(min_length=1, max_length=500)] | None = None
+    group: Annotated[Group, Field(min_length=1)] | None = None
+    armed: bool | None = Field(None, description="False: intruders raise no alarm; fire, smoke and water do")
+    mute_minutes: Annotated[int, Field(ge=0, le=1440)] | None = Field(
+        None, description="No alert goes out for so long; 0 ends it. What is still seen afterwards is alerted then"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AlarmsRequest:
+        if self.camera_ids is not None and self.group is not None:
+            raise ValueError("send camera_ids or group, not both")
+        if self.armed is None and self.mute_minutes is None:
+            raise ValueError("send armed or mute_minutes")
+        return self
+
+    def change(self) -> AlarmChange:
+        """What the panel is told."""
+        ids = None if self.camera_ids is None else tuple(dict.fromkeys(self.camera_ids))
+        return AlarmChange(ids, self.group, self.armed, self.mute_minutes)
+
+
+class CameraAlarms(Response):
+    """The alarms of one camera."""
+
+    id: str
+    group: str | None
+    armed: bool
+    muted_until: Moment | None
+
+
+class AlarmsResponse(Response):
+    """The cameras that were meant, by id."""
+
+    items: list[CameraAlarms]
+
+    @classmethod
+    def of(cls, cameras: Sequence[CameraRecord]) -> AlarmsResponse:
+        """Cameras as stored."""
+        return cls(
+            items=[
+                CameraAlarms.like(camera.alarms, id=camera.id, group=camera.columns.group_name) for camera in cameras
+            ]
+        )

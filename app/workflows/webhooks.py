@@ -164,7 +164,7 @@ class WebhookBook:
             await self._find(connection, webhook_id)
             return await webhook_store.dead_letters(connection, webhook_id, after=after, limit=limit)
 
-    async def replay(self, webhook_id: str, letters: Sequence[int] | None) -> list[Replay]:
+    async def replay(self, webhook_id: str, letters: Sequence[int] | None, *, actor: str) -> list[Replay]:
         """Send dead letters again, in their order, up to the first that is not taken.
 
         Args:
@@ -174,8 +174,9 @@ class WebhookBook:
             NotFound: there is no such webhook.
             SecretLost: its signing secret can't be read any more.
         """
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             record = await self._find(connection, webhook_id)
+            await add_audit_entry(connection, "webhook.replay", subject=webhook_id, actor=actor)
             found = await webhook_store.dead_letters(connection, webhook_id, limit=_REPLAYED_AT_ONCE, only=letters)
         replays = []
         for letter in found:

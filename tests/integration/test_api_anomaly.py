@@ -29,7 +29,7 @@ __all__ = ["broker"]  # a fixture
 
 API = "/api/v1/cv"
 ANYBODY = {"anomalies": ["intrusion"], "intrusion": {}}
-TABLES = "incident_detections, anomaly_incidents, anomaly_detections, cameras"
+TABLES = "incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras"
 
 
 @pytest.fixture(autouse=True)

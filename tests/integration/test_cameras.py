@@ -57,7 +57,7 @@ def service(backends: RunningBackends, settings: Settings) -> Iterator[Service]:
 def client(service: Service) -> Iterator[httpx.Client]:
     """The service, without cameras."""
     service.records.clear()
-    service.records.rows("TRUNCATE incident_detections, anomaly_incidents, anomaly_detections, cameras")
+    service.records.rows("TRUNCATE incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras")
     yield service.client
     service.records.rows("DELETE FROM cameras")
 

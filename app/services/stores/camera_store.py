@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from app.services.database import Connection, Row, affected
 
 _COLUMNS = (
-    "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, revision, lease_epoch, "
-    "created_at, updated_at"
+    "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, group_name, revision, lease_epoch, "
+    "armed, muted_until, created_at, updated_at"
 )
 
 
@@ -31,6 +31,18 @@ class CameraColumns:
     frames_per_second: float
     rules: Mapping[str, Any]  # JSON
     enabled: bool
+    group_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """Whether intruders at a camera raise alarms, and until when nothing there does."""
+
+    armed: bool = True
+    muted_until: datetime | None = None
+
+    def is_muted(self, moment: datetime) -> bool:
+        return self.muted_until is not None and moment < self.muted_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class CameraRecord:
 
     id: str
     columns: CameraColumns
+    alarms: AlarmState
     revision: int
     lease_epoch: int
     created_at: datetime
@@ -50,6 +63,7 @@ def _record(row: Row) -> CameraRecord:
     return CameraRecord(
         id=row["id"],
         columns=CameraColumns(**{**columns, "tasks": tuple(row["tasks"])}),
+        alarms=AlarmState(row["armed"], row["muted_until"]),
         revision=row["revision"],
         lease_epoch=row["lease_epoch"],
         created_at=row["created_at"],
@@ -67,14 +81,16 @@ def _values(columns: CameraColumns) -> list[object]:
         columns.frames_per_second,
         dict(columns.rules),
         columns.enabled,
+        columns.group_name,
     ]
 
 
 async def insert_camera(connection: Connection, camera_id: str, columns: CameraColumns) -> CameraRecord | None:
     """Add a camera; None if the id is taken."""
     row = await connection.fetchrow(
-        "INSERT INTO cameras (id, name, kind, url, secret, tasks, frames_per_second, rules, enabled) "  # noqa: S608
-        f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING RETURNING {_COLUMNS}",
+        "INSERT INTO cameras (id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, "  # noqa: S608
+        "group_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING "
+        f"RETURNING {_COLUMNS}",
         camera_id,
         *_values(columns),
     )
@@ -85,7 +101,8 @@ async def update_camera(connection: Connection, camera_id: str, columns: CameraC
     """Replace everything but the id; the new revision makes the worker begin anew. None if there is no such camera."""
     row = await connection.fetchrow(
         "UPDATE cameras SET name = $2, kind = $3, url = $4, secret = $5, tasks = $6, "  # noqa: S608
-        "frames_per_second = $7, rules = $8, enabled = $9, revision = revision + 1, updated_at = NOW() "
+        "frames_per_second = $7, rules = $8, enabled = $9, group_name = $10, revision = revision + 1, "
+        "updated_at = NOW() "
         f"WHERE id = $1 RETURNING {_COLUMNS}",
         camera_id,
         *_values(columns),
@@ -168,3 +185,42 @@ async def holds_epoch(connection: Connection, camera_id: str, epoch: int) -> boo
         "SELECT 1 FROM cameras WHERE id = $1 AND lease_epoch = $2 AND enabled FOR SHARE", camera_id, epoch
     )
     return found is not None
+
+
+async def alarm_state(connection: Connection, camera_id: str) -> AlarmState:
+    """Whether alarms are on; they are at a camera that nobody registered."""
+    row = await connection.fetchrow("SELECT armed, muted_until FROM cameras WHERE id = $1", camera_id)
+    return AlarmState(row["armed"], row["muted_until"]) if row else AlarmState()
+
+
+async def set_alarms(
+    connection: Connection,
+    *,
+    camera_ids: Sequence[str] | None,
+    group: str | None,
+    armed: bool | None,
+    mute_minutes: int | None,
+) -> list[CameraRecord]:
+    """Arm, disarm or mute cameras, without a new revision: their workers go on.
+
+    Args:
+        camera_ids: which; None with ``group`` None stands for all.
+        group: all of that group.
+        armed: None leaves it.
+        mute_minutes: from now on; 0 ends it, None leaves it.
+
+    Returns:
+        The cameras that were meant, by id.
+    """
+    rows = await connection.fetch(
+        "UPDATE cameras SET armed = COALESCE($3, armed), "  # noqa: S608
+        "muted_until = CASE WHEN $4::int IS NULL THEN muted_until WHEN $4 = 0 THEN NULL "
+        "ELSE NOW() + $4 * INTERVAL '1 minute' END "
+        "WHERE ($1::text[] IS NULL OR id = ANY($1)) AND ($2::text IS NULL OR group_name = $2) "
+        f"RETURNING {_COLUMNS}",
+        None if camera_ids is None else list(camera_ids),
+        group,
+        armed,
+        mute_minutes,
+    )
+    return sorted((_record(row) for row in rows), key=lambda record: record.id)

@@ -10,7 +10,8 @@ from app.services.database import Connection, Row, affected
 
 _COLUMNS = (
     "i.id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, i.started_at, "
-    "i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, i.resolved_by"
+    "i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, i.resolved_by, "
+    "i.escalated_at"
 )
 _SELECT = (
     f"SELECT {_COLUMNS}, "  # noqa: S608
@@ -40,6 +41,7 @@ class Incident:
     acknowledged_by: str | None
     resolved_at: datetime | None
     resolved_by: str | None
+    escalated_at: datetime | None
     detections: int
     frame_key: str | None
 
@@ -88,11 +90,12 @@ async def insert_incident(
     confidence: float,
     description: str,
     seen_at: datetime,
+    alerted: bool = True,
 ) -> int:
-    """Begin an incident, whose alert goes out in the same transaction."""
+    """Begin an incident; ``alerted``: its alert goes out in the same transaction."""
     found = await connection.fetchval(
         "INSERT INTO anomaly_incidents (camera_id, anomaly_type, zone, origin, severity, confidence, description, "
-        "started_at, last_seen_at, alerted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8) RETURNING id",
+        "started_at, last_seen_at, alerted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id",
         camera_id,
         anomaly_type,
         zone,
@@ -101,19 +104,34 @@ async def insert_incident(
         confidence,
         description,
         seen_at,
+        seen_at if alerted else None,
     )
     return int(found)
 
 
-async def join_incident(connection: Connection, incident_id: int, *, confidence: float, seen_at: datetime) -> None:
-    """Note that it was seen again, and take back that it had ended."""
-    await connection.execute(
-        "UPDATE anomaly_incidents SET last_seen_at = GREATEST(last_seen_at, $2), "
-        "confidence = GREATEST(confidence, $3), ended_at = NULL WHERE id = $1",
+async def join_incident(
+    connection: Connection, incident_id: int, *, confidence: float, seen_at: datetime, may_alert: bool
+) -> bool:
+    """Note that it was seen again, and take back that it had ended.
+
+    Args:
+        may_alert: whether an alert that was held back so far may go out now.
+
+    Returns:
+        Whether it has to go out in this transaction.
+    """
+    row = await connection.fetchrow(
+        "WITH old AS (SELECT alerted_at FROM anomaly_incidents WHERE id = $1 FOR UPDATE) "
+        "UPDATE anomaly_incidents i SET last_seen_at = GREATEST(i.last_seen_at, $2), "
+        "confidence = GREATEST(i.confidence, $3), ended_at = NULL, "
+        "alerted_at = CASE WHEN $4 THEN COALESCE(i.alerted_at, $2) ELSE i.alerted_at END "
+        "FROM old WHERE i.id = $1 RETURNING old.alerted_at IS NULL AND i.alerted_at IS NOT NULL AS is_due",
         incident_id,
         seen_at,
         confidence,
+        may_alert,
     )
+    return bool(row and row["is_due"])
 
 
 async def end_quiet_incidents(connection: Connection, *, quiet: timedelta) -> None:
@@ -237,3 +255,67 @@ async def drop_old_frames(connection: Connection, *, days: int, limit: int) -> l
         limit,
     )
     return sorted({row["frame_key"] for row in rows})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertedDetection:
+    """The detection whose alert nobody has acknowledged."""
+
+    incident: Incident
+    detection_id: int
+    location: Mapping[str, int] | None
+    image_url: str | None
+
+
+async def begin_escalations(connection: Connection, *, after: timedelta, limit: int) -> list[AlertedDetection]:
+    """Take incidents whose alert is older than ``after`` and that nobody has acknowledged; each once."""
+    taken = await connection.fetch(
+        "UPDATE anomaly_incidents SET escalated_at = NOW() WHERE id IN ("
+        "SELECT id FROM anomaly_incidents WHERE alerted_at < NOW() - $1::interval AND acknowledged_at IS NULL "
+        "AND resolved_at IS NULL AND escalated_at IS NULL ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id",
+        after,
+        limit,
+    )
+    found = []
+    for row in taken:
+        incident = await find_incident(connection, row["id"])
+        detection = await connection.fetchrow(
+            "SELECT a.id, a.location, a.image_url FROM anomaly_detections a "
+            "JOIN incident_detections d ON d.detection_id = a.id "
+            "WHERE d.incident_id = $1 AND a.alert_sent ORDER BY a.id DESC LIMIT 1",
+            row["id"],
+        )
+        if incident and detection:
+            found.append(AlertedDetection(incident, detection["id"], detection["location"], detection["image_url"]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote about an incident."""
+
+    id: int
+    text: str
+    written_by: str
+    written_at: datetime
+
+
+async def add_note(connection: Connection, incident_id: int, text: str, *, actor: str, most: int) -> bool:
+    """Keep a note; False where the incident has ``most`` already."""
+    status = await connection.execute(
+        "INSERT INTO incident_notes (incident_id, text, written_by) SELECT $1, $2, $3 "
+        "WHERE (SELECT count(*) FROM incident_notes WHERE incident_id = $1) < $4",
+        incident_id,
+        text,
+        actor,
+        most,
+    )
+    return affected(status) == 1
+
+
+async def list_notes(connection: Connection, incident_id: int) -> list[Note]:
+    """The notes of an incident, oldest first; ``add_note`` bounds them."""
+    rows = await connection.fetch(
+        "SELECT id, text, written_by, written_at FROM incident_notes WHERE incident_id = $1 ORDER BY id", incident_id
+    )
+    return [Note(**row) for row in rows]

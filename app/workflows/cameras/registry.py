@@ -52,6 +52,9 @@ class Camera:
     frames_per_second: float
     rules: CameraRules
     enabled: bool
+    group: str | None
+    armed: bool
+    muted_until: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -68,6 +71,7 @@ class CameraPlan:
     frames_per_second: float
     rules: CameraRules
     enabled: bool
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class CameraChange:
     frames_per_second: float | None = None
     rules: CameraRules | None = None
     enabled: bool | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class CameraRegistry:
             frames_per_second=plan.frames_per_second,
             rules=rules_to_json(plan.rules),
             enabled=plan.enabled,
+            group_name=plan.group,
         )
         async with self._database.transaction() as connection:
             record = await camera_store.insert_camera(connection, camera_id, columns)
@@ -159,6 +165,7 @@ class CameraRegistry:
                 frames_per_second=change.frames_per_second or old.frames_per_second,
                 rules=rules_to_json(change.rules) if change.rules else old.rules,
                 enabled=old.enabled if change.enabled is None else change.enabled,
+                group_name=old.group_name if change.group is None else change.group or None,
             )
             record = await camera_store.update_camera(connection, camera_id, columns)
             await add_audit_entry(connection, "camera.change", subject=camera_id, actor=actor)
@@ -259,6 +266,9 @@ def shown(record: CameraRecord) -> Camera:
         frames_per_second=columns.frames_per_second,
         rules=rules_from_json(columns.rules),
         enabled=columns.enabled,
+        group=columns.group_name,
+        armed=record.alarms.armed,
+        muted_until=record.alarms.muted_until,
         created_at=record.created_at,
         updated_at=record.updated_at,
     )

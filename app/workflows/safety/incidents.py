@@ -18,13 +18,14 @@ from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
+from app.services.stores.camera_store import AlarmState
 from app.services.stores.fences import pass_fence
-from app.services.stores.incident_store import Incident, IncidentFilter
-from app.services.stores.outbox import publish_event
+from app.services.stores.incident_store import Incident, IncidentFilter, Note
 from app.services.stores.removals import Kind, claim, schedule_removals
-from app.types import Box, Severity, shown
+from app.types import Box, Severity
 from app.utils import clock, metrics
 from app.workflows.announcements import announced
+from app.workflows.safety.alerts import Alert
 from app.workflows.safety.late_frames import LateFrame, LateFrames
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "IncidentBook",
     "IncidentFilter",
     "LeaseLost",
+    "Note",
     "Origin",
     "Recorded",
 ]
@@ -42,6 +44,9 @@ _FRAME_WAIT_S = 0.3
 _FRAME_BATCH = 500
 # Longer than a camera worker's pause between two rows of one incident and the quiet that ends it.
 _QUIET = timedelta(seconds=45)
+_MOST_NOTES = 100
+# What a disarmed camera does not raise; fire, smoke and water always count.
+_ARMED_ONLY = frozenset({"intrusion"})
 
 
 class Origin(StrEnum):
@@ -49,6 +54,7 @@ class Origin(StrEnum):
 
     REQUEST = "request"
     CAMERA = "camera"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,8 @@ class IncidentBook:
         key: str | None,
     ) -> list[Recorded]:
         await incident_store.lock_incidents(connection, evidence.camera_id)
-        recorded = [await self._write(connection, evidence, finding, seen_at, key) for finding in findings]
+        alarms = await camera_store.alarm_state(connection, evidence.camera_id)
+        recorded = [await self._write(connection, evidence, finding, seen_at, key, alarms) for finding in findings]
         if evidence.actor is not None:
             await add_audit_entry(
                 connection,
@@ -180,11 +187,19 @@ class IncidentBook:
         return recorded
 
     async def _write(
-        self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime, key: str | None
+        self,
+        connection: Connection,
+        evidence: Evidence,
+        finding: Finding,
+        seen_at: datetime,
+        key: str | None,
+        alarms: AlarmState,
     ) -> Recorded:
         incident_id, alerted = None, False
-        if finding.alert:
-            incident_id, alerted = await self._join_or_begin(connection, evidence, finding, seen_at)
+        if finding.alert and (alarms.armed or finding.anomaly_type not in _ARMED_ONLY):
+            incident_id, alerted = await self._join_or_begin(
+                connection, evidence, finding, seen_at, may_alert=not alarms.is_muted(seen_at)
+            )
         detection_id = await incident_store.insert_detection(
             connection,
             evidence.camera_id,
@@ -203,8 +218,9 @@ class IncidentBook:
         return Recorded(detection_id, incident_id, alerted)
 
     async def _join_or_begin(
-        self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime
+        self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime, *, may_alert: bool
     ) -> tuple[int, bool]:
+        """The incident, and whether its alert goes out now: one that was muted does when it is seen again later."""
         current = await incident_store.find_current(
             connection,
             evidence.camera_id,
@@ -214,8 +230,10 @@ class IncidentBook:
             within=self._cooldown,
         )
         if current is not None:
-            await incident_store.join_incident(connection, current, confidence=finding.confidence, seen_at=seen_at)
-            return current, False
+            is_due = await incident_store.join_incident(
+                connection, current, confidence=finding.confidence, seen_at=seen_at, may_alert=may_alert
+            )
+            return current, is_due
         new = await incident_store.insert_incident(
             connection,
             evidence.camera_id,
@@ -226,8 +244,9 @@ class IncidentBook:
             confidence=finding.confidence,
             description=finding.description,
             seen_at=seen_at,
+            alerted=may_alert,
         )
-        return new, True
+        return new, may_alert
 
     async def _alert(
         self,
@@ -239,27 +258,22 @@ class IncidentBook:
         incident_id: int,
         detection_id: int,
     ) -> None:
-        await publish_event(
-            connection,
-            "anomaly.alerts",
-            {
-                "incident_id": incident_id,
-                "detection_id": detection_id,
-                "camera_id": evidence.camera_id,
-                "anomaly_type": finding.anomaly_type,
-                "confidence": shown(finding.confidence),
-                "severity": finding.severity.value,
-                "description": finding.description,
-                "location": finding.rectangle,
-                "zone": finding.zone,
-                "image_url": self._storage.url(key) if key else None,
-                "timestamp": clock.iso(evidence.taken_at),
-                "detected_at": clock.iso(seen_at),
-                "origin": evidence.origin.value,
-            },
-            key=evidence.camera_id,
-            occurred_at=seen_at,
+        alert = Alert(
+            incident_id=incident_id,
+            detection_id=detection_id,
+            camera_id=evidence.camera_id,
+            anomaly_type=finding.anomaly_type,
+            confidence=finding.confidence,
+            severity=finding.severity.value,
+            description=finding.description,
+            location=finding.rectangle,
+            zone=finding.zone,
+            image_url=self._storage.url(key) if key else None,
+            taken_at=evidence.taken_at,
+            seen_at=seen_at,
+            origin=evidence.origin.value,
         )
+        await alert.publish(connection, occurred_at=seen_at)
 
     async def end_quiet_incidents(self) -> None:
         """Note the end of whatever has not been seen for a while: by whom it was seen does not matter."""
@@ -270,6 +284,30 @@ class IncidentBook:
         """Incidents with smaller ids than ``before``, newest first."""
         async with self._database.connection() as connection:
             return await incident_store.list_incidents(connection, wanted, before=before, limit=limit)
+
+    async def get(self, incident_id: int) -> tuple[Incident, list[Note]]:
+        """One incident, and what was written about it.
+
+        Raises:
+            NotFound: there is no such incident.
+        """
+        async with self._database.connection() as connection:
+            incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
+            return incident, await incident_store.list_notes(connection, incident_id)
+
+    async def add_note(self, incident_id: int, text: str, *, actor: str) -> tuple[Incident, list[Note]]:
+        """Write something about an incident.
+
+        Raises:
+            NotFound: there is no such incident.
+            Conflict: it has too many notes already.
+        """
+        async with self._database.transaction() as connection:
+            incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
+            if not await incident_store.add_note(connection, incident_id, text, actor=actor, most=_MOST_NOTES):
+                raise Conflict(f"Incident {incident_id} has {_MOST_NOTES} notes already.", code="too_many_notes")
+            await add_audit_entry(connection, "incident.note", subject=str(incident_id), actor=actor)
+            return incident, await incident_store.list_notes(connection, incident_id)
 
     async def acknowledge(self, incident_id: int, *, actor: str) -> Incident:
         """Note that somebody has seen it; once is enough.
@@ -313,9 +351,11 @@ async def _fence(connection: Connection, evidence: Evidence) -> None:
 
 
 async def _after_change(connection: Connection, incident_id: int, action: str, actor: str, changed: bool) -> Incident:
-    incident = await incident_store.find_incident(connection, incident_id)
-    if incident is None:
-        raise NotFound(f"There is no incident {incident_id}.", code="incident_not_found")
+    incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
     if changed:
         await add_audit_entry(connection, action, subject=str(incident_id), actor=actor)
     return incident
+
+
+def _missing(incident_id: int) -> Incident:
+    raise NotFound(f"There is no incident {incident_id}.", code="incident_not_found")

@@ -15,10 +15,12 @@ from app.models.anomaly import (
     AnomalyDetectionRequest,
     AnomalyDetectionResponse,
     IncidentActionRequest,
+    IncidentDetail,
     IncidentInfo,
     IncidentsResponse,
+    NoteRequest,
 )
-from app.models.bodies import body_of, optional_json_of
+from app.models.bodies import body_of, json_of, optional_json_of
 from app.models.common import CameraId
 from app.types import Scope
 from app.utils import clock
@@ -73,6 +75,24 @@ async def list_incidents(
     )
     found = await incidents.list_incidents(wanted, before=before, limit=limit)
     return IncidentsResponse.of(found, incidents, limit=limit)
+
+
+@router.get("/incidents/{incident_id}")
+async def get_incident(incident_id: IncidentPath, _: Watcher, incidents: Incidents) -> IncidentDetail:
+    """One incident with its notes."""
+    return IncidentDetail.of_noted(*await incidents.get(incident_id), incidents)
+
+
+@router.post("/incidents/{incident_id}/notes", status_code=201, dependencies=[IDEMPOTENT])
+async def add_incident_note(
+    incident_id: IncidentPath,
+    caller: Watcher,
+    request: Annotated[NoteRequest, Depends(json_of(NoteRequest))],
+    incidents: Incidents,
+) -> IncidentDetail:
+    """Write something about it."""
+    noted = await incidents.add_note(incident_id, request.text, actor=caller.signature(request.by))
+    return IncidentDetail.of_noted(*noted, incidents)
 
 
 @router.post("/incidents/{incident_id}/acknowledge", dependencies=[IDEMPOTENT])

@@ -11,8 +11,11 @@ from app.api.idempotency import IDEMPOTENT
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource
+from app.models.anomaly import IncidentInfo
 from app.models.bodies import json_of
 from app.models.camera import (
+    AlarmsRequest,
+    AlarmsResponse,
     CameraChangeRequest,
     CameraCreateRequest,
     CameraDeletionResponse,
@@ -24,11 +27,15 @@ from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.cameras.registry import Camera, CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
+from app.workflows.safety.alarms import AlarmPanel
+from app.workflows.safety.incidents import IncidentBook
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], route_class=MarkedRoute)
 
 Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resources.safety.supervisor))]
 Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
+Alarms = Annotated[AlarmPanel, Depends(resource(lambda resources: resources.safety.alarms))]
+Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
 Operator = Annotated[Caller, Depends(require(Scope.CAMERAS))]
 CameraPath = Annotated[CameraId, Path()]
 
@@ -62,6 +69,22 @@ async def list_cameras(
         total=total,
         next_after=found[-1].id if len(found) == limit else None,
     )
+
+
+@router.post("/alarms", dependencies=[IDEMPOTENT])
+async def change_alarms(
+    caller: Operator, request: Annotated[AlarmsRequest, Depends(json_of(AlarmsRequest))], alarms: Alarms
+) -> AlarmsResponse:
+    """Arm, disarm or mute cameras, a group of them, or all; it holds from the next frame on."""
+    return AlarmsResponse.of(await alarms.change(request.change(), actor=caller.label))
+
+
+@router.post("/{camera_id}/test-alarm", status_code=201, dependencies=[IDEMPOTENT])
+async def raise_test_alarm(
+    camera_id: CameraPath, caller: Operator, alarms: Alarms, incidents: Incidents
+) -> IncidentInfo:
+    """Raise an alarm of the type `test`, which goes the whole way to whoever takes `anomaly.alerts`, muted or not."""
+    return IncidentInfo.of(await alarms.test(camera_id, actor=caller.signature(None)), incidents)
 
 
 @router.get("/{camera_id}")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.idempotency import IDEMPOTENT
 from app.api.security import require
 from app.dependencies import resource
 from app.models.bodies import json_of, optional_json_of
@@ -35,7 +36,7 @@ Operator = Annotated[Caller, Depends(require(Scope.WEBHOOKS))]
 WebhookPath = Annotated[UUID, Path()]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[IDEMPOTENT])
 async def add_webhook(
     caller: Operator,
     request: Annotated[WebhookCreateRequest, Depends(json_of(WebhookCreateRequest))],
@@ -76,7 +77,7 @@ async def remove_webhook(webhook_id: WebhookPath, caller: Operator, webhooks: We
     return WebhookDeletion(id=webhook_id)
 
 
-@router.post("/{webhook_id}/secret")
+@router.post("/{webhook_id}/secret", dependencies=[IDEMPOTENT])
 async def renew_webhook_secret(webhook_id: WebhookPath, caller: Operator, webhooks: Webhooks) -> WebhookSecret:
     """Sign with a fresh secret from now on."""
     return WebhookSecret(id=webhook_id, secret=await webhooks.renew_secret(str(webhook_id), actor=caller.label))
@@ -101,13 +102,13 @@ async def list_webhook_failures(
     return DeadLettersResponse.of(found, limit=limit)
 
 
-@router.post("/{webhook_id}/failures/replay")
+@router.post("/{webhook_id}/failures/replay", dependencies=[IDEMPOTENT])
 async def replay_webhook_failures(
     webhook_id: WebhookPath,
-    _: Operator,
+    caller: Operator,
     webhooks: Webhooks,
     request: Annotated[ReplayRequest | None, Depends(optional_json_of(ReplayRequest))],
 ) -> ReplaysResponse:
     """Post given-up events again, those named or else the oldest twenty, up to the first that is not taken."""
-    replays = await webhooks.replay(str(webhook_id), request.ids if request else None)
+    replays = await webhooks.replay(str(webhook_id), request.ids if request else None, actor=caller.label)
     return ReplaysResponse(items=[ReplayInfo.of_one(replay) for replay in replays])
