@@ -123,6 +123,12 @@ class BackendUnavailable(Unavailable):
         self.backend = backend
 
 
+class DiskFull(BackendUnavailable):
+    """A backend has no room to write (503)."""
+
+    code = "disk_full"
+
+
 class NotAllRemoved(BackendUnavailable):
     """A backend removed some of several things, and refused others (503).
 

@@ -10,24 +10,14 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
-
-from alembic.script import ScriptDirectory
 
 from app.composition.backends import open_database
 from app.config import Settings, load_settings
 from app.errors import BackendUnavailable, VisionError
 from app.services.database import VERSION_TABLE, Database
+from app.services.stores.schema import older_revisions
 
-PROJECT_DIR = Path(__file__).resolve().parents[1]
 _PAUSE_S = 1.0
-
-
-def older_revisions() -> set[str]:
-    """Revisions that lack something of this version. One that is unknown here comes from a later version, and a
-    version's tables serve the version before."""
-    versions = ScriptDirectory(str(PROJECT_DIR / "alembic"))
-    return {script.revision for script in versions.walk_revisions()} - set(versions.get_heads())
 
 
 async def stored_revision(database: Database) -> str | None:

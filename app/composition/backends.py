@@ -17,7 +17,7 @@ from app.services.image_filters import ImageFilter
 from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
 from app.services.stores.image_store import vectors_for_which
-from app.services.stores.schema import look_at_schema
+from app.services.stores.schema import DatabaseProbe, older_revisions
 from app.services.vector_db import VectorDBService
 from app.services.vectors.base import Chooser, CollectionSpec, VectorBackend, face_collection, image_collection
 from app.workflows.health import Ping
@@ -36,7 +36,7 @@ class Backends:
     def pings(self) -> Mapping[str, Ping]:
         """How /health asks each of them, by its name there."""
         pings: dict[str, Ping] = {
-            "database": lambda: look_at_schema(self.database),
+            "database": DatabaseProbe(self.database, older=older_revisions()).look,
             "vector_db": self.vectors.ping,
             "redis": self.cache.ping,
             "storage": self.storage.ping,

@@ -60,6 +60,7 @@ def compose_documents(
         rules=OcrRules(
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
             zone=zone,
+            deadline_s=settings.INFERENCE_DEADLINE_S,
         ),
         roots=load_trusted_roots(settings.EINVOICE_TRUST_DIR),
     )

@@ -50,12 +50,18 @@ class Resources:
     idempotency: IdempotencyBook
     zone: ZoneInfo
     ocr_loaded: bool
+    ocr_fallback_missing: bool
 
     @property
     def engines(self) -> dict[str, bool]:
         """Whether each engine is loaded; all are, or the start fails, but for OCR, which may be switched off."""
         always = ("face_recognition", "image_embedding", "room_analysis", "anomaly_detection")
         return {**dict.fromkeys(always, True), "ocr": self.ocr_loaded}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works less well than the settings ask for."""
+        return ("ocr_fallback_missing",) if self.ocr_fallback_missing else ()
 
     def providers(self) -> dict[str, str]:
         """What really runs each loaded network, by role."""

@@ -102,6 +102,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             idempotency=IdempotencyBook(backends.database, lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS)),
             zone=zone,
             ocr_loaded=ocr_engine is not None,
+            ocr_fallback_missing=(
+                ocr_engine is not None and settings.OCR_FALLBACK != "none" and not ocr_engine.has_fallback
+            ),
         )
         await stack.enter_async_context(running(*background_loops(resources)))
         yield resources

@@ -75,6 +75,11 @@ class OCREngine:
         self._ranker = ranker
         self._mrz_reader = mrz_reader
 
+    @property
+    def has_fallback(self) -> bool:
+        """Whether another reader stands behind the first."""
+        return self._pages.has_fallback
+
     def warm_up(self) -> None:
         """Read an empty page, so that every network has run once."""
         self._pages.read(np.full((64, 256, 3), 255, np.uint8), language="vi")

@@ -56,13 +56,15 @@ class Checks(Response):
 
 
 class HealthResponse(Response):
-    """`degraded`: we serve, but a backend is down. `unhealthy` (503): `reason` says why a restart is needed."""
+    """`degraded`: we serve, but a backend is down. `unhealthy` (503): `reason` says why a restart is needed.
+    `warnings` name what works less well than the settings ask for: `ocr_fallback_missing`."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
     reason: str | None = None
     timestamp: Moment
     version: str
     checks: Checks
+    warnings: list[str]
     providers: dict[str, str]
 
 

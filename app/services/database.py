@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from app.errors import BackendUnavailable, SchemaMissing
+from app.errors import BackendUnavailable, DiskFull, SchemaMissing
 from app.services.calls import backend_call, bounded_call
 
 BACKEND = "database"
@@ -163,6 +163,8 @@ class Connection:
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
             raise SchemaMissing from error
         except BackendUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.DiskFullError):
+                raise DiskFull(BACKEND) from error.__cause__
             if not isinstance(error.__cause__, asyncpg.PostgresError):
                 # Nobody answered, and waiting for a rollback would double the caller's wait.
                 with contextlib.suppress(asyncpg.InterfaceError):  # it is closed already

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import uuid
 from collections.abc import Mapping
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import AMQPException, DeliveryError, PublishError
+from aio_pika.exceptions import AMQPException, ChannelClosed, DeliveryError, PublishError
 from yarl import URL
 
 from app.services.calls import backend_call
@@ -98,9 +100,19 @@ class MessageQueue:
             raise
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless the channel is open or can be opened."""
+        """Raises BackendUnavailable unless the broker answers a message: one that is out of memory or of disk keeps
+        its connections, and reads nothing from them."""
         async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
             await self._open()
+            if self._connection is None:
+                raise ConnectionError("the connection was dropped")
+            # A channel of its own: a refusal closes a channel, and the relay's has to stay.
+            async with self._connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
+                # For a queue that is nowhere, by the exchange that routes to queues alone: it comes back at once, and
+                # no consumer sees it.
+                with contextlib.suppress(PublishError, ChannelClosed):
+                    nowhere = f"cv-health-{uuid.uuid4()}"
+                    await channel.default_exchange.publish(aio_pika.Message(b""), routing_key=nowhere, mandatory=True)
 
     async def _drop(self) -> None:
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None

@@ -16,13 +16,14 @@ from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
-from app.errors import NotAllRemoved, NotFound
+from app.errors import BackendUnavailable, NotAllRemoved, NotFound
 from app.services.calls import backend_call
 
 BACKEND = "storage"
 
 # The bucket is made by the first write, so before that nothing is there, and that is no failure.
 _ABSENT = ("NoSuchKey", "NoSuchBucket")
+_PROBE_KEY = "health/probe"
 _DELETED_AT_ONCE = 500  # S3 takes a thousand
 _LISTED_AT_ONCE = 1000  # what S3 answers in one page
 
@@ -69,6 +70,7 @@ class ObjectStorage:
             )
         self._pool = pool
         self._bucket_ready = False
+        self._write_failed = False
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
 
     async def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -93,12 +95,17 @@ class ObjectStorage:
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Write an object, replacing one of that key; the first write also makes the bucket."""
-        if not self._bucket_ready:
-            await self.ensure_bucket()
-            self._bucket_ready = True
-        await self._call(
-            self._client.put_object, self.bucket, key, io.BytesIO(data), len(data), content_type=content_type
-        )
+        try:
+            if not self._bucket_ready:
+                await self.ensure_bucket()
+                self._bucket_ready = True
+            await self._call(
+                self._client.put_object, self.bucket, key, io.BytesIO(data), len(data), content_type=content_type
+            )
+        except BackendUnavailable:
+            self._write_failed = True
+            raise
+        self._write_failed = False
 
     async def get(self, key: str) -> bytes:
         """The object's bytes.
@@ -191,8 +198,12 @@ class ObjectStorage:
         return f"s3://{self.bucket}/{key}"
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless the store answers for our bucket's name."""
+        """Raises BackendUnavailable unless the store answers for our bucket's name and, after a write that failed,
+        takes another: a store whose disk is full still reads."""
         await self._call(self._client.bucket_exists, self.bucket)
+        if self._write_failed:
+            await self.put(_PROBE_KEY, b"", content_type="application/octet-stream")
+            await self.delete(_PROBE_KEY)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from app.errors import BackendUnavailable, VisionError
+from app.errors import BackendUnavailable, DiskFull, VisionError
 from app.utils import metrics
 
 Ping = Callable[[], Awaitable[None]]
@@ -75,6 +75,8 @@ class HealthMonitor:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await ping()
+        except DiskFull as error:
+            ok, reason = False, error.code
         except (BackendUnavailable, TimeoutError):
             ok, reason = False, None
         except VisionError as error:

@@ -26,6 +26,7 @@ from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind, StoredResult
 from app.services.stores.removals import Kind, Things
 from app.utils import clock, metrics, tracing
+from app.utils.deadline import deadline
 from app.utils.fair_queue import FairPlaces
 from app.utils.image_processing import encode_jpeg
 from app.utils.pdf import PdfReader, is_pdf
@@ -45,10 +46,12 @@ class OcrRules:
     Attributes:
         languages: that are read here; where there is only one, no document is asked for its own.
         zone: whose day today is.
+        deadline_s: for opening a document, waiting for its turn and reading it together.
     """
 
     languages: tuple[str, ...]
     zone: ZoneInfo
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class OcrWorkflow:
         Raises:
             InvalidImage, TooLarge, InvalidInput: the document cannot be read at all.
             Overloaded: too many documents wait.
+            DeadlineExceeded: it was not read in time.
             ModelUnavailable: OCR is switched off, or its readers failed.
         """
         language = self._language(language)
@@ -131,7 +135,7 @@ class OcrWorkflow:
             return await self._stored_invoices(read, None, actor)
         engine = self._open_engine()
         known = await self._suppliers()
-        async with self._opened(document) as opened, self._turns.place():
+        async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
             read, kept = await self._pool.submit(
                 "ocr",
                 _read_invoices,
@@ -174,7 +178,7 @@ class OcrWorkflow:
         """Read an identity paper and store what it says. Arguments and errors as for :meth:`read_invoice`."""
         engine = self._open_engine()
         metrics.ocr_total.labels("id").inc()
-        async with self._opened(document) as opened, self._turns.place():
+        async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
             reading, kept = await self._pool.submit(
                 "ocr",
                 _read_identity,

@@ -125,6 +125,27 @@ async def test_a_lost_broker_is_told_in_time_and_found_again(
     assert sent["event_id"] in [message.message_id for message in await taken(channel, "attendance.events")]
 
 
+async def test_a_broker_that_keeps_its_connections_and_reads_nothing_is_unwell(
+    queue: MessageQueue, proxy: TcpProxy, channel: AbstractChannel
+) -> None:
+    watcher = await channel.declare_queue(exclusive=True)
+    await watcher.bind(await channel.get_exchange(queue._exchange_name), routing_key="#")
+    await queue.ping()
+    proxy.stall()
+    with pytest.raises(BackendUnavailable):
+        await queue.ping()
+    proxy.restore()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await queue.ping()
+            except BackendUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                break
+    assert await watcher.get(fail=False) is None  # no consumer ever sees a ping
+
+
 async def test_a_connection_whose_farewell_failed_counts_as_closed(queue: MessageQueue, proxy: TcpProxy) -> None:
     # An open one that is collected closes itself: on a thread without a loop that only leaves a warning.
     connection = queue._connection

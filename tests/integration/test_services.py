@@ -7,22 +7,26 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from app.errors import BackendUnavailable, NotFound, SchemaMissing
+from app.errors import BackendUnavailable, DiskFull, NotFound, SchemaMissing
 from app.services.cache import Cache
 from app.services.calls import backend_call
 from app.services.database import PROOF_OF_LIFE_S, Database, affected
 from app.services.storage import ObjectStorage
 from app.services.stores.face_store import lock_enrolments
+from app.services.stores.schema import DatabaseProbe, older_revisions
 from app.utils import metrics
 from tests.backends import BackendName, RunningBackends
+from tests.integration.live import migrate
 
 TIMEOUT_S = 1.0
 PATIENCE_S = 15.0
@@ -141,6 +145,47 @@ async def test_a_wrong_statement_is_a_bug_and_no_outage(database: Database) -> N
 async def test_a_missing_table_says_that_the_schema_is_missing(database: Database) -> None:
     with pytest.raises(SchemaMissing):
         await database.fetch("SELECT * FROM nothing_of_that_name")
+
+
+async def test_a_full_disk_is_told_by_name(database: Database) -> None:
+    with pytest.raises(DiskFull):
+        await database.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$")
+
+
+@pytest.fixture
+async def migrated(backends: RunningBackends) -> AsyncIterator[Database]:
+    """A database with our tables."""
+    url = backends.new_database()
+    migrate(url)
+    database = Database(url, max_size=4, timeout_s=TIMEOUT_S)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_a_database_that_reads_and_takes_no_writes_is_unwell(migrated: Database) -> None:
+    name = (await migrated.fetch("SELECT current_database() AS name"))[0]["name"]
+    await DatabaseProbe(migrated, older=set()).look()
+    before = await migrated.fetch("SELECT pg_database_size(current_database()) AS bytes")
+    await migrated.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await migrated.close()
+    await migrated.open()
+    probe = DatabaseProbe(migrated, older=set())
+    for _ in range(2):  # the failure is no news only once
+        with pytest.raises(BackendUnavailable):
+            await probe.look()
+    assert await migrated.fetch("SELECT pg_database_size(current_database()) AS bytes") == before
+
+
+async def test_tables_of_an_older_version_are_told(migrated: Database) -> None:
+    [head] = [row["version_num"] for row in await migrated.fetch("SELECT version_num FROM cv_alembic_version")]
+    assert head not in older_revisions()
+    await DatabaseProbe(migrated, older=older_revisions()).look()
+    await migrated.execute("UPDATE cv_alembic_version SET version_num = '0009'")
+    with pytest.raises(SchemaMissing):
+        await DatabaseProbe(migrated, older=older_revisions()).look()
+    await migrated.execute("UPDATE cv_alembic_version SET version_num = 'of-tomorrow'")
+    await DatabaseProbe(migrated, older=older_revisions()).look()
 
 
 async def test_a_time_limit_bounds_each_statement_and_not_their_sum(database: Database) -> None:
@@ -317,6 +362,51 @@ async def test_before_the_first_write_there_is_nothing(storage: ObjectStorage) -
     await storage.delete("faces/a.jpg")
     with pytest.raises(NotFound):
         await storage.get("faces/a.jpg")
+
+
+class _FullStore(BaseHTTPRequestHandler):
+    """Says of each bucket that it is there, and has no room, as MinIO with a full disk does."""
+
+    has_room = False
+
+    def do_HEAD(self) -> None:
+        self._answer(200, b"")
+
+    def do_DELETE(self) -> None:
+        self._answer(204, b"")
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        full = b"<Error><Code>XMinioStorageFull</Code><Message>full</Message></Error>"
+        self._answer(200, b"") if self.has_room else self._answer(507, full)
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("ETag", '"0"')
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Nothing, in place of a line on stderr."""
+
+
+async def test_a_store_without_room_is_unwell_from_the_first_failed_write(
+    backends: RunningBackends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _FullStore) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        storage = storage_on(backends, endpoint=f"127.0.0.1:{server.server_address[1]}")
+        await storage.ping()
+        with pytest.raises(BackendUnavailable):
+            await storage.put("a.jpg", b"x", content_type="image/jpeg")
+        with pytest.raises(BackendUnavailable):
+            await storage.ping()
+        monkeypatch.setattr(_FullStore, "has_room", True)
+        await storage.ping()
+        await storage.close()
+        server.shutdown()
 
 
 async def test_keys_are_listed_below_their_prefix(storage: ObjectStorage) -> None:

@@ -44,6 +44,7 @@ async def health(resources: Everything, response: Response) -> HealthResponse:
         timestamp=clock.now(),
         version=resources.settings.VERSION,
         checks=_checks(resources, states),
+        warnings=list(resources.warnings),
         providers=resources.providers(),
     )
 
