@@ -15,7 +15,8 @@ class TcpProxy:
     """Listens on a loopback port of its own and forwards to another, until told otherwise.
 
     Use it as an async context manager. ``cut`` drops every connection and closes new ones at once; ``stall`` keeps
-    connections open and lets nothing through; ``restore`` undoes both.
+    connections open and lets nothing through; ``half_open`` loses what is sent, for good, on the connections there are
+    and on new ones; ``restore`` undoes all of it for new connections.
 
     Args:
         target_port: where the backend listens.
@@ -28,6 +29,7 @@ class TcpProxy:
         self._flowing.set()
         self._is_cut = False
         self._delay_s = 0.0
+        self._loses = asyncio.Event()  # a new one for each time; connections keep theirs
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -48,6 +50,11 @@ class TcpProxy:
         """Keep connections open, accept new ones, and let not a byte through."""
         self._flowing.clear()
 
+    def half_open(self) -> None:
+        """Lose every byte of the connections there are, whatever comes after, and of new ones until ``restore``: as
+        where the other side has vanished without a word."""
+        self._loses.set()
+
     def delay(self, seconds: float) -> None:
         """Let whatever comes through, either way, that much later."""
         self._delay_s = seconds
@@ -56,6 +63,8 @@ class TcpProxy:
         """Forward again; what a stall held back goes through now."""
         self._is_cut = False
         self._delay_s = 0.0
+        if self._loses.is_set():
+            self._loses = asyncio.Event()
         self._flowing.set()
 
     async def __aenter__(self) -> Self:
@@ -85,22 +94,25 @@ class TcpProxy:
             writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loses = self._loses
         try:
             backend_reader, backend_writer = await asyncio.open_connection(*self._target)
         except OSError:
             return  # the backend is down; our client sees its connection closed
         try:
             async with asyncio.TaskGroup() as both_ways:
-                both_ways.create_task(self._pump(reader, backend_writer))
-                both_ways.create_task(self._pump(backend_reader, writer))
+                both_ways.create_task(self._pump(reader, backend_writer, loses))
+                both_ways.create_task(self._pump(backend_reader, writer, loses))
         finally:
             backend_writer.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, loses: asyncio.Event) -> None:
         try:
             while chunk := await source.read(_CHUNK_BYTES):
                 await self._flowing.wait()
                 await asyncio.sleep(self._delay_s)
+                if loses.is_set():
+                    continue
                 sink.write(chunk)
                 await sink.drain()
         except ConnectionError:

@@ -75,3 +75,23 @@ async def test_backend_that_is_down_closes_the_connection() -> None:
         reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
         assert await asyncio.wait_for(reader.read(), timeout=5) == b""
         writer.close()
+
+
+async def test_half_open_connections_lose_everything_for_good_and_new_ones_work_after_restoring(
+    proxy: TcpProxy,
+) -> None:
+    reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+    assert await ask(reader, writer, b"hello\n") == b"hello\n"
+    proxy.half_open()
+    fresh_reader, fresh_writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+    for writer_ in (writer, fresh_writer):
+        writer_.write(b"lost\n")
+    await asyncio.sleep(0.1)  # until the proxy has seen both
+    proxy.restore()
+    for reader_ in (reader, fresh_reader):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader_.readline(), timeout=0.3)
+    new_reader, new_writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+    assert await ask(new_reader, new_writer, b"again\n") == b"again\n"
+    for each in (writer, fresh_writer, new_writer):
+        each.close()
