@@ -20,16 +20,29 @@ Image = NDArray[np.uint8]
 
 
 class Scope(StrEnum):
-    """What an API key may do; ``ADMIN`` may do everything."""
+    """What an API key may do; ``ADMIN`` may do everything, and ``a`` whatever ``a:b`` may."""
 
     FACE_RECOGNIZE = "face:recognize"
     FACE_MANAGE = "face:manage"
     IMAGE = "image"
+    IMAGE_READ = "image:read"
+    IMAGE_WRITE = "image:write"
     ROOM = "room"
+    ROOM_READ = "room:read"
+    ROOM_WRITE = "room:write"
     OCR = "ocr"
+    OCR_INVOICE = "ocr:invoice"
+    OCR_ID = "ocr:id"
     ANOMALY = "anomaly"
     CAMERAS = "cameras"
+    CAMERAS_READ = "cameras:read"
+    CAMERAS_WRITE = "cameras:write"
     EVENTS = "events"
+    EVENTS_ANOMALY = "events:anomaly"
+    EVENTS_ATTENDANCE = "events:attendance"
+    EVENTS_CAMERA = "events:camera"
+    EVENTS_FACE = "events:face"
+    EVENTS_ROOM = "events:room"
     WEBHOOKS = "webhooks"
     ADMIN = "admin"
 

@@ -69,8 +69,8 @@ async def _identify(secret: str | None, resources: Resources) -> Caller:
 Identified = Annotated[Caller, Depends(identify)]
 
 
-def require(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-    """A dependency that yields the caller if it has ``scope``.
+def require(*scopes: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency that yields the caller if it has one of ``scopes``.
 
     Raises:
         Unauthorized: no key, or an unknown one.
@@ -79,15 +79,15 @@ def require(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     """
 
     async def authorize(caller: Identified) -> Caller:
-        if not caller.may(scope):
-            raise Forbidden(f"This API key lacks the scope {scope}.", code="scope_missing")
+        if not caller.may(*scopes):
+            raise Forbidden(f"This API key lacks the scope {' or '.join(scopes)}.", code="scope_missing")
         return caller
 
     return authorize
 
 
-def standing(scope: Scope) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
-    """A dependency for answers that last: says at any later moment whether the key still has ``scope``."""
+def standing(*scopes: Scope) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
+    """A dependency for answers that last: says at any later moment whether the key still has one of ``scopes``."""
 
     async def question(secret: Presented, resources: Everything) -> Callable[[], Awaitable[bool]]:
         async def stands() -> bool:
@@ -97,7 +97,7 @@ def standing(scope: Scope) -> Callable[[str | None, Resources], Awaitable[Callab
                 caller = await resources.keys.caller(secret)
             except BackendUnavailable:
                 return True  # nobody can revoke a key meanwhile, either
-            return caller is not None and caller.may(scope)
+            return caller is not None and caller.may(*scopes)
 
         return stands
 

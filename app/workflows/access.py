@@ -10,6 +10,7 @@ from app.errors import InvalidInput, NotFound
 from app.services.database import Database
 from app.services.stores import keys
 from app.services.stores.audit import add_audit_entry
+from app.services.stores.document_store import OtherKind
 from app.services.stores.keys import ApiKey
 from app.types import Scope
 
@@ -25,9 +26,19 @@ class Caller:
     scopes: frozenset[str]
     key_id: int | None = None
 
-    def may(self, scope: Scope) -> bool:
-        """Whether the key opens what asks for ``scope``."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+    def may(self, *scopes: Scope) -> bool:
+        """Whether the key opens what asks for one of ``scopes``."""
+        return Scope.ADMIN in self.scopes or any(
+            scope in self.scopes or scope.partition(":")[0] in self.scopes for scope in scopes
+        )
+
+    def may_hear(self, event_type: str) -> bool:
+        """Whether the key may read events of that type; one without a scope of its own is for ``events``."""
+        return self.may(Scope.EVENTS) or f"{Scope.EVENTS}:{event_type.partition('.')[0]}" in self.scopes
+
+    def may_see(self, document_type: str) -> bool:
+        """Whether the key may read stored documents of that type."""
+        return self.may(Scope.OCR_INVOICE if document_type == OtherKind.INVOICE else Scope.OCR_ID)
 
     def signature(self, named: str | None) -> str:
         """Who stands in the records: whom the request names, else the key's label as far as the columns hold it."""

@@ -35,6 +35,9 @@ from app.workflows.announcements import announced
 from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
 from app.workflows.ocr_records import identity_data, kept_data
 
+MaySee = Callable[[str], bool]
+"""Whether the caller may see documents of that type."""
+
 _MAX_SUPPLIERS = 5000
 _REDACTED_AT_ONCE = 200
 
@@ -206,18 +209,20 @@ class OcrWorkflow:
             await add_audit_entry(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
         return IdentityResult(reading, result_id)
 
-    async def result(self, result_id: int, *, actor: str | None) -> StoredResult:
+    async def result(self, result_id: int, *, may_see: MaySee, actor: str | None) -> StoredResult:
         """A stored result, for somebody to see: the audit says who did.
 
         Raises:
-            NotFound: there is none of that id.
+            NotFound: there is none of that id that the caller may see.
         """
         async with self._database.transaction() as connection:
-            stored = await _find(connection, result_id)
+            stored = await _find(connection, result_id, may_see)
             await add_audit_entry(connection, "ocr.see_result", subject=str(result_id), actor=actor)
         return stored
 
-    async def confirm(self, result_id: int, corrections: Mapping[str, object], *, actor: str | None) -> int | None:
+    async def confirm(
+        self, result_id: int, corrections: Mapping[str, object], *, may_see: MaySee, actor: str | None
+    ) -> int | None:
         """Put a person's values in the place of what was read, and learn the supplier of an invoice.
 
         Args:
@@ -227,11 +232,11 @@ class OcrWorkflow:
             The id of the supplier learned, None where the result is no invoice or names no seller.
 
         Raises:
-            NotFound: there is no such result.
+            NotFound: there is no such result that the caller may see.
             Conflict: the result was redacted; there is nothing left to confirm.
         """
         async with self._database.connection() as connection:
-            stored = await _find(connection, result_id)
+            stored = await _find(connection, result_id, may_see)
         if stored.redacted_at is not None:
             raise Conflict("The result is past its retention and was redacted.", code="result_redacted")
         data = {**stored.data, **corrections}
@@ -324,9 +329,9 @@ class DocumentRetention:
         return len(expired)
 
 
-async def _find(connection: Connection, result_id: int) -> StoredResult:
+async def _find(connection: Connection, result_id: int, may_see: MaySee) -> StoredResult:
     stored = await document_store.find_result(connection, result_id)
-    if stored is None:
+    if stored is None or not may_see(stored.document_type):
         raise NotFound(f"There is no OCR result {result_id}.")
     return stored
 

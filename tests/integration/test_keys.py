@@ -124,31 +124,94 @@ def operations(service: Service) -> Iterator[tuple[str, str]]:
             yield method, re.sub(r"\{\w+\}", "1", path)
 
 
-def scope_of(path: str) -> str | None:
-    """The scope that a path below the API asks for; None: it is open to everybody."""
+FACES_READ = ("recognize", "verify", "identify")
+OF_EVENTS = {"events", *(scope for scope in Scope if scope.startswith("events:"))}
+
+
+def scopes_of(method: str, path: str) -> set[str] | None:
+    """The scopes each of which opens a path below the API; None: it is open to everybody."""
     part, _, rest = path.removeprefix(f"{API}/").partition("/")
-    if part == "face":
-        return "face:recognize" if rest in ("recognize", "verify", "identify") else "face:manage"
-    return {"health": None, "models": "admin", "metrics": "any"}.get(part, part)
+    reads = method == "get" or (part, rest) == ("image", "search")
+    match part:
+        case "health":
+            return None
+        case "face":
+            return {"face:recognize" if rest in FACES_READ else "face:manage"}
+        case "image" | "room" | "cameras":
+            return {part, f"{part}:read" if reads else f"{part}:write"}
+        case "ocr":
+            return {"ocr", f"ocr:{rest}"} if rest in ("invoice", "id") else {"ocr", "ocr:invoice", "ocr:id"}
+        case "events":
+            return OF_EVENTS
+        case "models":
+            return {"admin"}
+        case "metrics":
+            return set(Scope)
+        case _:
+            return {part}
 
 
-def test_every_path_opens_to_its_own_scope_alone(service: Service) -> None:
+def test_every_path_opens_to_its_own_scopes_alone(service: Service) -> None:
     by_scope = {scope: inserted(service, scope) for scope in Scope if scope != "admin"}
+    opened: set[str] = set()
     asked = 0
     for method, path in operations(service):
-        needed = scope_of(path)
+        needed = scopes_of(method, path)
         for scope, key in by_scope.items():
             with service.client.stream(method, path, headers={"X-API-Key": key}) as answer:
                 refused = answer.status_code == 403
-            assert refused == (needed not in (scope, None, "any")), f"{method} {path} with {scope}"
+            assert refused == (needed is not None and scope not in needed), f"{method} {path} with {scope}"
+            if not refused and needed is not None and "metrics" not in path:
+                opened.add(scope)
             asked += 1
-    assert asked > 250
+    assert opened == set(by_scope)  # no scope is for nothing
+    assert asked > 800
+
+
+def test_a_key_hears_only_of_what_its_scope_names(service: Service) -> None:
+    key = inserted(service, "events:attendance")
+    refused = get(service, "/events?type=attendance.events,face.enrolled", key)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    for event_type in ("face.enrolled", "attendance.events", "camera.offline", "attendance.events"):
+        service.records.rows(
+            "INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
+            "VALUES (gen_random_uuid(), $1, 'x', '{}', NOW()) RETURNING id",
+            event_type,
+        )
+    heard = []
+    headers = {"X-API-Key": key, "Last-Event-ID": "0"}
+    with service.client.stream("GET", f"{API}/events", headers=headers) as stream:
+        for line in stream.iter_lines():
+            heard += [line.removeprefix("event: ")] if line.startswith("event: ") else []
+            if len(heard) == 2:
+                break
+    assert heard == ["attendance.events", "attendance.events"]
+
+
+def test_papers_and_invoices_are_seen_apart(service: Service) -> None:
+    seen = {}
+    for kind in ("invoice", "passport", "unknown"):
+        [row] = service.records.rows(
+            "INSERT INTO ocr_results (document_type, extracted_data, confidence) VALUES ($1, '{}', 1) RETURNING id",
+            kind,
+        )
+        for scope in ("ocr", "ocr:invoice", "ocr:id"):
+            seen[kind, scope] = get(service, f"/ocr/results/{row['id']}", inserted(service, scope)).status_code
+    assert {pair for pair, status in seen.items() if status == 200} == {
+        ("invoice", "ocr"),
+        ("invoice", "ocr:invoice"),
+        ("passport", "ocr"),
+        ("passport", "ocr:id"),
+        ("unknown", "ocr"),
+        ("unknown", "ocr:id"),
+    }
+    assert set(seen.values()) == {200, 404}
 
 
 def test_without_a_key_nothing_is_read_but_the_probes(service: Service) -> None:
     """No body either: who may not ask, shall not make us read."""
     for method, path in operations(service):
-        if scope_of(path) is not None:
+        if scopes_of(method, path) is not None:
             answer = service.client.request(method, path, content=b"{", headers={"content-type": "application/json"})
             assert (answer.status_code, answer.json()["code"]) == (401, "key_missing"), f"{method} {path}"
 

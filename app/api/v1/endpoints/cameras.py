@@ -36,7 +36,8 @@ Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resourc
 Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
 Alarms = Annotated[AlarmPanel, Depends(resource(lambda resources: resources.safety.alarms))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
-Operator = Annotated[Caller, Depends(require(Scope.CAMERAS))]
+Viewer = Annotated[Caller, Depends(require(Scope.CAMERAS_READ))]
+Operator = Annotated[Caller, Depends(require(Scope.CAMERAS_WRITE))]
 CameraPath = Annotated[CameraId, Path()]
 
 
@@ -55,7 +56,7 @@ async def add_camera(
 
 @router.get("")
 async def list_cameras(
-    _: Operator,
+    _: Viewer,
     registry: Registry,
     cameras: Cameras,
     after: Annotated[str, Query(max_length=50, pattern=r"^[^\x00]*$", description="Only ids behind this")] = "",
@@ -88,7 +89,7 @@ async def raise_test_alarm(
 
 
 @router.get("/{camera_id}")
-async def get_camera(camera_id: CameraPath, _: Operator, registry: Registry, cameras: Cameras) -> CameraInfo:
+async def get_camera(camera_id: CameraPath, _: Viewer, registry: Registry, cameras: Cameras) -> CameraInfo:
     """One camera, with how it is doing."""
     return await _info(await registry.get(camera_id), cameras)
 
@@ -115,7 +116,7 @@ async def remove_camera(camera_id: CameraPath, caller: Operator, registry: Regis
 
 
 @router.get("/{camera_id}/snapshot", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-async def camera_snapshot(camera_id: CameraPath, _: Operator, registry: Registry, cameras: Cameras) -> Response:
+async def camera_snapshot(camera_id: CameraPath, _: Viewer, registry: Registry, cameras: Cameras) -> Response:
     """The last frame."""
     await registry.get(camera_id)
     return Response(await cameras.snapshot(camera_id), media_type="image/jpeg", headers={"Cache-Control": "no-store"})

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from app.api.routes import MarkedRoute
 from app.api.security import require, standing
 from app.dependencies import resource
-from app.errors import InvalidInput
+from app.errors import Forbidden, InvalidInput
 from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
@@ -20,6 +20,14 @@ from app.workflows.events import EventStream
 router = APIRouter(tags=["events"], route_class=MarkedRoute)
 
 Events = Annotated[EventStream, Depends(resource(lambda resources: resources.events))]
+_ANY = (
+    Scope.EVENTS,
+    Scope.EVENTS_ANOMALY,
+    Scope.EVENTS_ATTENDANCE,
+    Scope.EVENTS_CAMERA,
+    Scope.EVENTS_FACE,
+    Scope.EVENTS_ROOM,
+)
 _KEEP_ALIVE_S = 15
 _MAX_POSITION = 2**63 - 1
 
@@ -27,15 +35,30 @@ _MAX_POSITION = 2**63 - 1
 @router.get("/events", response_class=EventSourceResponse)
 async def stream_events(
     events: Events,
-    _: Annotated[Caller, Depends(require(Scope.EVENTS))],
-    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing(Scope.EVENTS))],
+    caller: Annotated[Caller, Depends(require(*_ANY))],
+    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing(*_ANY))],
     last_event_id: Annotated[str | None, Header(description="Resume after this event")] = None,
     types: Annotated[str | None, Query(alias="type", max_length=200, description="Only these, comma-separated")] = None,
 ) -> EventSourceResponse:
-    """Every event as it happens. `id` counts up; after a cut, a client that sends Last-Event-ID misses nothing."""
+    """Events as they happen, of the types that the key may read. `id` counts up; after a cut, a client that sends
+    Last-Event-ID misses nothing."""
+    wanted = _wanted(types, caller)
     after = _position(last_event_id) if last_event_id else await events.last_position()
-    wanted = frozenset(name.strip() for name in types.split(",")) if types else None
     return EventSourceResponse(_messages(events, after, wanted, stands), ping=_KEEP_ALIVE_S)
+
+
+def _wanted(types: str | None, caller: Caller) -> Callable[[str], bool]:
+    """Which types of events are sent.
+
+    Raises:
+        Forbidden: the key may not read one of those that were asked for.
+    """
+    if not types:
+        return caller.may_hear
+    named = frozenset(name.strip() for name in types.split(","))
+    if refused := sorted(name for name in named if not caller.may_hear(name)):
+        raise Forbidden(f"This API key may not read events of type {', '.join(refused)}.", code="scope_missing")
+    return named.__contains__
 
 
 def _position(last_event_id: str) -> int:
@@ -45,10 +68,10 @@ def _position(last_event_id: str) -> int:
 
 
 async def _messages(
-    events: EventStream, after: int, wanted: frozenset[str] | None, stands: Callable[[], Awaitable[bool]]
+    events: EventStream, after: int, wanted: Callable[[str], bool], stands: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[ServerSentEvent]:
     async for event in events.follow(after, stands=stands):
-        if wanted is None or event.event_type in wanted:
+        if wanted(event.event_type):
             yield ServerSentEvent(
                 data=json.dumps(event.payload, ensure_ascii=False), event=event.event_type, id=str(event.position)
             )

@@ -40,14 +40,15 @@ router = APIRouter(prefix="/image", tags=["image"], route_class=MarkedRoute)
 
 Images = Annotated[ImageWorkflow, Depends(resource(lambda resources: resources.images))]
 ImageSearches = Annotated[ImageSearchWorkflow, Depends(resource(lambda resources: resources.image_searches))]
-User = Annotated[Caller, Depends(require(Scope.IMAGE))]
+Viewer = Annotated[Caller, Depends(require(Scope.IMAGE_READ))]
+Editor = Annotated[Caller, Depends(require(Scope.IMAGE_WRITE))]
 ImagePath = Annotated[ImageId, Path()]
 _MAX_PAGE = 100
 
 
 @router.post("/index", response_model_exclude_none=True, dependencies=[IDEMPOTENT])
 async def index_image(
-    caller: User, request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], images: Images
+    caller: Editor, request: Annotated[ImageIndexRequest, Depends(body_of(ImageIndexRequest))], images: Images
 ) -> ImageIndexResponse:
     """Store a picture, its thumbnail and its vector, so that searches find it."""
     indexed = await images.index(
@@ -61,7 +62,7 @@ async def index_image(
 
 @router.post("/search", response_model_exclude_none=True)
 async def search_images(
-    _: User,
+    _: Viewer,
     request: Annotated[ImageSearchRequest, Depends(body_of(ImageSearchRequest))],
     images: Images,
     searches: ImageSearches,
@@ -77,7 +78,7 @@ async def search_images(
 
 @router.get("", response_model_exclude_none=True)
 async def list_images(
-    _: User,
+    _: Viewer,
     images: Images,
     zone: Zone,
     category: Category | None = None,
@@ -105,7 +106,7 @@ async def list_images(
 
 
 @router.get("/{image_id}", response_model_exclude_none=True)
-async def get_image(image_id: ImagePath, _: User, images: Images) -> ImageResponse:
+async def get_image(image_id: ImagePath, _: Viewer, images: Images) -> ImageResponse:
     """One indexed picture."""
     image = await images.get(image_id)
     return ImageResponse.of(image, images.urls(image))
@@ -114,7 +115,7 @@ async def get_image(image_id: ImagePath, _: User, images: Images) -> ImageRespon
 @router.patch("/{image_id}", response_model_exclude_none=True)
 async def change_image(
     image_id: ImagePath,
-    caller: User,
+    caller: Editor,
     request: Annotated[ImageChangeRequest, Depends(json_of(ImageChangeRequest))],
     images: Images,
 ) -> ImageResponse:
@@ -125,7 +126,7 @@ async def change_image(
 
 
 @router.delete("/{image_id}")
-async def delete_image(image_id: ImagePath, caller: User, images: Images) -> ImageDeletionResponse:
+async def delete_image(image_id: ImagePath, caller: Editor, images: Images) -> ImageDeletionResponse:
     """Remove a picture: rows at once, vector and objects right after."""
     await images.delete(image_id, actor=caller.label)
     return ImageDeletionResponse(image_id=image_id)

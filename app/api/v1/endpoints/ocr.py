@@ -27,13 +27,15 @@ from app.workflows.ocr import OcrWorkflow
 router = APIRouter(prefix="/ocr", tags=["ocr"], route_class=MarkedRoute)
 
 Documents = Annotated[OcrWorkflow, Depends(resource(lambda resources: resources.documents))]
-Reader = Annotated[Caller, Depends(require(Scope.OCR))]
+InvoiceReader = Annotated[Caller, Depends(require(Scope.OCR_INVOICE))]
+IdentityReader = Annotated[Caller, Depends(require(Scope.OCR_ID))]
+Reader = Annotated[Caller, Depends(require(Scope.OCR_INVOICE, Scope.OCR_ID))]
 ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.post("/invoice", dependencies=[IDEMPOTENT])
 async def read_invoice(
-    caller: Reader, request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], documents: Documents
+    caller: InvoiceReader, request: Annotated[InvoiceRequest, Depends(body_of(InvoiceRequest))], documents: Documents
 ) -> InvoiceResponse:
     """Read an invoice or a receipt: a picture, a PDF of a few pages, or the XML of e-invoices."""
     watch = clock.Stopwatch()
@@ -48,7 +50,7 @@ async def read_invoice(
 
 @router.post("/id", dependencies=[IDEMPOTENT])
 async def read_identity(
-    caller: Reader, request: Annotated[IdentityRequest, Depends(body_of(IdentityRequest))], documents: Documents
+    caller: IdentityReader, request: Annotated[IdentityRequest, Depends(body_of(IdentityRequest))], documents: Documents
 ) -> IdentityResponse:
     """Read an identity card, a passport or a driving licence."""
     watch = clock.Stopwatch()
@@ -64,7 +66,7 @@ async def read_identity(
 @router.get("/results/{result_id}")
 async def get_result(result_id: ResultId, caller: Reader, documents: Documents) -> StoredResultResponse:
     """What is kept of a document; the audit says who asked."""
-    return StoredResultResponse.of(await documents.result(result_id, actor=caller.label))
+    return StoredResultResponse.of(await documents.result(result_id, may_see=caller.may_see, actor=caller.label))
 
 
 @router.post("/results/{result_id}/confirm", dependencies=[IDEMPOTENT])
@@ -76,5 +78,5 @@ async def confirm_result(
 ) -> ConfirmationResponse:
     """Say what is right. The seller of a confirmed invoice is recognised from then on."""
     actor = caller.signature(request.confirmed_by)
-    supplier_id = await documents.confirm(result_id, request.corrections(), actor=actor)
+    supplier_id = await documents.confirm(result_id, request.corrections(), may_see=caller.may_see, actor=actor)
     return ConfirmationResponse(result_id=result_id, supplier_id=supplier_id)

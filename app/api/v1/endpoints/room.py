@@ -29,14 +29,15 @@ from app.workflows.room import RoomWorkflow
 router = APIRouter(prefix="/room", tags=["room"], route_class=MarkedRoute)
 
 Rooms = Annotated[RoomWorkflow, Depends(resource(lambda resources: resources.rooms))]
-RoomUser = Annotated[Caller, Depends(require(Scope.ROOM))]
+Viewer = Annotated[Caller, Depends(require(Scope.ROOM_READ))]
+Inspector = Annotated[Caller, Depends(require(Scope.ROOM_WRITE))]
 RoomPath = Annotated[RoomNumber, Path()]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 @router.post("/analyze", dependencies=[IDEMPOTENT])
 async def analyze_room(
-    caller: RoomUser, request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], rooms: Rooms
+    caller: Inspector, request: Annotated[RoomAnalysisRequest, Depends(body_of(RoomAnalysisRequest))], rooms: Rooms
 ) -> RoomAnalysisResponse:
     """Judge a room by its photos; the verdict becomes the room's state."""
     watch = clock.Stopwatch()
@@ -52,7 +53,7 @@ async def analyze_room(
 
 @router.get("/status")
 async def list_room_statuses(
-    _: RoomUser,
+    _: Viewer,
     rooms: Rooms,
     status: RoomStatus | None = None,
     cursor: Annotated[RoomNumber | None, Query()] = None,
@@ -63,7 +64,7 @@ async def list_room_statuses(
 
 
 @router.get("/status/{room_number}")
-async def get_room_status(room_number: RoomPath, _: RoomUser, rooms: Rooms) -> RoomStatusResponse:
+async def get_room_status(room_number: RoomPath, _: Viewer, rooms: Rooms) -> RoomStatusResponse:
     """A room's current state."""
     return RoomStatusResponse.of(await rooms.status_of(room_number))
 
@@ -71,7 +72,7 @@ async def get_room_status(room_number: RoomPath, _: RoomUser, rooms: Rooms) -> R
 @router.get("/{room_number}/history")
 async def get_room_history(
     room_number: RoomPath,
-    _: RoomUser,
+    _: Viewer,
     rooms: Rooms,
     cursor: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     limit: Limit = 50,
@@ -83,7 +84,7 @@ async def get_room_history(
 @router.post("/{room_number}/feedback", dependencies=[IDEMPOTENT])
 async def give_room_feedback(
     room_number: RoomPath,
-    caller: RoomUser,
+    caller: Inspector,
     request: Annotated[RoomFeedbackRequest, Depends(body_of(RoomFeedbackRequest))],
     rooms: Rooms,
 ) -> RoomStatusResponse:
