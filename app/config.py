@@ -146,6 +146,15 @@ class Settings(BaseSettings):
     # Ours: faces and attendance
     FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)
     FACE_KEEP_CROPS: bool = False
+    LIVENESS_MODE: Literal["passive", "active", "auto"] = Field(
+        "passive", description="Whether liveness is judged by the picture, by a session of movements, or by both."
+    )
+    LIVENESS_CHALLENGES: int = Field(3, ge=2, le=4, description="Movements of a liveness session.")
+    LIVENESS_SESSION_S: float = Field(
+        60.0, ge=10, le=600, description="How long a session is open, and how long a passed one can be used."
+    )
+    LIVENESS_SESSIONS_PER_MINUTE: int = Field(60, ge=0, description="Of one API key; 0 sets no limit.")
+    LIVENESS_REPLAY_DAYS: Count = Field(7, description="How long sketches of frames are kept, to know them again.")
     ATTENDANCE_DEBOUNCE_S: float = Field(60.0, ge=0)
     ATTENDANCE_MAX_SKEW: float = Field(
         604_800.0, ge=0, le=31_536_000, description="Seconds that a check-in's own timestamp may be old to count."

@@ -18,6 +18,7 @@ from evaluation.faces.attacks import evaluate_attacks
 from evaluation.faces.covered import evaluate_covered
 from evaluation.faces.identification import evaluate_people, evaluate_press
 from evaluation.faces.reach import evaluate_false_alarms, evaluate_reach, evaluate_turned_heads
+from evaluation.faces.sessions import evaluate_sessions
 from evaluation.figures import Share, as_json, as_table
 
 
@@ -38,6 +39,10 @@ def _liveness(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
     return evaluate_attacks(engines.recognition, engines.liveness, options.data / "spoof")
 
 
+def _sessions(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_sessions(engines, options.data, sequences=options.sequences)
+
+
 def _covered(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
     return evaluate_covered(engines.recognition, options.data)
 
@@ -47,6 +52,7 @@ _PARTS: Mapping[str, Callable[[FaceEngines, argparse.Namespace], list[Share]]] =
     "covered": _covered,
     "detection": _detection,
     "liveness": _liveness,
+    "sessions": _sessions,
 }
 
 
@@ -64,6 +70,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="also write the figures there")
     parser.add_argument("--parts", nargs="+", default=[*_PARTS], choices=[*_PARTS], help="what to measure")
     parser.add_argument("--reach-photos", type=int, default=100, help="faces pasted for each size and frame")
+    parser.add_argument(
+        "--sequences", type=int, default=320, help="rendered liveness sessions: so many live, and attacks"
+    )
     options = parser.parse_args(arguments)
     engines = build_face_engines(ModelLoader(load_pack(options.pack), options.weights_dir))
     shares = [share for part in options.parts for share in _PARTS[part](engines, options)]

@@ -7,13 +7,18 @@ from datetime import timedelta
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders
 from app.config import Settings
+from app.core.active_liveness.judge import SessionJudge, SessionRules
+from app.core.active_liveness.observation import FrameObserver
 from app.core.inference import InferencePool
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.model_loader import ModelLoader
+from app.services.secret_box import SecretBox
 from app.utils import metrics
 from app.workflows.attendance import AttendanceBook, AttendanceRules
 from app.workflows.enrolment import AdmissionRules, EnrolmentRules, EnrolmentWorkflow
-from app.workflows.face import FaceRules, FaceWorkflow
+from app.workflows.face import FaceRules, FaceWorkflow, LivenessMode
+from app.workflows.liveness_sessions import LivenessSessions, SessionSettings
+from app.workflows.rate_limit import RateLimiter
 
 # A second enrolment of one face needs more certainty than a recognition before it is refused: several photos are
 # compared with the whole gallery at once, and a wrong refusal costs a person's time.
@@ -36,6 +41,7 @@ def compose_faces(
     decoders: Decoders,
     backends: Backends,
     engines: FaceEngines,
+    sessions: LivenessSessions,
 ) -> FaceWorkflow:
     """Recognition, verification, identification and attendance."""
     return FaceWorkflow(
@@ -55,7 +61,36 @@ def compose_faces(
                 needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
             ),
         ),
-        rules=FaceRules(min_confidence=settings.FACE_RECOGNITION_THRESHOLD),
+        sessions=sessions,
+        rules=FaceRules(
+            min_confidence=settings.FACE_RECOGNITION_THRESHOLD, liveness_mode=LivenessMode(settings.LIVENESS_MODE)
+        ),
+    )
+
+
+def compose_liveness_sessions(
+    settings: Settings,
+    pool: InferencePool,
+    decoders: Decoders,
+    backends: Backends,
+    engines: FaceEngines,
+    box: SecretBox,
+) -> LivenessSessions:
+    """Active liveness."""
+    per_minute = settings.LIVENESS_SESSIONS_PER_MINUTE
+    return LivenessSessions(
+        pool=pool,
+        pictures=decoders.pictures,
+        observer=FrameObserver(engines.recognition, engines.liveness),
+        judge=SessionJudge(engines.recognition.calibration, SessionRules(min_liveness=settings.LIVENESS_THRESHOLD / 2)),
+        database=backends.database,
+        box=box,
+        limiter=RateLimiter(backends.cache, per_minute=per_minute, name="liveness") if per_minute else None,
+        settings=SessionSettings(
+            challenges=settings.LIVENESS_CHALLENGES,
+            lifetime_s=settings.LIVENESS_SESSION_S,
+            keep_days=settings.LIVENESS_REPLAY_DAYS,
+        ),
     )
 
 
@@ -65,6 +100,7 @@ def compose_enrolments(
     decoders: Decoders,
     backends: Backends,
     engines: FaceEngines,
+    sessions: LivenessSessions,
 ) -> EnrolmentWorkflow:
     """Enrolment and erasure."""
     return EnrolmentWorkflow(
@@ -76,6 +112,7 @@ def compose_enrolments(
         vectors=backends.vectors.faces,
         storage=backends.storage,
         cache=backends.cache,
+        sessions=sessions,
         rules=EnrolmentRules(
             admission=AdmissionRules(
                 max_templates=settings.FACE_MAX_TEMPLATES,

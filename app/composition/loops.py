@@ -77,6 +77,7 @@ def background_loops(resources: Resources) -> list[Ping]:
         lambda: repeat("webhooks", resources.webhooks.courier.step, pause_s=0.0, pause_after_failure_s=2.0),
         *resources.safety.loops(),
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
+        lambda: repeat("liveness", resources.liveness_sessions.tidy, pause_s=20.0, pause_after_failure_s=20.0),
         lambda: repeat("removal", removal.step, pause_s=1.0, pause_after_failure_s=5.0),
         # Alerts read cv_backend_up, whether or not anybody asks for /health.
         lambda: repeat("health", look_at_backends, pause_s=15.0, pause_after_failure_s=15.0),

@@ -21,6 +21,7 @@ from app.workflows.health import HealthMonitor
 from app.workflows.idempotency import IdempotencyBook
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.liveness_sessions import LivenessSessions
 from app.workflows.ocr import OcrWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.room import RoomWorkflow
@@ -36,6 +37,7 @@ class Resources:
     backends: Backends
     face_engines: FaceEngines
     faces: FaceWorkflow
+    liveness_sessions: LivenessSessions
     enrolments: EnrolmentWorkflow
     images: ImageWorkflow
     image_searches: ImageSearchWorkflow

@@ -13,7 +13,7 @@ import cv2
 from app.composition.backends import open_backends
 from app.composition.decoders import open_decoders
 from app.composition.documents import compose_documents, load_ocr_engine
-from app.composition.face import compose_enrolments, compose_faces, load_face_engines
+from app.composition.face import compose_enrolments, compose_faces, compose_liveness_sessions, load_face_engines
 from app.composition.image import compose_image_searches, compose_images, load_image_embedder
 from app.composition.loops import background_loops
 from app.composition.models import open_loader
@@ -67,7 +67,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         per_minute = settings.RATE_LIMIT_PER_MINUTE
         box = open_secret_box(settings)
         events = EventStream(backends.database)
-        faces = compose_faces(settings, pool, decoders, backends, face_engines)
+        sessions = compose_liveness_sessions(settings, pool, decoders, backends, face_engines, box)
+        faces = compose_faces(settings, pool, decoders, backends, face_engines, sessions)
         safety = compose_safety(
             settings,
             pool,
@@ -88,7 +89,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             backends=backends,
             face_engines=face_engines,
             faces=faces,
-            enrolments=compose_enrolments(settings, pool, decoders, backends, face_engines),
+            liveness_sessions=sessions,
+            enrolments=compose_enrolments(settings, pool, decoders, backends, face_engines, sessions),
             images=compose_images(settings, pool, decoders, backends, image_embedder, zone=zone),
             image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder),
             rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),

@@ -28,7 +28,7 @@ _LEFT_MOUTH, _RIGHT_MOUTH = [48, 60], [54, 64]
 # Fitted to a pose network's angles on 405 LFW photos: the depth of the nose tip before the eyes, in units of the
 # distance between them (yaw agrees within 2.7 degrees on average, correlation 0.97), and how far down from the eyes to
 # the mouth the tip stands in a level head, with what a change of that means (pitch: standard deviation 4.3 degrees).
-_NOSE_DEPTH = 0.68
+NOSE_DEPTH = 0.68
 _LEVEL_NOSE, _PITCH_DEG = 0.52, 59.3
 
 
@@ -105,4 +105,4 @@ def pose(landmarks: FloatArray) -> Pose:
     face_height = float((mouth - eyes) @ down)
     drop = float((nose - eyes) @ down) / face_height if face_height > 0 else math.inf
     pitch = min(max((_LEVEL_NOSE - drop) * _PITCH_DEG, -90.0), 90.0)
-    return Pose(yaw=math.degrees(math.atan2(offset, _NOSE_DEPTH)), pitch=pitch)
+    return Pose(yaw=math.degrees(math.atan2(offset, NOSE_DEPTH)), pitch=pitch)

@@ -24,6 +24,14 @@ class Uncertainty(StrEnum):
     BLURRY = "blurry"
 
 
+class LivenessProof(StrEnum):
+    """How it was shown that a person is alive: not at all, by looking at pictures, or by a session of movements."""
+
+    NONE = "none"
+    PASSIVE = "passive"
+    ACTIVE = "active"
+
+
 @dataclass(frozen=True, slots=True)
 class Liveness:
     """The verdict on one face.
@@ -32,11 +40,13 @@ class Liveness:
         score: calibrated, 0 to 1, higher is more alive.
         is_live: whether the score reaches the threshold and nothing makes it uncertain.
         uncertain: why the score does not count; None where it does.
+        proof: what the verdict rests on.
     """
 
     score: float
     is_live: bool
     uncertain: Uncertainty | None = None
+    proof: LivenessProof = LivenessProof.PASSIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,24 @@ from pydantic import ConfigDict, Field
 from app.core.face_covers import Cover
 from app.core.liveness import Liveness
 from app.models.bodies import ImageData
-from app.models.common import ActorName, CameraId, EmployeeId, Location, Moment, Request, Response, Score, Text
+from app.models.common import (
+    ActorName,
+    CameraId,
+    EmployeeId,
+    Location,
+    Moment,
+    Request,
+    Response,
+    Score,
+    SessionId,
+    Text,
+)
 from app.services.stores.face_store import StoredTemplate
 from app.utils import clock
 from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
 from app.workflows.face import IdentifiedFace, Outcome, Recognition, Verification
+
+FaceError = Literal["no_face_detected", "face_not_found", "liveness_check_failed", "liveness_required"]
 
 _PICTURE = "/9j/4AAQSkZJRg…"
 
@@ -22,18 +35,27 @@ _MESSAGES = {
     Outcome.NO_FACE: "No face detected in image",
     Outcome.UNKNOWN: "No matching face found in database",
     Outcome.NOT_LIVE: "Photo/video spoofing detected",
+    Outcome.LIVENESS_REQUIRED: "Show by a liveness session that a person is there, and send its id",
 }
 _COVERED = {
     Cover.MASK: "No match: mouth or nose are covered; take off the mask, scarf or hand, and try again",
     Cover.EYES: "No match: the eyes are covered; take off dark glasses or push up the cap, and try again",
 }
+_OTHER_PERSON = "The liveness session was somebody else's"
 _UNCERTAIN = "Liveness could not be judged: the face is too small or blurred; come closer"
 
 
 def _message(outcome: Outcome, warnings: tuple[str, ...], covered: Cover | None) -> str:
     if outcome is Outcome.UNKNOWN and covered is not None:
         return _COVERED[covered]
-    return _UNCERTAIN if "liveness_uncertain" in warnings else _MESSAGES[outcome]
+    if "liveness_of_another_person" in warnings:
+        return _OTHER_PERSON
+    return _UNCERTAIN if outcome is Outcome.NOT_LIVE and "liveness_uncertain" in warnings else _MESSAGES[outcome]
+
+
+_SESSION = Field(
+    None, description="A liveness session that was passed (`/face/liveness/sessions`); it vouches for the picture, once"
+)
 
 
 def _is_alive(liveness: Liveness | None) -> bool | None:
@@ -69,6 +91,7 @@ class FaceRecognitionRequest(Request):
         None, description="When the frame was taken; now, if omitted. Attendance counts by it, where it can be right"
     )
     check_liveness: bool = True
+    liveness_session_id: SessionId | None = _SESSION
 
 
 class FaceEnrollmentRequest(Request):
@@ -94,6 +117,7 @@ class FaceEnrollmentRequest(Request):
         False, description="Add it although it does not match the person's earlier templates (changed a lot)"
     )
     enrolled_by: ActorName | None = None
+    liveness_session_id: SessionId | None = _SESSION
 
     @property
     def person(self) -> Person:
@@ -121,6 +145,7 @@ class FaceVerificationRequest(Request):
     image: ImageData
     employee_id: EmployeeId
     check_liveness: bool = True
+    liveness_session_id: SessionId | None = _SESSION
 
 
 class FaceIdentificationRequest(Request):
@@ -161,7 +186,7 @@ class FaceRecognitionResponse(Response):
     recognition_time_ms: int
     face_location: Location | None = None
     timestamp: Moment | None = None
-    error: Literal["no_face_detected", "face_not_found", "liveness_check_failed"] | None = None
+    error: FaceError | None = None
     message: str | None = None
     liveness_score: Score | None = None
     covered: Cover | None = Field(
@@ -182,7 +207,7 @@ class FaceRecognitionResponse(Response):
         if recognition.liveness is not None:
             answer["liveness_score"] = recognition.liveness.score
             answer["is_alive"] = _is_alive(recognition.liveness)
-        if recognition.outcome is not Outcome.NOT_LIVE:
+        if recognition.outcome not in (Outcome.NOT_LIVE, Outcome.LIVENESS_REQUIRED):
             answer["confidence"] = recognition.confidence
         if recognition.match is None:
             answer["error"] = recognition.outcome.value
@@ -277,7 +302,7 @@ class FaceVerificationResponse(Response):
     liveness_score: Score | None = None
     face_location: Location | None = None
     recognition_time_ms: int
-    error: Literal["no_face_detected", "face_not_found", "liveness_check_failed"] | None = None
+    error: FaceError | None = None
     message: str | None = None
     covered: Cover | None = Field(
         None, description="What covers the face: `mask` (a mask, scarf or hand), `eyes` (dark glasses, a low cap)"

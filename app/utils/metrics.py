@@ -65,6 +65,11 @@ webhook_deliveries_total = Counter(
 )
 webhook_dead_letters = Gauge("cv_webhook_dead_letters", "Events that webhooks did not take and that are still kept")
 cleanup_backlog = Gauge("cv_cleanup_backlog", "Vectors and objects waiting to be removed")
+liveness_sessions_total = Counter(
+    "cv_liveness_sessions_total",
+    "Active liveness sessions that ended",
+    ["outcome"],  # passed, or why they failed
+)
 liveness_total = Counter("cv_liveness_total", "Liveness verdicts", ["verdict"])  # live, spoof, uncertain
 image_index_total = Counter(
     "cv_image_index_total",

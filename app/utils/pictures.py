@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from app.errors import InvalidImage
 from app.types import Image
 from app.utils.fair_queue import FairPlaces
 from app.utils.image_processing import decode_image
@@ -17,6 +18,7 @@ from app.utils.picture_limits import PictureLimits
 from app.utils.sandbox import Sandbox, SandboxLimits, SandboxTask
 
 _REFERENCE_BYTES = 2**12
+_FRAME_PIXELS = 2_100_000  # Full HD
 _ANIMATED_WEBP = 0x02  # in the flags of an extended file
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -71,6 +73,18 @@ class PictureOpener:
         self._places = places
         self._picture_limits = picture_limits
         self._sandbox_limits = sandbox_limits
+
+    def plain(self, data: bytes) -> Picture:
+        """The picture in ``data`` of a format that needs no sandbox, for what comes many at a time.
+
+        Raises:
+            InvalidImage: it is of another format.
+        """
+        if needs_sandbox(data):
+            raise InvalidImage("Send frames as JPEG, PNG or WebP.", code="unsupported_frame_format")
+        return Picture(
+            data, replace(self._picture_limits, max_pixels=min(_FRAME_PIXELS, self._picture_limits.max_pixels))
+        )
 
     @asynccontextmanager
     async def opened(self, data: bytes) -> AsyncIterator[Picture]:

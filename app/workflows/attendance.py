@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.core.liveness import LivenessProof
 from app.services.database import Connection, Database
 from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
@@ -28,14 +29,14 @@ class Sighting:
     Attributes:
         confidence: calibrated match probability.
         taken_at: the client's moment, reported in event and audit beside ours; None where it named none.
-        liveness_checked: whether a liveness check was passed.
+        liveness: how it was shown that the person is alive.
     """
 
     identity: Identity
     confidence: float
     camera_id: str
     taken_at: datetime | None
-    liveness_checked: bool
+    liveness: LivenessProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class AttendanceBook:
         """
         received_at = clock.now()
         warnings: tuple[str, ...] = () if self._believes(sighting.taken_at, received_at) else ("clock_skew",)
-        if self._rules.needs_liveness and not sighting.liveness_checked:
+        if self._rules.needs_liveness and sighting.liveness is LivenessProof.NONE:
             async with self._database.connection() as connection:
                 await _audit(connection, sighting, actor, received_at)
             return None, (*warnings, "attendance_needs_liveness")
@@ -97,7 +98,8 @@ async def _publish(connection: Connection, sighting: Sighting, event_id: str, re
             "received_at": clock.iso(received_at),
             "camera_id": sighting.camera_id,
             "confidence": shown(sighting.confidence),
-            "liveness_checked": sighting.liveness_checked,
+            "liveness_checked": sighting.liveness is not LivenessProof.NONE,
+            "liveness": sighting.liveness.value,
             "action": "check_in",
         },
         key=sighting.identity.employee_id,
@@ -115,6 +117,7 @@ async def _audit(connection: Connection, sighting: Sighting, actor: str | None, 
         details={
             "camera_id": sighting.camera_id,
             "confidence": shown(sighting.confidence),
+            "liveness": sighting.liveness.value,
             "taken_at": clock.iso(sighting.taken_at or received_at),
         },
     )

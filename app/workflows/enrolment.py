@@ -14,7 +14,8 @@ import numpy as np
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool
-from app.errors import InvalidImage, InvalidInput, NotFound, TooLarge
+from app.core.liveness import LivenessProof
+from app.errors import Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
@@ -31,6 +32,7 @@ from app.utils.logging import logger
 from app.utils.pictures import Picture, PictureOpener
 from app.workflows.admission import Admission, AdmissionRules, EnrolmentTerms
 from app.workflows.announcements import announced
+from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 
 # What callers of the use cases speak in, wherever it is defined.
 __all__ = ["AdmissionRules", "Enrolment", "EnrolmentRules", "EnrolmentTerms", "EnrolmentWorkflow", "Person"]
@@ -101,6 +103,7 @@ class EnrolmentWorkflow:
         vectors: FaceIndex,
         storage: ObjectStorage,
         cache: Cache,
+        sessions: LivenessSessions,
         rules: EnrolmentRules,
     ) -> None:
         self._pool = pool
@@ -111,6 +114,7 @@ class EnrolmentWorkflow:
         self._vectors = vectors
         self._storage = storage
         self._cache = cache
+        self._sessions = sessions
         self._rules = rules
         self._admission = Admission(engine, rules.admission)
 
@@ -121,13 +125,18 @@ class EnrolmentWorkflow:
         *,
         terms: EnrolmentTerms,
         actor: str | None,
+        ticket: SessionTicket | None = None,
     ) -> Enrolment:
         """Add templates from the good pictures; all of them become visible at once, or none.
 
+        Args:
+            ticket: a liveness session whose person all pictures have to show; it is spent.
+
         Raises:
             InvalidInput: no picture was good enough; ``details`` say why, picture by picture.
-            NotFound: the hotel's own ``employees`` table does not know the id.
-            Conflict: the face is somebody else's, is not that of the person's earlier templates, or these are too many.
+            NotFound: the hotel's own ``employees`` table does not know the id; or of the session.
+            Conflict: the face is somebody else's, is not that of the person's earlier templates, or these are too many;
+                or the session can't be spent, or is somebody else's.
         """
         candidates, rejected = await self._read_all(pictures)
         if not candidates:
@@ -137,11 +146,20 @@ class EnrolmentWorkflow:
                 code="no_usable_image",
                 details={"rejected": [{"index": r.index, "reason": r.reason, "message": r.message} for r in rejected]},
             )
-        templates = await self._store(person, candidates, terms=terms, actor=actor)
+        proof = await self._proof(ticket, candidates)
+        templates = await self._store(person, candidates, terms=terms, actor=actor, proof=proof)
         await self._cache.forget(PEOPLE_KEY)
         metrics.enrolment_total.labels("success").inc()
         logger.info("face_enrolled", employee_id=person.employee_id, templates=len(templates), rejected=len(rejected))
         return Enrolment(person.employee_id, tuple(templates), tuple(rejected))
+
+    async def _proof(self, ticket: SessionTicket | None, candidates: Sequence[_Candidate]) -> LivenessProof:
+        if ticket is None:
+            return LivenessProof.NONE
+        vectors = [candidate.template.vector for candidate in candidates]
+        if await self._sessions.spend(ticket, vectors) is None:
+            raise Conflict("The pictures show somebody else than the liveness session.", code="liveness_of_another")
+        return LivenessProof.ACTIVE
 
     async def _store(
         self,
@@ -150,6 +168,7 @@ class EnrolmentWorkflow:
         *,
         terms: EnrolmentTerms,
         actor: str | None,
+        proof: LivenessProof,
     ) -> list[Template]:
         templates = [candidate.template for candidate in candidates]
         employee_id = person.employee_id
@@ -173,7 +192,7 @@ class EnrolmentWorkflow:
                 notes |= await self._admission.check(connection, employee_id, templates, terms)
                 await self._write_rows(connection, person, templates, terms=terms, actor=actor)
                 await removals.claim(connection, things)
-                await self._publish(connection, person, templates, actor=actor, notes=notes)
+                await self._publish(connection, person, templates, actor=actor, proof=proof, notes=notes)
         return templates
 
     async def _similar_to_others(self, employee_id: str, templates: Sequence[Template]) -> dict[str, float]:
@@ -244,14 +263,19 @@ class EnrolmentWorkflow:
         templates: Sequence[Template],
         *,
         actor: str | None,
+        proof: LivenessProof,
         notes: Mapping[str, object],
     ) -> None:
-        details = {"templates": len(templates), **notes}
+        details = {"templates": len(templates), "liveness": proof.value, **notes}
         await add_audit_entry(connection, "face.enroll", subject=person.employee_id, actor=actor, details=details)
         await publish_event(
             connection,
             "face.enrolled",
-            {"employee_id": person.employee_id, "embeddings_created": len(templates)},
+            {
+                "employee_id": person.employee_id,
+                "embeddings_created": len(templates),
+                "liveness": proof.value,
+            },
             key=person.employee_id,
             occurred_at=clock.now(),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ import numpy as np
 from app.core.face_covers import Cover, FaceCoverDetector
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
-from app.core.liveness import Liveness, LivenessDetector
+from app.core.liveness import Liveness, LivenessDetector, LivenessProof
 from app.errors import NotFound
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
@@ -29,11 +29,18 @@ from app.types import Box, Face, FloatArray
 from app.utils import metrics, tracing
 from app.utils.pictures import Picture, PictureOpener
 from app.workflows.attendance import AttendanceBook, Sighting
+from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 
 # A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
 _NEIGHBOURS = 10
 _NEIGHBOURS_RETRY = 200
 _MAX_FACES = 64
+
+_SURE_ATTACK = 0.1
+"""Under this score a person is not asked for a session: the picture is told to be an attack."""
+
+_OTHER_PERSON = Liveness(0.0, is_live=False, proof=LivenessProof.ACTIVE)
+"""A session was passed, by somebody else than the picture shows."""
 
 
 class Outcome(StrEnum):
@@ -42,12 +49,13 @@ class Outcome(StrEnum):
     RECOGNISED = "recognised"
     NO_FACE = "no_face_detected"
     NOT_LIVE = "liveness_check_failed"
+    LIVENESS_REQUIRED = "liveness_required"
     UNKNOWN = "face_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one face of a picture told. ``vector`` is None where liveness already failed.
+    """What one face of a picture told. ``vector`` is None where liveness already failed, or is still to be shown.
 
     A cover changes no threshold: measured against bare templates, covered strangers match no more often than bare ones
     (docs/benchmarks.md), and nobody is enrolled covered.
@@ -57,6 +65,7 @@ class Probe:
     liveness: Liveness | None
     vector: FloatArray | None
     covered: Cover | None = None
+    needs_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +113,34 @@ class IdentifiedFace:
     liveness: Liveness | None
 
 
+class LivenessMode(StrEnum):
+    """What shows that a person is alive, where a request asks for it: a look at the picture, a session of movements,
+    or a session where the look leaves doubt."""
+
+    PASSIVE = "passive"
+    ACTIVE = "active"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessCheck:
+    """What a request asks of liveness.
+
+    Attributes:
+        is_wanted: whether anything is checked at all.
+        ticket: a session that vouches for the picture, in place of a look at it.
+    """
+
+    is_wanted: bool
+    ticket: SessionTicket | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FaceRules:
     """The settings that decide; scores are calibrated public ones."""
 
     min_confidence: float
+    liveness_mode: LivenessMode = LivenessMode.PASSIVE
 
 
 class FaceWorkflow:
@@ -126,6 +158,7 @@ class FaceWorkflow:
         vectors: FaceIndex,
         cache: Cache,
         attendance: AttendanceBook,
+        sessions: LivenessSessions,
         rules: FaceRules,
     ) -> None:
         self.attendance = attendance
@@ -137,10 +170,11 @@ class FaceWorkflow:
         self._database = database
         self._vectors = vectors
         self._cache = cache
+        self._sessions = sessions
         self._rules = rules
 
     async def recognize(
-        self, picture: bytes, *, camera_id: str, taken_at: datetime | None, check_liveness: bool, actor: str | None
+        self, picture: bytes, *, camera_id: str, taken_at: datetime | None, check: LivenessCheck, actor: str | None
     ) -> Recognition:
         """Recognise the largest face and write the attendance event where one is due.
 
@@ -150,29 +184,29 @@ class FaceWorkflow:
             actor: who asks, for the audit.
 
         Raises:
+            NotFound, Conflict: of the session, as ``LivenessSessions.spend`` has it.
             VisionError: as the picture, the pool and the backends have it.
         """
         started_at = time.perf_counter()
-        async with self._pictures.opened(picture) as opened:
-            probe = await self._pool.submit("face", self._read_largest, opened, check_liveness)
+        probe = await self._probe(picture, check)
         recognition = await self._judge(probe, camera_id=camera_id, taken_at=taken_at, actor=actor)
         _count(recognition, time.perf_counter() - started_at)
         return recognition
 
     async def verify(
-        self, picture: bytes, *, employee_id: str, check_liveness: bool, actor: str | None
+        self, picture: bytes, *, employee_id: str, check: LivenessCheck, actor: str | None
     ) -> Verification:
         """Compare the largest face with one person's templates (1:1).
 
         Raises:
-            NotFound: nobody is enrolled under that id.
+            NotFound: nobody is enrolled under that id; or of the session, as ``LivenessSessions.spend`` has it.
+            Conflict: of the session.
         """
         async with self._database.connection() as connection:
             gallery = await face_store.template_vectors(connection, employee_id, model_id=self._engine.model_id)
         if not len(gallery):
             raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
-        async with self._pictures.opened(picture) as opened:
-            probe = await self._pool.submit("face", self._read_largest, opened, check_liveness)
+        probe = await self._probe(picture, check)
         failure = _liveness_failure(probe)
         if probe is None or probe.vector is None:
             return Verification(
@@ -247,6 +281,23 @@ class FaceWorkflow:
             return None, confidence
         return Match(owners[nearest.vector_id], confidence), confidence
 
+    async def _probe(self, picture: bytes, check: LivenessCheck) -> Probe | None:
+        """What the largest face tells, with its liveness as the mode, the request and a session have it."""
+        mode = self._rules.liveness_mode
+        looks = check.is_wanted and check.ticket is None and mode is not LivenessMode.ACTIVE
+        async with self._pictures.opened(picture) as opened:
+            probe = await self._pool.submit("face", self._read_largest, opened, looks)
+        if probe is None or not check.is_wanted:
+            return probe
+        if check.ticket is not None and probe.vector is not None:
+            score = await self._sessions.spend(check.ticket, [probe.vector])
+            if score is None:
+                return replace(probe, liveness=_OTHER_PERSON, vector=None)
+            return replace(probe, liveness=Liveness(score, is_live=True, proof=LivenessProof.ACTIVE))
+        if mode is LivenessMode.ACTIVE or (mode is LivenessMode.AUTO and _is_unsure(probe.liveness)):
+            return replace(probe, vector=None, needs_session=True)
+        return probe
+
     async def _judge(
         self, probe: Probe | None, *, camera_id: str, taken_at: datetime | None, actor: str | None
     ) -> Recognition:
@@ -267,7 +318,8 @@ class FaceWorkflow:
                 covered=probe.covered,
             )
         with tracing.stage("face.record"):
-            sighting = Sighting(match.identity, confidence, camera_id, taken_at, probe.liveness is not None)
+            proof = probe.liveness.proof if probe.liveness else LivenessProof.NONE
+            sighting = Sighting(match.identity, confidence, camera_id, taken_at, proof)
             event_id, warnings = await self.attendance.record(sighting, actor=actor)
         return Recognition(
             Outcome.RECOGNISED,
@@ -325,13 +377,21 @@ async def _owners(connection: Connection, hits: Sequence[Sequence[FaceHit]]) -> 
     return await face_store.identities(connection, [hit.vector_id for found in hits for hit in found])
 
 
+def _is_unsure(liveness: Liveness | None) -> bool:
+    return liveness is None or (not liveness.is_live and (bool(liveness.uncertain) or liveness.score >= _SURE_ATTACK))
+
+
 def _liveness_failure(probe: Probe | None) -> Outcome | None:
+    if probe is not None and probe.needs_session:
+        return Outcome.LIVENESS_REQUIRED
     if probe is not None and probe.liveness is not None and not probe.liveness.is_live:
         return Outcome.NOT_LIVE
     return None
 
 
 def _warnings(probe: Probe | None) -> tuple[str, ...]:
+    if probe is not None and probe.liveness is _OTHER_PERSON:
+        return ("liveness_of_another_person",)
     if probe is not None and probe.liveness is not None and probe.liveness.uncertain:
         return ("liveness_uncertain",)
     return ()
@@ -341,6 +401,7 @@ _STATUS = {
     Outcome.RECOGNISED: "success",
     Outcome.NO_FACE: "no_face",
     Outcome.NOT_LIVE: "liveness_failed",
+    Outcome.LIVENESS_REQUIRED: "liveness_required",
     Outcome.UNKNOWN: "failure",
 }
 

@@ -39,11 +39,13 @@ class RateLimiter:
     Args:
         cache: where replicas count together.
         per_minute: requests a minute, at least 1.
+        name: of what is counted apart.
     """
 
-    def __init__(self, cache: Cache, *, per_minute: int) -> None:
+    def __init__(self, cache: Cache, *, per_minute: int, name: str = "rate") -> None:
         self._cache = cache
         self._per_minute = per_minute
+        self._name = name
         self._local = LocalBuckets()
 
     async def admit(self, key_id: int) -> None:
@@ -52,7 +54,7 @@ class RateLimiter:
         Raises:
             Overloaded: the key has spent its requests; ``retry_after_s`` says when the next one comes back.
         """
-        key, interval_s = f"rate:{key_id}", 60 / self._per_minute
+        key, interval_s = f"{self._name}:{key_id}", 60 / self._per_minute
         try:
             wait_s = await self._cache.take(key, interval_s=interval_s, burst=self._per_minute)
         except BackendUnavailable:

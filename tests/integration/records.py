@@ -45,6 +45,7 @@ _TABLES = (
     "audit_log",
     "pending_removals",
     "idempotency_keys",
+    "liveness_sessions",
     "image_assets",
     "image_metadata",
     "image_reindex",

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, ocr, room, webhooks
+from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, liveness, ocr, room, webhooks
 
 router = APIRouter()
 router.include_router(face.router)
+router.include_router(liveness.router)
 router.include_router(image.router)
 router.include_router(room.router)
 router.include_router(ocr.router)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
 from app.core.inference import InferencePool, Priority
+from app.core.liveness import LivenessProof
 from app.errors import BackendUnavailable, DeadlineExceeded, Overloaded, Unavailable
 from app.services.stores.camera_store import CameraRecord
 from app.services.streams.opener import StreamOpener
@@ -238,6 +239,6 @@ class CameraWorker:
         for candidate, (match, _) in zip(candidates, matches, strict=True):
             if match is None or self._attendance is None:
                 continue
-            sighting = Sighting(match.identity, match.confidence, self.camera_id, frame.taken_at, liveness_checked=True)
+            sighting = Sighting(match.identity, match.confidence, self.camera_id, frame.taken_at, LivenessProof.PASSIVE)
             await self._tools.faces.attendance.record(sighting, actor=_ACTOR)
             self._attendance.decide(candidate.track_id)

@@ -28,7 +28,8 @@ from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.enrolment import EnrolmentWorkflow
-from app.workflows.face import FaceWorkflow
+from app.workflows.face import FaceWorkflow, LivenessCheck
+from app.workflows.liveness_sessions import SessionTicket
 
 router = APIRouter(prefix="/face", tags=["face"], route_class=MarkedRoute)
 
@@ -37,6 +38,14 @@ Faces = Annotated[FaceWorkflow, Depends(resource(lambda resources: resources.fac
 Recognizer = Annotated[Caller, Depends(require(Scope.FACE_RECOGNIZE))]
 Manager = Annotated[Caller, Depends(require(Scope.FACE_MANAGE))]
 EmployeePath = Annotated[EmployeeId, Path()]
+
+
+def _check(request: FaceRecognitionRequest | FaceVerificationRequest, caller: Caller) -> LivenessCheck:
+    return LivenessCheck(request.check_liveness, _ticket(request.liveness_session_id, caller))
+
+
+def _ticket(session_id: str | None, caller: Caller) -> SessionTicket | None:
+    return None if session_id is None else SessionTicket(session_id, caller.key_id)
 
 
 @router.post("/recognize", response_model_exclude_unset=True, dependencies=[IDEMPOTENT])
@@ -52,7 +61,7 @@ async def recognize_face(
         request.image,
         camera_id=request.camera_id,
         taken_at=clock.to_utc(request.timestamp, zone) if request.timestamp else None,
-        check_liveness=request.check_liveness,
+        check=_check(request, caller),
         actor=caller.label,
     )
     return FaceRecognitionResponse.of(recognition, elapsed_ms=watch.elapsed_ms)
@@ -66,7 +75,11 @@ async def enroll_face(
 ) -> FaceEnrollmentResponse:
     """Enrol a person from 1 to 10 photos; bad ones are named in `warnings`."""
     enrolment = await enrolments.enroll(
-        request.person, request.images, terms=request.terms, actor=caller.signature(request.enrolled_by)
+        request.person,
+        request.images,
+        terms=request.terms,
+        actor=caller.signature(request.enrolled_by),
+        ticket=_ticket(request.liveness_session_id, caller),
     )
     return FaceEnrollmentResponse.of(enrolment)
 
@@ -93,7 +106,7 @@ async def verify_face(
     """Compare a face with one person's templates (1:1)."""
     watch = clock.Stopwatch()
     result = await faces.verify(
-        request.image, employee_id=request.employee_id, check_liveness=request.check_liveness, actor=caller.label
+        request.image, employee_id=request.employee_id, check=_check(request, caller), actor=caller.label
     )
     return FaceVerificationResponse.of(request.employee_id, result, elapsed_ms=watch.elapsed_ms)
 
