@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
     IDEMPOTENCY_HOURS: Count = Field(24, description="How long an Idempotency-Key and its answer are remembered.")
     IDEMPOTENCY_MAX_MB: Count = Field(256, description="Of all remembered answers; beyond it the oldest go first.")
+    JOBS_AT_ONCE: int = Field(2, ge=0, le=16, description="Jobs that a replica works on at once; 0: on none.")
+    JOBS_PER_KEY: Count = Field(20, description="Jobs of one API key that wait or run; one more is answered 429.")
+    BULK_MAX_ITEMS: int = Field(1000, ge=1, le=10_000, description="Items of one bulk request.")
     METRICS_PUBLIC: bool = Field(True, description="False: /metrics asks for an API key, of any scope.")
     CORS_ORIGINS: Annotated[str, AfterValidator(values.origins)] = Field(
         "", description="Comma-separated origins whose pages may call the API; read while AUTH_REQUIRED is true."
@@ -213,7 +216,10 @@ class Settings(BaseSettings):
     OCR_FALLBACK: Literal["tesseract", "easyocr", "none"] = Field(
         "tesseract", description="Reads where PaddleOCR fails or is unsure; EasyOCR has to be installed beside this."
     )
-    OCR_MAX_PAGES: int = Field(5, ge=1, le=50, description="Pages of a PDF; one more is refused.")
+    OCR_MAX_PAGES: int = Field(5, ge=1, le=50, description="Pages of a PDF that is answered at once.")
+    OCR_MAX_PAGES_ASYNC: int = Field(
+        30, ge=1, le=500, description="Pages of an invoice's PDF that becomes a job; one more is refused."
+    )
     OCR_QUEUE_SIZE: Count = Field(16, description="Documents that may wait for their turn; one more is answered 429.")
     OCR_RETENTION_ACTION: Literal["mask", "drop"] = Field(
         "drop", description="What happens to stored identity fields after RETENTION_IDENTITY_DAYS."
@@ -229,6 +235,7 @@ class Settings(BaseSettings):
     RETENTION_ROOM_PHOTOS_DAYS: Count = 90
     RETENTION_OUTBOX_DAYS: Count = 7
     RETENTION_AUDIT_DAYS: Count = 365
+    RETENTION_JOBS_DAYS: Count = Field(7, description="Of jobs that have ended, and of what became of their items.")
 
     # Ours: logs
     LOG_LEVEL: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -24,6 +24,17 @@ from app.setting_values import listed
 from app.utils import tracing
 from app.utils.logging import setup_logging
 
+_EXPOSED = (
+    "X-Request-ID",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "ETag",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+)
 _DESCRIPTION = """Computer vision for a hotel: face check-in, image search, room inspection, documents, safety.
 
 Pictures travel as base64 in JSON (with or without a `data:` prefix) or as files in `multipart/form-data` with the
@@ -84,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "Idempotency-Replayed"],
+            expose_headers=_EXPOSED,
         )
     app.add_middleware(Turnstile)
     app.add_middleware(RequestContext)

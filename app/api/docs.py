@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 
 from app.api.examples import add_examples
 from app.models.bodies import body_kind_of
@@ -108,17 +109,23 @@ def _complete(operation: dict[str, Any], route: APIRoute, schemas: dict[str, Any
         kind = body_kind_of(dependency.call)
         if kind is None:
             continue
-        model = kind.model
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[model.__name__] = schema
-        content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+        content = {"schema": _schema_of(kind.model, schemas)}
         operation["requestBody"] = {
             "required": kind.required,
             "content": dict.fromkeys(kind.media_types, content),
         }
     for status in _problem_statuses(operation):
         operation["responses"][status] = _PROBLEM
+
+
+def _schema_of(model: type[BaseModel] | None, schemas: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the model's schema, which is added to ``schemas``; that of a file where there is no model."""
+    if model is None:
+        return {"type": "string", "format": "binary"}
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= schema.pop("$defs", {})
+    schemas[model.__name__] = schema
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def _problem_statuses(operation: dict[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Plain ASGI: ``BaseHTTPMiddleware`` would buffer the event stream and cost a task
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 import uuid
@@ -23,6 +24,7 @@ from app.api.problems import unexpected_problem, vision_problem
 from app.utils import metrics, tracing
 from app.utils.fair_queue import client_var
 from app.utils.logging import key_id_var, logger, request_id_var
+from app.workflows.rate_limit import Quota
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -69,6 +71,8 @@ class RequestContext:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                if (quota := scope.get("state", {}).get("quota")) is not None:
+                    _tell_quota(headers, quota)
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -82,6 +86,12 @@ class RequestContext:
         finally:
             _observe(scope, status, time.perf_counter() - started_at)
             request_id_var.reset(token)
+
+
+def _tell_quota(headers: MutableHeaders, quota: Quota) -> None:
+    """The headers of draft-ietf-httpapi-ratelimit-headers."""
+    headers["RateLimit-Policy"] = f'"key";q={quota.limit};w={quota.window_s}'
+    headers["RateLimit"] = f'"key";r={quota.left};t={math.ceil(quota.full_in_s)}'
 
 
 def address_of(scope: Scope) -> str:

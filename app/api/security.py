@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.in_flight import count_for
@@ -40,7 +41,7 @@ async def identify(request: Request, secret: Presented, resources: Everything) -
         Overloaded: the key was used too often, or has too many requests under way.
     """
     if not hasattr(request.state, "caller"):
-        request.state.caller = await _identify(secret, resources)
+        request.state.caller = await _identify(request, secret, resources)
     return cast(Caller, request.state.caller)
 
 
@@ -51,7 +52,7 @@ async def identify_early(request: Request) -> tuple[Caller, str]:
     return caller, secret or ""
 
 
-async def _identify(secret: str | None, resources: Resources) -> Caller:
+async def _identify(request: Request, secret: str | None, resources: Resources) -> Caller:
     if resources.keys is None:
         return LOCAL
     if secret is None:
@@ -62,7 +63,9 @@ async def _identify(secret: str | None, resources: Resources) -> Caller:
     key_id_var.set(caller.key_id)  # for the audit and the log line of this request
     count_for(f"key {caller.key_id}")  # clients take turns by their key, wherever they come from
     if resources.limiter is not None and caller.key_id is not None:
-        await resources.limiter.admit(caller.key_id)
+        request.state.quota, wait_s = await resources.limiter.count(caller.key_id)
+        if wait_s > 0:
+            raise resources.limiter.refusal(wait_s)
     return caller
 
 
@@ -86,22 +89,51 @@ def require(*scopes: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     return authorize
 
 
-def standing(*scopes: Scope) -> Callable[[str | None, Resources], Awaitable[Callable[[], Awaitable[bool]]]]:
-    """A dependency for answers that last: says at any later moment whether the key still has one of ``scopes``."""
+@dataclass(frozen=True, slots=True)
+class StreamReader:
+    """Who reads an answer that lasts; ``stands`` says at any later moment whether they still may."""
 
-    async def question(secret: Presented, resources: Everything) -> Callable[[], Awaitable[bool]]:
+    caller: Caller
+    stands: Callable[[], Awaitable[bool]]
+
+
+def opened_for(*scopes: Scope) -> Callable[..., Awaitable[StreamReader]]:
+    """A dependency for answers that last, opened by a key or by a ticket in its name. Errors as for ``require``."""
+
+    async def reader(
+        request: Request,
+        secret: Presented,
+        resources: Everything,
+        ticket: Annotated[
+            str | None, Query(max_length=100, description="Of `POST /events/ticket`, in the place of the API key")
+        ] = None,
+    ) -> StreamReader:
+        caller = await _opener(request, secret, resources, ticket)
+        if not caller.may(*scopes):
+            raise Forbidden(f"This API key lacks the scope {' or '.join(scopes)}.", code="scope_missing")
+
         async def stands() -> bool:
-            if resources.keys is None or secret is None:
+            if resources.keys is None or caller.key_id is None:
                 return True
             try:
-                caller = await resources.keys.caller(secret)
+                now = await resources.keys.caller_by_id(caller.key_id)
             except BackendUnavailable:
                 return True  # nobody can revoke a key meanwhile, either
-            return caller is not None and caller.may(*scopes)
+            return now is not None and now.may(*scopes)
 
-        return stands
+        return StreamReader(caller, stands)
 
-    return question
+    return reader
+
+
+async def _opener(request: Request, secret: str | None, resources: Resources, ticket: str | None) -> Caller:
+    if ticket is None or resources.keys is None:
+        return await identify(request, secret, resources)
+    key_id = await resources.tickets.redeem(ticket)
+    caller = None if key_id is None else await resources.keys.caller_by_id(key_id)
+    if caller is None:
+        raise Unauthorized("The API key of this ticket is revoked.", code="key_unknown")
+    return caller
 
 
 async def may_read_metrics(request: Request, secret: Presented, resources: Everything) -> None:

@@ -47,6 +47,7 @@ async def open_decoders(stack: AsyncExitStack, settings: Settings) -> Decoders:
             sandbox,
             _places(settings, "Too many documents wait to be read; try again shortly."),
             max_pages=settings.OCR_MAX_PAGES,
+            max_long_pages=settings.OCR_MAX_PAGES_ASYNC,
             sandbox_limits=limits,
         ),
     )

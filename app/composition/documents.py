@@ -19,6 +19,7 @@ from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.model_loader import ModelLoader
 from app.utils import metrics
 from app.utils.fair_queue import FairPlaces
+from app.workflows.long_invoices import LongInvoiceWork
 from app.workflows.ocr import OcrRules, OcrWorkflow
 
 _CERTIFICATE_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
@@ -42,21 +43,22 @@ def compose_documents(
     engine: OCREngine | None,
     *,
     zone: ZoneInfo,
-) -> OcrWorkflow:
-    """Invoices, identity papers and their stored results."""
-    return OcrWorkflow(
+) -> tuple[OcrWorkflow, LongInvoiceWork]:
+    """Invoices, identity papers and their stored results; and the work of jobs, which shares their turns."""
+    turns = FairPlaces(
+        1,
+        max_waiting=settings.OCR_QUEUE_SIZE - 1,
+        deadline_s=settings.INFERENCE_DEADLINE_S,
+        refusal="Too many documents wait to be read; try again shortly.",
+    )
+    documents = OcrWorkflow(
         pool=pool,
         pictures=decoders.pictures,
         pdfs=decoders.pdfs,
         engine=engine,
         database=backends.database,
         storage=backends.storage,
-        turns=FairPlaces(
-            1,
-            max_waiting=settings.OCR_QUEUE_SIZE - 1,
-            deadline_s=settings.INFERENCE_DEADLINE_S,
-            refusal="Too many documents wait to be read; try again shortly.",
-        ),
+        turns=turns,
         rules=OcrRules(
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),
             zone=zone,
@@ -64,6 +66,7 @@ def compose_documents(
         ),
         roots=load_trusted_roots(settings.EINVOICE_TRUST_DIR),
     )
+    return documents, LongInvoiceWork(documents, decoders.pdfs, pool, turns)
 
 
 def load_trusted_roots(folder: Path | None) -> TrustedRoots:

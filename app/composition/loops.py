@@ -13,6 +13,7 @@ from app.workflows.access import store_first_key
 from app.workflows.background import repeat, until_done
 from app.workflows.health import Ping
 from app.workflows.idempotency import IdempotencyRetention
+from app.workflows.job_runner import JobRetention, JobRunner
 from app.workflows.ocr import DocumentRetention
 from app.workflows.relay import OutboxRelay
 from app.workflows.removal import RemovalWorker
@@ -54,6 +55,9 @@ def background_loops(resources: Resources) -> list[Ping]:
         max_bytes=settings.IDEMPOTENCY_MAX_MB * 2**20,
     )
 
+    jobs_retention = JobRetention(backends.database, days=settings.RETENTION_JOBS_DAYS)
+    runner = JobRunner(backends.database, backends.storage, resources.works, taken_in=resources.jobs.taken_in)
+
     async def backlog() -> None:
         async with backends.database.connection() as connection:
             count, age_s = await outbox.backlog(connection)
@@ -75,6 +79,7 @@ def background_loops(resources: Resources) -> list[Ping]:
         relay.run,
         resources.events.run,
         lambda: repeat("webhooks", resources.webhooks.courier.step, pause_s=0.0, pause_after_failure_s=2.0),
+        *[runner.run] * settings.JOBS_AT_ONCE,
         *resources.safety.loops(),
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("liveness", resources.liveness_sessions.tidy, pause_s=20.0, pause_after_failure_s=20.0),
@@ -84,6 +89,7 @@ def background_loops(resources: Resources) -> list[Ping]:
         lambda: repeat("backlog", backlog, pause_s=15.0, pause_after_failure_s=15.0),
         lambda: repeat("retention", retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("room_photos", room_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
+        lambda: repeat("jobs", jobs_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("idempotency", keys_retention.step, pause_s=_KEYS_PERIOD_S, pause_after_failure_s=60.0),
         lambda: repeat("documents", document_retention.step, pause_s=_RETENTION_PERIOD_S, pause_after_failure_s=60.0),
     ]

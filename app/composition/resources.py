@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from app.ml_models.factories.face import FaceEngines
 from app.ml_models.gpu import GpuState, gpu_state
 from app.ml_models.model_loader import ModelLoader
 from app.workflows.access import KeyRing
+from app.workflows.bulk import BulkIntake
 from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceWorkflow
@@ -21,10 +23,15 @@ from app.workflows.health import HealthMonitor
 from app.workflows.idempotency import IdempotencyBook
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.jobs import JobBook, JobWork
 from app.workflows.liveness_sessions import LivenessSessions
+from app.workflows.long_invoices import InvoiceIntake
 from app.workflows.ocr import OcrWorkflow
+from app.workflows.people import PeopleDirectory
 from app.workflows.rate_limit import RateLimiter
+from app.workflows.result_lists import ResultLists
 from app.workflows.room import RoomWorkflow
+from app.workflows.tickets import TicketDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,14 @@ class Resources:
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
+    tickets: TicketDesk
     idempotency: IdempotencyBook
+    jobs: JobBook
+    bulk: BulkIntake
+    invoices: InvoiceIntake
+    people: PeopleDirectory
+    result_lists: ResultLists
+    works: Mapping[str, JobWork]
     zone: ZoneInfo
     ocr_loaded: bool
     ocr_fallback_missing: bool

@@ -15,6 +15,7 @@ from app.composition.decoders import open_decoders
 from app.composition.documents import compose_documents, load_ocr_engine
 from app.composition.face import compose_enrolments, compose_faces, compose_liveness_sessions, load_face_engines
 from app.composition.image import compose_image_searches, compose_images, load_image_embedder
+from app.composition.jobs import compose_bulk, compose_jobs, compose_works
 from app.composition.loops import background_loops
 from app.composition.models import open_loader
 from app.composition.resources import Resources
@@ -31,7 +32,11 @@ from app.workflows.background import running
 from app.workflows.events import EventStream
 from app.workflows.health import HealthMonitor
 from app.workflows.idempotency import IdempotencyBook
+from app.workflows.long_invoices import InvoiceIntake
+from app.workflows.people import PeopleDirectory
 from app.workflows.rate_limit import RateLimiter
+from app.workflows.result_lists import ResultLists
+from app.workflows.tickets import TicketDesk
 
 
 @asynccontextmanager
@@ -82,6 +87,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(safety.incidents.close)
         health = HealthMonitor(backends.pings())
         stack.push_async_callback(health.close)
+        enrolments = compose_enrolments(settings, pool, decoders, backends, face_engines, sessions)
+        images = compose_images(settings, pool, decoders, backends, image_embedder, zone=zone)
+        documents, long_invoices = compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone)
+        jobs = compose_jobs(settings, backends)
         resources = Resources(
             settings=settings,
             loader=loader,
@@ -90,18 +99,25 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             face_engines=face_engines,
             faces=faces,
             liveness_sessions=sessions,
-            enrolments=compose_enrolments(settings, pool, decoders, backends, face_engines, sessions),
-            images=compose_images(settings, pool, decoders, backends, image_embedder, zone=zone),
+            enrolments=enrolments,
+            images=images,
             image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder),
             rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
-            documents=compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone),
+            documents=documents,
             safety=safety,
             events=events,
             webhooks=open_webhooks(stack, settings, backends, box, events),
             health=health,
             keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
+            tickets=TicketDesk(backends.database),
             idempotency=IdempotencyBook(backends.database, lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS)),
+            jobs=jobs,
+            bulk=compose_bulk(settings, jobs),
+            invoices=InvoiceIntake(documents, decoders.pdfs, jobs, backends.database),
+            people=PeopleDirectory(backends.database),
+            result_lists=ResultLists(backends.database),
+            works=compose_works(settings, images=images, enrolments=enrolments, invoices=long_invoices),
             zone=zone,
             ocr_loaded=ocr_engine is not None,
             ocr_fallback_missing=(

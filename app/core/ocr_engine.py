@@ -101,7 +101,13 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        return find_invoice(self.read_text(pages, language=language), self._ranker, today=today, suppliers=suppliers)
+        return self.find_invoice(self.read_text(pages, language=language), today=today, suppliers=suppliers)
+
+    def find_invoice(
+        self, texts: Sequence[PageText], *, today: date, suppliers: Sequence[Supplier] = ()
+    ) -> InvoiceReading:
+        """As ``read_invoice``, of pages that were read before."""
+        return find_invoice(texts, self._ranker, today=today, suppliers=suppliers)
 
     def read_text(self, pages: Sequence[SourcePage], *, language: str | None = None) -> list[PageText]:
         """The text of each page, from its text layer where it has one.

@@ -10,7 +10,9 @@ from pydantic import ConfigDict, Field
 from app.core.anomalies import AnomalyType
 from app.models.bodies import ImageData
 from app.models.common import ActorName, CameraId, Location, Moment, Request, Response, Score, Text
+from app.models.pages import ListPage, old_name
 from app.utils import clock
+from app.utils.cursors import Slice
 from app.workflows.safety.anomaly import AnomalyReport
 from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Note, Recorded
 
@@ -127,19 +129,24 @@ class IncidentInfo(Response):
         return cls.like(incident, type=incident.anomaly_type, status=status, frame_url=link)
 
 
-class IncidentsResponse(Response):
+class IncidentsResponse(ListPage):
     """A page of incidents, newest first."""
 
-    incidents: list[IncidentInfo]
+    items: list[IncidentInfo]
+    incidents: list[IncidentInfo] = old_name("items")
     count: int
-    next_before: int | None = Field(description="Send as `before` for the next page; null on the last one")
+    next_before: int | None = old_name("next_cursor")
 
     @classmethod
-    def of(cls, found: list[Incident], incidents: IncidentBook, *, limit: int) -> IncidentsResponse:
+    def of(cls, page: Slice[Incident], incidents: IncidentBook, *, limit: int) -> IncidentsResponse:
+        found = [IncidentInfo.of(incident, incidents) for incident in page.items]
         return cls(
-            incidents=[IncidentInfo.of(incident, incidents) for incident in found],
+            items=found,
+            incidents=found,
             count=len(found),
-            next_before=found[-1].id if len(found) == limit else None,
+            next_before=page.items[-1].id if page.next_cursor else None,
+            next_cursor=page.next_cursor,
+            limit=limit,
         )
 
 

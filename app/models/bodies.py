@@ -10,7 +10,7 @@ import asyncio
 import binascii
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, BinaryIO, TypeVar, cast
@@ -72,7 +72,7 @@ DocumentData = Annotated[
 class BodyKind:
     """What a dependency of this module reads, for ``app.api.docs``."""
 
-    model: type[BaseModel]
+    model: type[BaseModel] | None  # None: a file as it is
     media_types: tuple[str, ...]
     required: bool = True
 
@@ -103,6 +103,40 @@ def optional_json_of(model: type[Model]) -> Callable[[Request], Awaitable[Model 
 
     read.body_kind = BodyKind(model, (_JSON,), required=False)  # type: ignore[attr-defined]  # read by body_kind_of
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class RawBody:
+    """A body as it came."""
+
+    content: bytes
+    media_type: str
+
+
+def raw_of(*media_types: str) -> Callable[[Request], Awaitable[RawBody]]:
+    """A dependency that takes the request's body as it is, where it is of one of these types."""
+
+    async def read(request: Request) -> RawBody:
+        if (media_type := _media_type(request)) not in media_types:
+            raise InvalidInput(f"Send {' or '.join(media_types)}.", code="unsupported_media_type")
+        return RawBody(await request.body(), media_type)
+
+    read.body_kind = BodyKind(None, media_types)  # type: ignore[attr-defined]  # read by body_kind_of
+    return read
+
+
+def validated(model: type[Model], fields: Mapping[str, object]) -> Model:
+    """``fields`` as ``model``.
+
+    Raises:
+        InvalidInput: they do not fit; names the places, never repeats the values.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found[:5])
+        raise InvalidInput(text, code="validation_error") from error
 
 
 def _reader(kind: BodyKind, model: type[Model]) -> Callable[[Request], Awaitable[Model]]:

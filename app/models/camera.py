@@ -12,6 +12,7 @@ from pydantic.config import JsonDict
 
 from app.core.anomalies import AnomalyType
 from app.models.common import CameraId, Moment, Request, Response, Text
+from app.models.pages import ListPage, old_name
 from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task
 from app.workflows.cameras.supervisor import CameraStatus
 from app.workflows.safety.alarms import AlarmChange, CameraRecord
@@ -317,13 +318,26 @@ class CameraInfo(Response):
         )
 
 
-class CamerasResponse(Response):
+class CamerasResponse(ListPage):
     """A page of cameras, by id."""
 
-    cameras: list[CameraInfo]
+    items: list[CameraInfo]
+    cameras: list[CameraInfo] = old_name("items")
     count: int
     total: int
-    next_after: str | None = Field(description="Send as `after` for the next page; null on the last one")
+    next_after: str | None = old_name("next_cursor")
+
+    @classmethod
+    def of(cls, cameras: list[CameraInfo], next_cursor: str | None, *, total: int, limit: int) -> CamerasResponse:
+        return cls(
+            items=cameras,
+            cameras=cameras,
+            count=len(cameras),
+            total=total,
+            next_after=cameras[-1].id if next_cursor else None,
+            next_cursor=next_cursor,
+            limit=limit,
+        )
 
 
 class CameraDeletionResponse(Response):

@@ -27,6 +27,8 @@ ActorName = Annotated[str, Field(pattern=_ID, max_length=20, description="Who do
 # PostgreSQL's text holds no NUL.
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
+PersonText = Annotated[Text, Field(min_length=1, max_length=200)]
+
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """Written as ISO 8601 in UTC with ``Z``."""
 

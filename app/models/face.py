@@ -22,8 +22,11 @@ from app.models.common import (
     SessionId,
     Text,
 )
+from app.models.pages import ListPage
 from app.services.stores.face_store import StoredTemplate
+from app.services.stores.people_store import EnrolledPerson
 from app.utils import clock
+from app.utils.cursors import Slice
 from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
 from app.workflows.face import IdentifiedFace, Outcome, Recognition, Verification
 
@@ -364,3 +367,30 @@ class FaceIdentificationResponse(Response):
     def of(cls, found: list[IdentifiedFace], *, elapsed_ms: int) -> FaceIdentificationResponse:
         faces = [IdentifiedFaceInfo.of(one) for one in found]
         return cls(faces=faces, count=len(faces), recognition_time_ms=elapsed_ms)
+
+
+class PersonInfo(Response):
+    """Somebody who is enrolled. What the hotel's own table of employees does not have is null."""
+
+    employee_id: str
+    name: str | None
+    department: str | None
+    position: str | None
+    templates: int
+    enrolled_at: Moment = Field(description="The first template that counts")
+    last_enrolled_at: Moment
+
+    @classmethod
+    def of(cls, person: EnrolledPerson) -> PersonInfo:
+        return cls.like(person)
+
+
+class PeopleResponse(ListPage):
+    """People by id."""
+
+    items: list[PersonInfo]
+
+    @classmethod
+    def of(cls, page: Slice[EnrolledPerson], *, limit: int) -> PeopleResponse:
+        items = [PersonInfo.of(person) for person in page.items]
+        return cls(items=items, next_cursor=page.next_cursor, limit=limit)

@@ -10,7 +10,9 @@ from pydantic import ConfigDict, Field, model_validator
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Moment, Request, Response, RoomNumber, Score, Text
 from app.models.dates import DateRange
-from app.workflows.image import ImageDetails, ImageFilter, ImagePage, ImageUrls, ImageWorkflow, Indexed, StoredImage
+from app.models.pages import ListPage, old_name
+from app.utils.cursors import Slice
+from app.workflows.image import ImageDetails, ImageFilter, ImageUrls, ImageWorkflow, Indexed, StoredImage
 from app.workflows.image_search import ImageMatch, ImageMatches, ImageQuery
 
 _PICTURE = "/9j/4AAQSkZJRg…"
@@ -260,21 +262,21 @@ class ImageResponse(Response):
         return cls.like(image, metadata=ImageInfo.of(image), url=urls.url, thumbnail_url=urls.thumbnail_url)
 
 
-class ImageListResponse(Response):
-    """Pictures, newest first. Send `next_cursor` as `cursor` for those that follow; it is absent at the end."""
+class ImageListResponse(ListPage):
+    """Pictures, newest first."""
 
-    images: list[ImageResponse]
-    next_cursor: str | None = None
+    items: list[ImageResponse]
+    images: list[ImageResponse] = old_name("items")
 
     @classmethod
-    def of(cls, page: ImagePage, images: ImageWorkflow) -> ImageListResponse:
+    def of(cls, page: Slice[StoredImage], images: ImageWorkflow, *, limit: int) -> ImageListResponse:
         """The page.
 
         Args:
             images: signs the addresses.
         """
-        listed = [ImageResponse.of(image, images.urls(image)) for image in page.images]
-        return cls(images=listed, next_cursor=page.next_cursor)
+        listed = [ImageResponse.of(image, images.urls(image)) for image in page.items]
+        return cls(items=listed, images=listed, next_cursor=page.next_cursor, limit=limit)
 
 
 class ImageChangeRequest(Request):

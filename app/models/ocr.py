@@ -11,9 +11,12 @@ from app.core.ocr.issuers.base import DocumentType
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Moment, Request, Response, Score, Text
 from app.models.countries import COUNTRY_CODES
+from app.models.pages import ListPage
 from app.services.stores.document_store import StoredResult
+from app.utils.cursors import Slice
 from app.workflows.ocr import IdentityResult
 from app.workflows.ocr_records import identity_data
+from app.workflows.result_lists import ListedResult
 
 _PICTURE = "/9j/4AAQSkZJRg…"
 _MESSAGES = {
@@ -185,3 +188,48 @@ class StoredResultResponse(Response):
             confirmed=stored.confirmed_at is not None,
             redacted=stored.redacted_at is not None,
         )
+
+
+class ListedInvoice(Response):
+    """What a list shows of an invoice."""
+
+    invoice_number: str | None = None
+    date: str | None = None
+    vendor: str | None = None
+    vendor_tax_code: str | None = None
+    total_amount: int | float | None = None
+    currency: str | None = None
+
+
+class ListedResultInfo(Response):
+    """A read document; `invoice` is null for any other paper, whose contents `GET /ocr/results/{id}` shows, audited."""
+
+    result_id: int
+    document_type: str
+    invoice: ListedInvoice | None
+    confidence: Score
+    processed_at: Moment
+    processed_by: str | None
+    confirmed: bool
+    redacted: bool
+
+    @classmethod
+    def of(cls, result: ListedResult) -> ListedResultInfo:
+        return cls.like(
+            result,
+            result_id=result.id,
+            invoice=None if result.invoice is None else ListedInvoice.model_validate(dict(result.invoice)),
+            confirmed=result.confirmed_at is not None,
+            redacted=result.redacted_at is not None,
+        )
+
+
+class ListedResultsResponse(ListPage):
+    """Read documents, newest first."""
+
+    items: list[ListedResultInfo]
+
+    @classmethod
+    def of(cls, page: Slice[ListedResult], *, limit: int) -> ListedResultsResponse:
+        items = [ListedResultInfo.of(result) for result in page.items]
+        return cls(items=items, next_cursor=page.next_cursor, limit=limit)

@@ -10,9 +10,11 @@ from app.core.room_analyzer import ChecklistItem
 from app.core.room_rules import PlacedFinding, RoomStatus, SeenThing
 from app.models.bodies import ImageData
 from app.models.common import ActorName, Confidence, Location, Moment, Request, Response, RoomNumber, Text
+from app.models.pages import ListPage, old_name
 from app.services.stores.room_store import LoggedAnalysis, RoomState
 from app.types import Severity
-from app.workflows.room import Correction, HistoryPage, RoomPage, RoomReport
+from app.utils.cursors import Slice
+from app.workflows.room import Correction, RoomReport
 
 _MAX_PHOTOS = 10
 
@@ -163,15 +165,16 @@ class RoomStatusResponse(Response):
         return cls.like(state)
 
 
-class RoomBoardResponse(Response):
+class RoomBoardResponse(ListPage):
     """Rooms by number."""
 
-    rooms: list[RoomStatusResponse]
-    next_cursor: str | None
+    items: list[RoomStatusResponse]
+    rooms: list[RoomStatusResponse] = old_name("items")
 
     @classmethod
-    def of(cls, page: RoomPage) -> RoomBoardResponse:
-        return cls(rooms=[RoomStatusResponse.of(room) for room in page.rooms], next_cursor=page.next_cursor)
+    def of(cls, page: Slice[RoomState], *, limit: int) -> RoomBoardResponse:
+        rooms = [RoomStatusResponse.of(room) for room in page.items]
+        return cls(items=rooms, rooms=rooms, next_cursor=page.next_cursor, limit=limit)
 
 
 class RoomHistoryEntry(Response):
@@ -201,17 +204,17 @@ class RoomHistoryEntry(Response):
         )
 
 
-class RoomHistoryResponse(Response):
+class RoomHistoryResponse(ListPage):
     """A room's analyses, newest first."""
 
     room_number: str
-    analyses: list[RoomHistoryEntry]
-    next_cursor: int | None
+    items: list[RoomHistoryEntry]
+    analyses: list[RoomHistoryEntry] = old_name("items")
 
     @classmethod
-    def of(cls, room_number: str, page: HistoryPage) -> RoomHistoryResponse:
-        analyses = [RoomHistoryEntry.of(analysis) for analysis in page.analyses]
-        return cls(room_number=room_number, analyses=analyses, next_cursor=page.next_cursor)
+    def of(cls, room_number: str, page: Slice[LoggedAnalysis], *, limit: int) -> RoomHistoryResponse:
+        entries = [RoomHistoryEntry.of(analysis) for analysis in page.items]
+        return cls(room_number=room_number, items=entries, analyses=entries, next_cursor=page.next_cursor, limit=limit)
 
 
 class RoomFeedbackRequest(Request):

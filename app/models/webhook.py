@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.common import Moment, Request, Response, Text
+from app.models.pages import ListPage
+from app.utils.cursors import Slice
 from app.workflows.webhooks import Answer, DeadLetter, Replay, WebhookChange, WebhookColumns, WebhookRecord
 
 WebhookUrl = Annotated[
@@ -148,18 +150,16 @@ class DeadLetterInfo(Response):
         return cls.like(letter, type=letter.event.event_type, event=dict(letter.event.payload))
 
 
-class DeadLettersResponse(Response):
-    """Dead letters, oldest first. ``next_cursor`` is null on the last page."""
+class DeadLettersResponse(ListPage):
+    """Dead letters, oldest first."""
 
     items: list[DeadLetterInfo]
-    next_cursor: str | None
 
     @classmethod
-    def of(cls, letters: list[DeadLetter], *, limit: int) -> DeadLettersResponse:
+    def of(cls, page: Slice[DeadLetter], *, limit: int) -> DeadLettersResponse:
         """A page of dead letters."""
-        is_full = len(letters) == limit
-        items = [DeadLetterInfo.of(letter) for letter in letters]
-        return cls(items=items, next_cursor=str(letters[-1].id) if is_full else None)
+        items = [DeadLetterInfo.of(letter) for letter in page.items]
+        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class ReplayRequest(Request):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -29,13 +30,26 @@ local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local paid_back_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
 local wait = paid_back_at + interval - burst * interval - now
 if wait > 0 then
-  return tostring(wait)
+  return {tostring(wait), tostring(paid_back_at - now)}
 end
 paid_back_at = paid_back_at + interval
 local lifetime_ms = math.ceil((paid_back_at - now) * 1000)
 redis.call('SET', KEYS[1], string.format('%.6f', paid_back_at), 'PX', lifetime_ms)
-return '0'
+return {'0', tostring(paid_back_at - now)}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a bucket says to somebody who wants a token.
+
+    Attributes:
+        wait_s: 0 where there was one, else the seconds until there is.
+        full_in_s: until all are back.
+    """
+
+    wait_s: float
+    full_in_s: float
 
 
 class Cache:
@@ -89,14 +103,11 @@ class Cache:
         async with self._call():
             await self.client.delete(*(self.PREFIX + key for key in keys))
 
-    async def take(self, key: str, *, interval_s: float, burst: int) -> float:
-        """Take one token from a bucket that holds ``burst`` and gets one back every ``interval_s``.
-
-        Returns:
-            0 when there was one, else the seconds until there is.
-        """
+    async def take(self, key: str, *, interval_s: float, burst: int) -> Taken:
+        """Take one token from a bucket that holds ``burst`` and gets one back every ``interval_s``."""
         async with self._call():
-            return float(await self._take(keys=[self.PREFIX + key], args=[interval_s, burst]))
+            wait_s, full_in_s = await self._take(keys=[self.PREFIX + key], args=[interval_s, burst])
+            return Taken(float(wait_s), float(full_in_s))
 
     # The three calls below are for callers to whom an absent cache is no news.
 

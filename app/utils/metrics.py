@@ -86,6 +86,8 @@ idempotent_requests_total = Counter(
     ["outcome"],  # first, replayed, in_flight, reused, answer_lost
 )
 
+jobs_total = Counter("cv_jobs_total", "Jobs that ended, by kind and state", ["kind", "state"])
+
 # Ours: cameras and incidents. Labels are ids of registered cameras and bounded sets.
 _FRAME_SECONDS = _SECONDS[1:]
 _LAG_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 5.0, 10.0)  # finest below 1 s

@@ -7,7 +7,7 @@ So pages are read in the sandbox, by ``pdf_pages``.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +45,12 @@ class PdfPage:
 
 @dataclass(frozen=True, slots=True)
 class PdfContent:
-    """The pages, and the XML files inside, as Factur-X and ZUGFeRD put them there."""
+    """Some of the pages, and the XML files inside, as Factur-X and ZUGFeRD put them there; ``page_count`` of the whole
+    file."""
 
     pages: tuple[PdfPage, ...]
     attachments: tuple[bytes, ...]
+    page_count: int
 
 
 def is_pdf(data: bytes) -> bool:
@@ -61,6 +63,8 @@ class PdfReader:
 
     Args:
         places: bounds how many are read or in memory at once.
+        max_pages: that are in memory at once.
+        max_long_pages: of a file that is read in parts.
         sandbox_limits: of one file.
     """
 
@@ -70,38 +74,60 @@ class PdfReader:
         places: FairPlaces,
         *,
         max_pages: int,
+        max_long_pages: int,
         sandbox_limits: SandboxLimits,
     ) -> None:
         self._sandbox = sandbox
         self._places = places
         self._max_pages = max_pages
+        self._max_long_pages = max(max_pages, max_long_pages)
         self._limits = sandbox_limits
 
-    @asynccontextmanager
-    async def opened(self, data: bytes) -> AsyncIterator[PdfContent]:
-        """What a PDF holds. Its pages are in memory until the block ends, and hold a place as long.
+    def opened(self, data: bytes) -> AbstractAsyncContextManager[PdfContent]:
+        """What a PDF of up to ``max_pages`` holds. Its pages are in memory until the block ends, and hold a place as
+        long.
 
         Raises:
             InvalidImage: damaged, encrypted with a password, a page of impossible proportions, or too much work.
             InvalidInput: no page, or more than ``max_pages``.
             Overloaded, DeadlineExceeded, Unavailable: as ``FairPlaces.place`` and ``Sandbox.run`` say.
         """
+        return self._opened(data, first=0, count=self._max_pages, max_pages=self._max_pages)
+
+    def opened_from(self, data: bytes, first: int) -> AbstractAsyncContextManager[PdfContent]:
+        """As ``opened``, of a longer PDF: up to ``max_pages`` of its pages, from ``first`` on, counted from 0."""
+        return self._opened(data, first=first, count=self._max_pages, max_pages=self._max_long_pages)
+
+    async def count_pages(self, data: bytes) -> int:
+        """How many pages a PDF has; errors as for ``opened``, with ``max_long_pages``."""
+        async with self._opened(data, first=0, count=0, max_pages=self._max_long_pages) as content:
+            return content.page_count
+
+    @asynccontextmanager
+    async def _opened(self, data: bytes, *, first: int, count: int, max_pages: int) -> AsyncIterator[PdfContent]:
         async with self._places.place():
-            arguments = {"max_pages": self._max_pages, "page_px": _PAGE_PX, "attached_bytes": _ATTACHED_BYTES}
+            arguments = {
+                "max_pages": max_pages,
+                "first": first,
+                "count": count,
+                "page_px": _PAGE_PX,
+                "attached_bytes": _ATTACHED_BYTES,
+            }
             reply = await self._sandbox.run(
                 READ_PDF,
                 data,
                 arguments,
                 limits=self._limits,
-                output_bytes=self._max_pages * _PAGE_BYTES + _ATTACHED_BYTES,
+                output_bytes=count * _PAGE_BYTES + _ATTACHED_BYTES,
             )
-            pages = reply.value.get("pages")
-            if not isinstance(pages, list) or not 1 <= len(pages) <= self._max_pages:
+            pages, page_count = reply.value.get("pages"), reply.value.get("page_count")
+            if not isinstance(page_count, int) or not isinstance(pages, list) or len(pages) > count:
                 raise _damaged()
             try:
                 content = PdfContent(
                     tuple(PdfPage(reply.output.pixels(page["image"]), _lines(page["lines"])) for page in pages),
                     tuple(reply.output.content(place) for place in reply.value["attachments"]),  # type: ignore[attr-defined]  # TypeError below
+                    page_count,
                 )
             except (KeyError, TypeError, ValueError) as error:  # a decoder that was led astray
                 raise _damaged() from error

@@ -17,11 +17,12 @@ _MAX_ATTACHMENTS = 20
 
 
 def read_pages(data: memoryview, arguments: Mapping[str, Any], output: Output) -> dict[str, object]:
-    """The pages and XML files, as ``{"pages": [{"image", "lines": [{"polygon", "text"}]}], "attachments": [...]}``.
+    """The pages and XML files, as ``{"pages": [{"image", "lines": [{"polygon", "text"}]}], "attachments": [...],
+    "page_count"}``.
 
     Args:
-        arguments: ``max_pages``; ``page_px``, the longer side of a rendered page; ``attached_bytes``, of all
-            attachments that are read.
+        arguments: ``max_pages``, of the whole file; ``first`` and ``count``, the pages to read, from 0; ``page_px``,
+            the longer side of a rendered page; ``attached_bytes``, of all attachments that are read.
 
     Raises:
         InvalidImage: damaged, or encrypted with a password.
@@ -34,8 +35,12 @@ def read_pages(data: memoryview, arguments: Mapping[str, Any], output: Output) -
             raise InvalidInput(
                 f"The PDF has {len(document)} pages; between 1 and {max_pages} are accepted.", code="too_many_pages"
             )
+        last = min(len(document), arguments["first"] + arguments["count"])
         return {
-            "pages": [_read_page(document[index], arguments["page_px"], output) for index in range(len(document))],
+            "page_count": len(document),
+            "pages": [
+                _read_page(document[index], arguments["page_px"], output) for index in range(arguments["first"], last)
+            ],
             "attachments": _xml_attachments(document, output, max_bytes=arguments["attached_bytes"]),
         }
     except pdfium.PdfiumError as error:

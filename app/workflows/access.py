@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from app.errors import InvalidInput, NotFound
-from app.services.database import Database
+from app.services.database import Connection, Database
 from app.services.stores import keys
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind
@@ -61,20 +61,28 @@ class KeyRing:
     def __init__(self, database: Database, *, max_age_s: float = 5.0) -> None:
         self._database = database
         self._max_age_s = max_age_s
-        self._known: dict[bytes, tuple[float, Caller | None]] = {}
+        self._known: dict[bytes | int, tuple[float, Caller | None]] = {}
 
     async def caller(self, secret: str) -> Caller | None:
         """The owner of a key; None if it is unknown or revoked."""
-        digest = keys.digest(secret)
-        expires_at, caller = self._known.get(digest, (0.0, None))
+        return await self._remembered(keys.digest(secret), lambda connection: keys.find_key(connection, secret))
+
+    async def caller_by_id(self, key_id: int) -> Caller | None:
+        """As ``caller``, where only the key's number is known."""
+        return await self._remembered(key_id, lambda connection: keys.find_key_by_id(connection, key_id))
+
+    async def _remembered(
+        self, name: bytes | int, find: Callable[[Connection], Awaitable[ApiKey | None]]
+    ) -> Caller | None:
+        expires_at, caller = self._known.get(name, (0.0, None))
         if time.monotonic() < expires_at:
             return caller
         async with self._database.connection() as connection:
-            key = await keys.find_key(connection, secret)
+            key = await find(connection)
         caller = Caller(key.label, key.scopes, key.id) if key else None
         if len(self._known) >= self._MAX_REMEMBERED:
             self._known.clear()
-        self._known[digest] = (time.monotonic() + self._max_age_s, caller)
+        self._known[name] = (time.monotonic() + self._max_age_s, caller)
         return caller
 
 

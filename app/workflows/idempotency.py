@@ -123,7 +123,7 @@ class IdempotencyBook:
     async def held(self, claim: Claim) -> AsyncIterator[None]:
         """Carry the request out in the block: its writes count only as long as the claim does."""
 
-        async def fence(connection: Connection) -> None:
+        async def fence(connection: Connection, _: str) -> None:
             if not await idempotency.note_effect(connection, claim.digest, claim.token):
                 raise Conflict("This request took so long that it was begun again.", code="idempotency_key_lost")
 

@@ -5,8 +5,6 @@ Objects and vector are announced, stored and claimed with the rows, which make a
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +23,7 @@ from app.services.stores.removals import Kind, Things
 from app.services.vectors.base import ImageIndex
 from app.types import FloatArray
 from app.utils import clock, metrics
+from app.utils.cursors import Slice, read_cursor, slice_of
 from app.utils.logging import logger
 from app.utils.pictures import PictureOpener
 from app.workflows.announcements import announced
@@ -59,14 +58,6 @@ class ImageUrls:
 
     url: str
     thumbnail_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePage:
-    """Some pictures, newest first, and where the next ones begin; None at the end."""
-
-    images: tuple[StoredImage, ...]
-    next_cursor: str | None
 
 
 class ImageWorkflow:
@@ -256,7 +247,7 @@ class ImageWorkflow:
             )
         return image
 
-    async def list_images(self, wanted: ImageFilter, *, cursor: str | None, limit: int) -> ImagePage:
+    async def list_images(self, wanted: ImageFilter, *, cursor: str | None, limit: int) -> Slice[StoredImage]:
         """Pictures, newest first.
 
         Args:
@@ -268,9 +259,12 @@ class ImageWorkflow:
         after = _read_cursor(cursor) if cursor else None
         async with self._database.connection() as connection:
             images = await image_store.list_images(connection, wanted, after=after, limit=limit + 1)
-        more = len(images) > limit
-        page = tuple(images[:limit])
-        return ImagePage(page, _cursor(page[-1]) if more else None)
+        return slice_of(images, limit, lambda image: (image.uploaded_at.isoformat(), image.image_id))
+
+    def version_of(self, image: StoredImage) -> bytes:
+        """What ``image`` and its addresses are known again by: another one when half of their lifetime is over."""
+        period = int(clock.now().timestamp()) * 2 // self._url_lifetime_s
+        return repr((image, period)).encode()
 
     def urls(self, image: StoredImage) -> ImageUrls:
         """Presigned addresses of a picture and its thumbnail."""
@@ -292,18 +286,10 @@ def _unknown(image_id: str) -> NotFound:
     return NotFound(f"There is no image {image_id}.", code="image_not_found")
 
 
-def _cursor(image: StoredImage) -> str:
-    text = f"{image.uploaded_at.isoformat()}|{image.image_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    moment, image_id = read_cursor(cursor, str, str)
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, image_id = text.partition("|")
-        uploaded_at = datetime.fromisoformat(moment)
-        if uploaded_at.tzinfo is None:
-            raise ValueError("a moment without a zone")
-        return clock.to_utc(uploaded_at, ZoneInfo("UTC")), image_id
-    except (binascii.Error, UnicodeDecodeError, ValueError, InvalidInput) as error:
+        uploaded_at = datetime.fromisoformat(str(moment))
+    except ValueError as error:
         raise InvalidInput("This cursor is none of ours; begin without one.", code="invalid_cursor") from error
+    return clock.to_utc(uploaded_at, ZoneInfo("UTC")), str(image_id)

@@ -11,6 +11,7 @@ from app.core.einvoices.reader import read_einvoices
 from app.core.einvoices.signature import TrustedRoots
 from app.core.einvoices.tree import is_xml
 from app.core.ocr.money import find_amounts
+from app.core.ocr.page_reader import PageText
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier
 from app.core.ocr_engine import OCREngine, SourcePage
@@ -72,12 +73,36 @@ def read_pages(
     Raises:
         ModelUnavailable: no reader works.
     """
-    embedded = _embedded(attachments, roots)
+    texts = read_texts(engine, pages, language=language)
+    return find_invoices(engine, texts, attachments=attachments, roots=roots, suppliers=suppliers, today=today)
+
+
+def read_texts(engine: OCREngine, pages: Sequence[SourcePage], *, language: str | None) -> list[PageText]:
+    """What stands on each page.
+
+    Raises:
+        ModelUnavailable: no reader works.
+    """
     try:
         with tracing.stage("ocr.read"):
-            reading = engine.read_invoice(pages, today=today, language=language, suppliers=suppliers)
+            return engine.read_text(pages, language=language)
     except ReaderFailure as error:
         raise ModelUnavailable("No OCR reader works at the moment; try again shortly.") from error
+
+
+def find_invoices(
+    engine: OCREngine,
+    texts: Sequence[PageText],
+    *,
+    attachments: Sequence[bytes],
+    roots: TrustedRoots,
+    suppliers: Sequence[Supplier],
+    today: date,
+) -> ReadInvoices:
+    """As ``read_pages``, of pages that were read before."""
+    embedded = _embedded(attachments, roots)
+    with tracing.stage("ocr.find"):
+        reading = engine.find_invoice(texts, today=today, suppliers=suppliers)
     if embedded:
         return ReadInvoices(tuple(_held_against(invoice, reading.raw_text) for invoice in embedded))
     if reading.invoice is None:

@@ -111,7 +111,7 @@ class OcrWorkflow:
         self._database = database
         self._storage = storage
         self._rules = rules
-        self._roots = roots
+        self.roots = roots
         self._turns = turns
 
     async def read_invoice(
@@ -130,29 +130,29 @@ class OcrWorkflow:
             DeadlineExceeded: it was not read in time.
             ModelUnavailable: OCR is switched off, or its readers failed.
         """
-        language = self._language(language)
+        language = self.language_of(language)
         metrics.ocr_total.labels(OtherKind.INVOICE).inc()
         metrics.ocr_requests_total.labels(OtherKind.INVOICE).inc()
         if is_xml(document):
-            read = await self._pool.submit("ocr", read_xml, document, roots=self._roots)
-            return await self._stored_invoices(read, None, actor)
-        engine = self._open_engine()
-        known = await self._suppliers()
+            read = await self._pool.submit("ocr", read_xml, document, roots=self.roots)
+            return await self.store_invoices(read, None, actor)
+        engine = self.open_engine()
+        known = await self.known_suppliers()
         async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
             read, kept = await self._pool.submit(
                 "ocr",
                 _read_invoices,
                 engine,
                 opened,
-                roots=self._roots,
+                roots=self.roots,
                 language=language,
                 suppliers=known,
-                today=self._today(),
+                today=self.today(),
                 keep_image=keep_image,
             )
-        return await self._stored_invoices(read, kept, actor)
+        return await self.store_invoices(read, kept, actor)
 
-    async def _stored_invoices(self, read: ReadInvoices, picture: bytes | None, actor: str | None) -> InvoiceResult:
+    async def store_invoices(self, read: ReadInvoices, picture: bytes | None, actor: str | None) -> InvoiceResult:
         """Every invoice as a row, all of them or none. The picture goes with the first."""
         if not read.invoices:
             return InvoiceResult((), read.reason)
@@ -179,7 +179,7 @@ class OcrWorkflow:
         self, document: bytes, *, expected: DocumentType | None, keep_image: bool, actor: str | None
     ) -> IdentityResult:
         """Read an identity paper and store what it says. Arguments and errors as for :meth:`read_invoice`."""
-        engine = self._open_engine()
+        engine = self.open_engine()
         metrics.ocr_total.labels("id").inc()
         async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
             reading, kept = await self._pool.submit(
@@ -188,7 +188,7 @@ class OcrWorkflow:
                 engine,
                 opened,
                 expected=expected,
-                today=self._today(),
+                today=self.today(),
                 keep_image=keep_image,
             )
         kind = reading.identity.document_type if reading.identity else None
@@ -256,21 +256,21 @@ class OcrWorkflow:
                 fingerprints=fingerprints,
             )
 
-    def _open_engine(self) -> OCREngine:
+    def open_engine(self) -> OCREngine:
         if self._engine is None:
             raise ModelUnavailable("OCR is switched off here; set OCR_ENABLED=true.")
         return self._engine
 
-    def _language(self, asked: str | None) -> str | None:
+    def language_of(self, asked: str | None) -> str | None:
         languages = self._rules.languages
         if asked is not None and asked not in languages:
             raise InvalidInput(f"Documents in {', '.join(languages)} are read here.", code="language_not_supported")
         return asked or (languages[0] if len(languages) == 1 else None)
 
-    def _today(self) -> date:
+    def today(self) -> date:
         return clock.now().astimezone(self._rules.zone).date()
 
-    async def _suppliers(self) -> list[Supplier]:
+    async def known_suppliers(self) -> list[Supplier]:
         async with self._database.connection() as connection:
             rows = await document_store.suppliers(connection, limit=_MAX_SUPPLIERS)
         return [Supplier(row.name, row.tax_code, row.aliases, row.fingerprints) for row in rows]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from app.errors import BackendUnavailable, Overloaded
-from app.services.cache import Cache
+from app.services.cache import Cache, Taken
+
+_WINDOW_S = 60
+_ROUNDING = 1e-3  # Redis writes moments in microseconds
 
 
 class LocalBuckets:
@@ -20,8 +24,8 @@ class LocalBuckets:
     def __init__(self) -> None:
         self._paid_back_at_s: OrderedDict[str, float] = OrderedDict()
 
-    def take(self, key: str, *, interval_s: float, burst: int) -> float:
-        """Take one request's worth; 0 when there was one, else the seconds until there is."""
+    def take(self, key: str, *, interval_s: float, burst: int) -> Taken:
+        """Take one request's worth."""
         now_s = time.monotonic()
         paid_back_at_s = max(self._paid_back_at_s.pop(key, now_s), now_s)
         wait_s = paid_back_at_s + interval_s - burst * interval_s - now_s
@@ -30,7 +34,17 @@ class LocalBuckets:
         self._paid_back_at_s[key] = paid_back_at_s
         if len(self._paid_back_at_s) > self._MAX_REMEMBERED:
             self._paid_back_at_s.popitem(last=False)
-        return max(wait_s, 0.0)
+        return Taken(max(wait_s, 0.0), paid_back_at_s - now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a key may still ask: ``left`` requests at once, and all ``limit`` of them again in ``full_in_s``."""
+
+    limit: int
+    window_s: int
+    left: int
+    full_in_s: float
 
 
 class RateLimiter:
@@ -48,20 +62,34 @@ class RateLimiter:
         self._name = name
         self._local = LocalBuckets()
 
+    async def count(self, key_id: int) -> tuple[Quota, float]:
+        """Count one request of that key.
+
+        Returns:
+            What it may still ask, and 0; or the seconds until it may ask again.
+        """
+        key, interval_s = f"{self._name}:{key_id}", 60 / self._per_minute
+        try:
+            taken = await self._cache.take(key, interval_s=interval_s, burst=self._per_minute)
+        except BackendUnavailable:
+            taken = self._local.take(key, interval_s=interval_s, burst=self._per_minute)
+        left = 0 if taken.wait_s > 0 else int(self._per_minute - taken.full_in_s / interval_s + _ROUNDING)
+        return Quota(self._per_minute, _WINDOW_S, left, taken.full_in_s), taken.wait_s
+
     async def admit(self, key_id: int) -> None:
         """Count one request of that key.
 
         Raises:
             Overloaded: the key has spent its requests; ``retry_after_s`` says when the next one comes back.
         """
-        key, interval_s = f"{self._name}:{key_id}", 60 / self._per_minute
-        try:
-            wait_s = await self._cache.take(key, interval_s=interval_s, burst=self._per_minute)
-        except BackendUnavailable:
-            wait_s = self._local.take(key, interval_s=interval_s, burst=self._per_minute)
+        _, wait_s = await self.count(key_id)
         if wait_s > 0:
-            raise Overloaded(
-                f"This API key may make {self._per_minute} requests a minute; slow down.",
-                retry_after_s=wait_s,
-                code="rate_limited",
-            )
+            raise self.refusal(wait_s)
+
+    def refusal(self, wait_s: float) -> Overloaded:
+        """The answer to a key that has spent its requests."""
+        return Overloaded(
+            f"This API key may make {self._per_minute} requests a minute; slow down.",
+            retry_after_s=wait_s,
+            code="rate_limited",
+        )

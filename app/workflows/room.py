@@ -26,6 +26,7 @@ from app.services.stores.removals import Kind
 from app.services.stores.room_store import LoggedAnalysis, NewAnalysis, NewFeedback, NewState, RoomState
 from app.types import shown
 from app.utils import clock, metrics, tracing
+from app.utils.cursors import Slice, read_cursor, slice_of
 from app.utils.image_processing import bounded, encode_jpeg
 from app.utils.pictures import Picture, PictureOpener
 from app.workflows.announcements import announced
@@ -54,22 +55,6 @@ class Correction:
     checklist: Mapping[ChecklistItem, bool]
     note: str | None
     analysis_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RoomPage:
-    """Rooms by number; ``next_cursor`` is None at the end."""
-
-    rooms: tuple[RoomState, ...]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """A room's analyses, newest first; ``next_cursor`` is None at the end."""
-
-    analyses: tuple[LoggedAnalysis, ...]
-    next_cursor: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,25 +150,30 @@ class RoomWorkflow:
             raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
         return state
 
-    async def board(self, *, status: RoomStatus | None, cursor: str | None, limit: int) -> RoomPage:
+    async def board(self, *, status: RoomStatus | None, cursor: str | None, limit: int) -> Slice[RoomState]:
         """All known rooms by number, of one status where it is given."""
         async with self._database.connection() as connection:
             rooms = await room_store.list_states(
-                connection, status=status.value if status else None, after=cursor, limit=limit + 1
+                connection,
+                status=status.value if status else None,
+                after=str(read_cursor(cursor, str)[0]) if cursor else None,
+                limit=limit + 1,
             )
-        return RoomPage(tuple(rooms[:limit]), rooms[limit - 1].room_number if len(rooms) > limit else None)
+        return slice_of(rooms, limit, lambda room: (room.room_number,))
 
-    async def history(self, room_number: str, *, cursor: int | None, limit: int) -> HistoryPage:
+    async def history(self, room_number: str, *, cursor: str | None, limit: int) -> Slice[LoggedAnalysis]:
         """A room's analyses, newest first.
 
         Raises:
             NotFound: the room was never analysed nor spoken of.
+            InvalidInput: the cursor is none of ours.
         """
+        before = int(read_cursor(cursor, int)[0]) if cursor else None
         async with self._database.connection() as connection:
-            analyses = await room_store.list_analyses(connection, room_number, before=cursor, limit=limit + 1)
+            analyses = await room_store.list_analyses(connection, room_number, before=before, limit=limit + 1)
             if not analyses and await room_store.find_state(connection, room_number) is None:
                 raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
-        return HistoryPage(tuple(analyses[:limit]), analyses[limit - 1].id if len(analyses) > limit else None)
+        return slice_of(analyses, limit, lambda analysis: (analysis.id,))
 
     async def correct(self, room_number: str, correction: Correction, *, actor: str | None) -> RoomState:
         """Let a person's word count over the verdict, and keep it for training.

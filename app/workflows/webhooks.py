@@ -17,6 +17,7 @@ from app.services.stores.audit import add_audit_entry
 from app.services.stores.outbox import SCHEMA_VERSION, StoredEvent
 from app.services.stores.webhook_store import DeadLetter, WebhookColumns, WebhookRecord
 from app.utils import clock
+from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.webhook_courier import secret_owner, send_event
 
 __all__ = ["Answer", "DeadLetter", "WebhookBook", "WebhookChange", "WebhookColumns", "WebhookRecord"]
@@ -154,15 +155,18 @@ class WebhookBook:
         }
         return await send_event(self._sender, self._box, record, StoredEvent(0, "webhook.test", payload, now))
 
-    async def dead_letters(self, webhook_id: str, *, after: int, limit: int) -> list[DeadLetter]:
-        """Events that the receiver did not take, oldest first, from behind the number ``after`` on.
+    async def dead_letters(self, webhook_id: str, *, cursor: str | None, limit: int) -> Slice[DeadLetter]:
+        """Events that the receiver did not take, oldest first.
 
         Raises:
             NotFound: there is no such webhook.
+            InvalidInput: the cursor is none of ours.
         """
+        after = int(read_cursor(cursor, int)[0]) if cursor else 0
         async with self._database.connection() as connection:
             await self._find(connection, webhook_id)
-            return await webhook_store.dead_letters(connection, webhook_id, after=after, limit=limit)
+            letters = await webhook_store.dead_letters(connection, webhook_id, after=after, limit=limit + 1)
+        return slice_of(letters, limit, lambda letter: (letter.id,))
 
     async def replay(self, webhook_id: str, letters: Sequence[int] | None, *, actor: str) -> list[Replay]:
         """Send dead letters again, in their order, up to the first that is not taken.

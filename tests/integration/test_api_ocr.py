@@ -32,6 +32,7 @@ from synthetic_documents import (
 from synthetic_documents.base import Canvas, families
 from tests.einvoice_files import authority, certified, message, signed, to_bytes, vietnamese
 from tests.integration.conftest import Service, Start
+from tests.integration.test_jobs import ended
 from tests.photos import cat, coffee, jpeg
 
 API = "/api/v1/cv/ocr"
@@ -52,6 +53,9 @@ def service(start_service: Start) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def ocr(service: Service) -> httpx.Client:
     return service.client
+
+
+WHITE = np.full((400, 300, 3), 255, np.uint8)
 
 
 def encoded(image: NDArray[np.uint8]) -> str:
@@ -249,6 +253,28 @@ def test_a_long_pdf_is_refused(ocr: httpx.Client) -> None:
     answer = read_invoice(ocr, base64.b64encode(pdf).decode())
     assert answer.status_code == 422
     assert answer.json()["code"] == "too_many_pages"
+
+
+def test_an_invoice_of_many_pages_is_read_by_a_job(ocr: httpx.Client) -> None:
+    document = vat_invoice(1, "ruled")
+    first, blank = (PillowImage.fromarray(np.ascontiguousarray(i[:, :, ::-1])) for i in (document.image, WHITE))
+    file = io.BytesIO()
+    first.save(file, "PDF", save_all=True, append_images=[blank] * 6)  # one page more than is answered at once
+    answer = read_invoice(ocr, base64.b64encode(file.getvalue()).decode(), language="vi")
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["total"] == 7
+    job = ended(ocr, answer)
+    assert (job["state"], job["done"]) == ("succeeded", 7), job
+    assert job["result"]["total_amount"] == int(document.fields["total_amount"])
+    assert job["result"]["result_id"] > 0
+    assert job["result"]["ocr_time_ms"] > 0
+
+
+def test_a_caller_may_ask_for_a_job(ocr: httpx.Client) -> None:
+    answer = ocr.post(f"{API}/invoice", json={"image": encoded(WHITE)}, headers={"Prefer": "respond-async, wait=5"})
+    assert answer.headers["preference-applied"] == "respond-async"
+    job = ended(ocr, answer)
+    assert (job["state"], job["result"]["success"], job["result"]["error"]) == ("succeeded", False, "no_text_found")
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,36 @@ def test_a_revoked_key_ends_within_seconds(service: Service) -> None:
     assert "no key" in again.stderr
 
 
+def open_stream(service: Service, ticket: str) -> int:
+    address = f"{API}/events"
+    with service.client.stream("GET", address, params={"ticket": ticket, "after": "0"}, timeout=10) as stream:
+        return stream.status_code
+
+
+def test_a_ticket_opens_the_stream_once_within_a_minute(service: Service) -> None:
+    def ticket() -> str:
+        answer = service.client.post(f"{API}/events/ticket", headers={"X-API-Key": inserted(service, "events")})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["ticket"])
+
+    first, late = ticket(), ticket()
+    stored = repr(service.records.rows("SELECT * FROM event_tickets"))
+    assert first not in stored
+    assert [open_stream(service, first) for _ in range(2)] == [200, 401]
+    assert open_stream(service, "cvt_nonsense") == 401
+    service.records.rows("UPDATE event_tickets SET expires_at = NOW() - INTERVAL '1 second'")
+    assert open_stream(service, late) == 401
+
+
+def test_a_ticket_is_as_good_as_its_key(service: Service) -> None:
+    other = inserted(service, "room")
+    assert service.client.post(f"{API}/events/ticket", headers={"X-API-Key": other}).status_code == 403
+    key = inserted(service, "events")
+    ticket = service.client.post(f"{API}/events/ticket", headers={"X-API-Key": key}).json()["ticket"]
+    service.records.rows("UPDATE api_keys SET revoked_at = NOW() WHERE 'events' = ANY(scopes)")
+    assert open_stream(service, ticket) == 401
+
+
 def test_a_stream_ends_with_its_key(service: Service) -> None:
     key = inserted(service, "events")
     digest = hashlib.sha256(key.encode()).digest()

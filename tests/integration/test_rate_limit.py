@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.errors import BackendUnavailable, Overloaded
+from app.errors import BackendUnavailable
 from app.services.cache import Cache
 from app.workflows.rate_limit import LocalBuckets, RateLimiter
 from tests.backends import RunningBackends
@@ -39,11 +39,10 @@ async def unreachable() -> AsyncIterator[Cache]:
 
 async def spend(limiter: RateLimiter, key_id: int, *, requests: int) -> tuple[int, list[float]]:
     """How many of the requests were admitted, and what the others were told to wait, in seconds."""
-    outcomes = [await asyncio.gather(limiter.admit(key_id), return_exceptions=True) for _ in range(requests)]
-    waits = [error.retry_after_s for [error] in outcomes if isinstance(error, Overloaded)]
-    admitted = sum(error is None for [error] in outcomes)
-    assert admitted + len(waits) == requests
-    return admitted, waits
+    counted = [await limiter.count(key_id) for _ in range(requests)]
+    waits = [wait_s for _, wait_s in counted if wait_s > 0]
+    assert all(quota.left == 0 for quota, wait_s in counted if wait_s > 0)
+    return requests - len(waits), waits
 
 
 async def test_a_minute_of_requests_may_come_at_once_and_no_more(cache: Cache) -> None:
@@ -58,6 +57,13 @@ async def test_replicas_count_together(cache: Cache) -> None:
     assert sum(admitted for admitted, _ in counted) == PER_MINUTE
 
 
+async def test_a_key_is_told_what_is_left(cache: Cache, unreachable: Cache) -> None:
+    for limiter in (RateLimiter(cache, per_minute=PER_MINUTE), RateLimiter(unreachable, per_minute=PER_MINUTE)):
+        quotas = [(await limiter.count(3))[0] for _ in range(3)]
+        assert [quota.left for quota in quotas] == [PER_MINUTE - 1, PER_MINUTE - 2, PER_MINUTE - 3]
+        assert quotas[-1].full_in_s == pytest.approx(3 * INTERVAL_S, abs=0.5)
+
+
 async def test_keys_do_not_spend_for_each_other(cache: Cache) -> None:
     limiter = RateLimiter(cache, per_minute=PER_MINUTE)
     await spend(limiter, 1, requests=PER_MINUTE)
@@ -68,11 +74,11 @@ async def test_whoever_waits_as_told_is_admitted(cache: Cache) -> None:
     limiter = RateLimiter(cache, per_minute=600)
     _, waits = await spend(limiter, 1, requests=700)
     await asyncio.sleep(waits[-1] + 0.02)
-    await limiter.admit(1)
+    assert (await limiter.count(1))[1] == 0
 
 
 async def test_an_idle_key_leaves_nothing_behind(cache: Cache) -> None:
-    await RateLimiter(cache, per_minute=6000).admit(7)
+    await RateLimiter(cache, per_minute=6000).count(7)
     assert await cache.client.exists("cv:rate:7") == 1
     await asyncio.sleep(0.1)
     assert await cache.client.exists("cv:rate:7") == 0
@@ -91,11 +97,11 @@ def test_local_buckets_refill_with_time(monkeypatch: pytest.MonkeyPatch) -> None
     now_s = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
     buckets = LocalBuckets()
-    assert [buckets.take("a", interval_s=2, burst=2) for _ in range(3)] == [0, 0, 2]
+    assert [buckets.take("a", interval_s=2, burst=2).wait_s for _ in range(3)] == [0, 0, 2]
     now_s += 1.5
-    assert buckets.take("a", interval_s=2, burst=2) == pytest.approx(0.5)
+    assert buckets.take("a", interval_s=2, burst=2).wait_s == pytest.approx(0.5)
     now_s += 0.5
-    assert buckets.take("a", interval_s=2, burst=2) == 0
+    assert buckets.take("a", interval_s=2, burst=2).wait_s == 0
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,9 @@ def test_the_service_answers_429_and_says_when(service: Service) -> None:
     refused = [answer for answer in answers if answer.status_code != 200]
     assert refused
     assert {answer.status_code for answer in refused} == {429}
+    assert answers[0].headers["ratelimit-policy"] == f'"key";q={PER_MINUTE};w=60'
+    assert answers[0].headers["ratelimit"].startswith(f'"key";r={PER_MINUTE - 1};t=')
+    assert refused[0].headers["ratelimit"].startswith('"key";r=0;t=')
     assert refused[0].json()["code"] == "rate_limited"
     assert 1 <= int(refused[0].headers["retry-after"]) <= INTERVAL_S + 1
     assert service.client.get("/api/v1/cv/health").status_code == 200

@@ -176,7 +176,7 @@ def test_a_refused_event_is_kept_and_holds_nothing_up(service: Service, receiver
     receiver.status = lambda _: 200
     [again] = service.client.post(f"{path}/replay", json={"ids": [letter["id"]]}).json()["items"]
     assert again["delivered"]
-    assert service.client.get(path).json() == {"items": [], "next_cursor": None}
+    assert service.client.get(path).json() == {"items": [], "next_cursor": None, "limit": 50}
 
 
 def test_an_old_event_whose_receiver_does_not_answer_is_given_up(service: Service, receiver: Receiver) -> None:

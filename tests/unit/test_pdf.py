@@ -101,7 +101,11 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 def reader(sandbox: Sandbox, *, cpu_s: int = 2, max_pages: int = 2) -> PdfReader:
     places = FairPlaces(2, max_waiting=8, deadline_s=60.0, refusal="Too many.")
     return PdfReader(
-        sandbox, places, max_pages=max_pages, sandbox_limits=SandboxLimits(cpu_s, wall_s=60.0, memory_bytes=2**30)
+        sandbox,
+        places,
+        max_pages=max_pages,
+        max_long_pages=4,
+        sandbox_limits=SandboxLimits(cpu_s, wall_s=60.0, memory_bytes=2**30),
     )
 
 

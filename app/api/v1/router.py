@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, liveness, ocr, room, webhooks
+from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, jobs, liveness, ocr, room, webhooks
 
 router = APIRouter()
 router.include_router(face.router)
@@ -12,6 +12,7 @@ router.include_router(room.router)
 router.include_router(ocr.router)
 router.include_router(anomaly.router)
 router.include_router(cameras.router)
+router.include_router(jobs.router)
 router.include_router(events.router)
 router.include_router(webhooks.router)
 router.include_router(health.router)

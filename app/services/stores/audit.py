@@ -20,7 +20,7 @@ async def add_audit_entry(
         actor: who asked for it, by their own words or else by the label of their key; None where nobody said.
         details: JSON-serialisable, without biometric or document data.
     """
-    await pass_fence(connection)
+    await pass_fence(connection, subject)
     await connection.execute(
         "INSERT INTO audit_log (action, subject, actor, request_id, key_id, details) VALUES ($1, $2, $3, $4, $5, $6)",
         action,

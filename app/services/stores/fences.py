@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 from app.services.database import Connection
 
-Fence: TypeAlias = Callable[[Connection], Awaitable[None]]
-"""Notes on the connection that the work takes effect; raises, and so ends the transaction, where it may not."""
+Fence: TypeAlias = Callable[[Connection, str], Awaitable[None]]
+"""Notes on the connection that the work takes effect, and on what: its id. Raises where it may not, and so ends the
+transaction."""
 
 _fence_var: ContextVar[Fence | None] = ContextVar("fence", default=None)
 
@@ -24,9 +25,9 @@ def fenced(fence: Fence) -> Iterator[None]:
     """Let every audited write of the block pass ``fence``; what the block leaves running passes none."""
     is_over = False
 
-    async def pass_while_it_lasts(connection: Connection) -> None:
+    async def pass_while_it_lasts(connection: Connection, subject: str) -> None:
         if not is_over:
-            await fence(connection)
+            await fence(connection, subject)
 
     token = _fence_var.set(pass_while_it_lasts)
     try:
@@ -36,8 +37,8 @@ def fenced(fence: Fence) -> Iterator[None]:
         _fence_var.reset(token)
 
 
-async def pass_fence(connection: Connection) -> None:
+async def pass_fence(connection: Connection, subject: str) -> None:
     """Ask the fence around the current work, if there is one."""
     fence = _fence_var.get()
     if fence is not None:
-        await fence(connection)
+        await fence(connection, subject)

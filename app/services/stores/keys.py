@@ -71,6 +71,16 @@ async def find_key(connection: Connection, secret: str) -> ApiKey | None:
     return _api_key(row)
 
 
+async def find_key_by_id(connection: Connection, key_id: int) -> ApiKey | None:
+    """The key, unless it is unknown or revoked."""
+    row = await connection.fetchrow(
+        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys "
+        "WHERE id = $1 AND revoked_at IS NULL",
+        key_id,
+    )
+    return _api_key(row) if row else None
+
+
 def _api_key(row: Row) -> ApiKey:
     return ApiKey(
         id=row["id"],

@@ -193,7 +193,7 @@ async def list_analyses(
         "(SELECT status FROM room_feedback AS said WHERE said.analysis_id = log.id ORDER BY said.id DESC LIMIT 1) "
         "AS corrected_to FROM room_analysis_logs AS log "
         "LEFT JOIN room_analysis_details AS details ON details.analysis_id = log.id "
-        "WHERE log.room_number = $1 AND ($2::int IS NULL OR log.id < $2) ORDER BY log.id DESC LIMIT $3",
+        "WHERE log.room_number = $1 AND ($2::bigint IS NULL OR log.id < $2) ORDER BY log.id DESC LIMIT $3",
         room_number,
         before,
         limit,

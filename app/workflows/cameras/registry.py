@@ -17,6 +17,7 @@ from app.services.stores.audit import add_audit_entry
 from app.services.stores.camera_store import CameraColumns, CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import Credentials, StreamKind, StreamSource
+from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.safety.rules import CameraRules, rules_from_json, rules_to_json
 
 __all__ = [
@@ -190,11 +191,17 @@ class CameraRegistry:
         """
         return shown(await self._record(camera_id))
 
-    async def list_cameras(self, *, after: str, limit: int) -> tuple[list[Camera], int]:
-        """Cameras in the order of their ids from behind ``after`` on, and how many there are in all."""
+    async def list_cameras(self, *, after: str, cursor: str | None, limit: int) -> tuple[Slice[Camera], int]:
+        """Cameras in the order of their ids from behind ``after`` on, and how many there are in all.
+
+        Raises:
+            InvalidInput: the cursor is none of ours.
+        """
+        after = max(after, str(read_cursor(cursor, str)[0])) if cursor else after
         async with self._database.connection() as connection:
-            records = await camera_store.list_cameras(connection, after=after, limit=limit)
-            return [shown(record) for record in records], await camera_store.count_cameras(connection)
+            records = await camera_store.list_cameras(connection, after=after, limit=limit + 1)
+            total = await camera_store.count_cameras(connection)
+        return slice_of([shown(record) for record in records], limit, lambda camera: (camera.id,)), total
 
     async def rules_of(self, camera_id: str) -> CameraRules | None:
         """The rules of a camera that is registered; None for any other."""

@@ -24,6 +24,7 @@ from app.services.stores.incident_store import Incident, IncidentFilter, Note
 from app.services.stores.removals import Kind, claim, schedule_removals
 from app.types import Box, Severity
 from app.utils import clock, metrics
+from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.announcements import announced
 from app.workflows.safety.alerts import Alert
 from app.workflows.safety.late_frames import LateFrame, LateFrames
@@ -142,7 +143,7 @@ class IncidentBook:
             stored = await self._store_soon(key, evidence.jpeg)
             async with self._database.transaction() as connection:
                 await _fence(connection, evidence)
-                await pass_fence(connection)
+                await pass_fence(connection, evidence.camera_id)
                 recorded = await self._write_all(connection, evidence, findings, seen_at, key if stored else None)
                 if stored:
                     await claim(connection, things)
@@ -280,10 +281,18 @@ class IncidentBook:
         async with self._database.connection() as connection:
             await incident_store.end_quiet_incidents(connection, quiet=_QUIET)
 
-    async def list_incidents(self, wanted: IncidentFilter, *, before: int, limit: int) -> list[Incident]:
-        """Incidents with smaller ids than ``before``, newest first."""
+    async def list_incidents(
+        self, wanted: IncidentFilter, *, before: int, cursor: str | None, limit: int
+    ) -> Slice[Incident]:
+        """Incidents with smaller ids than ``before``, newest first.
+
+        Raises:
+            InvalidInput: the cursor is none of ours.
+        """
+        before = min(before, int(read_cursor(cursor, int)[0])) if cursor else before
         async with self._database.connection() as connection:
-            return await incident_store.list_incidents(connection, wanted, before=before, limit=limit)
+            found = await incident_store.list_incidents(connection, wanted, before=before, limit=limit + 1)
+        return slice_of(found, limit, lambda incident: (incident.id,))
 
     async def get(self, incident_id: int) -> tuple[Incident, list[Note]]:
         """One incident, and what was written about it.

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.anomalies import AnomalyType
@@ -22,6 +23,7 @@ from app.models.anomaly import (
 )
 from app.models.bodies import body_of, json_of, optional_json_of
 from app.models.common import CameraId
+from app.models.pages import Cursor
 from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
@@ -61,10 +63,12 @@ async def detect_anomalies(
 async def list_incidents(
     _: Watcher,
     incidents: Incidents,
+    link: Linker,
     camera_id: Annotated[CameraId | None, Query()] = None,
     anomaly_type: Annotated[AnomalyType | None, Query(alias="type")] = None,
     status: Annotated[Literal["open", "resolved"] | None, Query(description="Open: not resolved yet")] = None,
-    before: Annotated[int, Query(ge=1, le=MAX_ID, description="Only ids smaller than this")] = MAX_ID,
+    before: Annotated[int, Query(ge=1, le=MAX_ID, deprecated=True, description="Only smaller ids")] = MAX_ID,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> IncidentsResponse:
     """Incidents, newest first."""
@@ -73,8 +77,8 @@ async def list_incidents(
         anomaly_type=anomaly_type.value if anomaly_type else None,
         resolved=None if status is None else status == "resolved",
     )
-    found = await incidents.list_incidents(wanted, before=before, limit=limit)
-    return IncidentsResponse.of(found, incidents, limit=limit)
+    page = await incidents.list_incidents(wanted, before=before, cursor=cursor, limit=limit)
+    return linked(IncidentsResponse.of(page, incidents, limit=limit), link)
 
 
 @router.get("/incidents/{incident_id}")

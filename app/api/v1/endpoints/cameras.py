@@ -7,7 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.api.conditional import CONDITIONAL
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource
@@ -23,6 +25,7 @@ from app.models.camera import (
     CamerasResponse,
 )
 from app.models.common import CameraId
+from app.models.pages import Cursor
 from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.cameras.registry import Camera, CameraRegistry
@@ -59,17 +62,15 @@ async def list_cameras(
     _: Viewer,
     registry: Registry,
     cameras: Cameras,
-    after: Annotated[str, Query(max_length=50, pattern=r"^[^\x00]*$", description="Only ids behind this")] = "",
+    link: Linker,
+    after: Annotated[str, Query(max_length=50, pattern=r"^[^\x00]*$", deprecated=True)] = "",
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CamerasResponse:
     """Cameras by id, with how they are doing."""
-    found, total = await registry.list_cameras(after=after, limit=limit)
-    return CamerasResponse(
-        cameras=await _infos(found, cameras),
-        count=len(found),
-        total=total,
-        next_after=found[-1].id if len(found) == limit else None,
-    )
+    page, total = await registry.list_cameras(after=after, cursor=cursor, limit=limit)
+    infos = await _infos(page.items, cameras)
+    return linked(CamerasResponse.of(infos, page.next_cursor, total=total, limit=limit), link)
 
 
 @router.post("/alarms", dependencies=[IDEMPOTENT])
@@ -88,7 +89,7 @@ async def raise_test_alarm(
     return IncidentInfo.of(await alarms.test(camera_id, actor=caller.signature(None)), incidents)
 
 
-@router.get("/{camera_id}")
+@router.get("/{camera_id}", dependencies=[CONDITIONAL])
 async def get_camera(camera_id: CameraPath, _: Viewer, registry: Registry, cameras: Cameras) -> CameraInfo:
     """One camera, with how it is doing."""
     return await _info(await registry.get(camera_id), cameras)

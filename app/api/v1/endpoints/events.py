@@ -9,13 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from app.api.idempotency import IDEMPOTENT
 from app.api.routes import MarkedRoute
-from app.api.security import require, standing
+from app.api.security import StreamReader, opened_for, require
 from app.dependencies import resource
 from app.errors import Forbidden, InvalidInput
+from app.models.ticket import TicketResponse
 from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
+from app.workflows.tickets import TicketDesk
 
 router = APIRouter(tags=["events"], route_class=MarkedRoute)
 
@@ -35,16 +38,26 @@ _MAX_POSITION = 2**63 - 1
 @router.get("/events", response_class=EventSourceResponse)
 async def stream_events(
     events: Events,
-    caller: Annotated[Caller, Depends(require(*_ANY))],
-    stands: Annotated[Callable[[], Awaitable[bool]], Depends(standing(*_ANY))],
+    reader: Annotated[StreamReader, Depends(opened_for(*_ANY))],
     last_event_id: Annotated[str | None, Header(description="Resume after this event")] = None,
+    after: Annotated[str | None, Query(max_length=20, description="As Last-Event-ID, which wins")] = None,
     types: Annotated[str | None, Query(alias="type", max_length=200, description="Only these, comma-separated")] = None,
 ) -> EventSourceResponse:
     """Events as they happen, of the types that the key may read. `id` counts up; after a cut, a client that sends
     Last-Event-ID misses nothing."""
-    wanted = _wanted(types, caller)
-    after = _position(last_event_id) if last_event_id else await events.last_position()
-    return EventSourceResponse(_messages(events, after, wanted, stands), ping=_KEEP_ALIVE_S)
+    wanted = _wanted(types, reader.caller)
+    resumed = last_event_id or after
+    position = _position(resumed) if resumed else await events.last_position()
+    return EventSourceResponse(_messages(events, position, wanted, reader.stands), ping=_KEEP_ALIVE_S)
+
+
+@router.post("/events/ticket", dependencies=[IDEMPOTENT])
+async def issue_ticket(
+    caller: Annotated[Caller, Depends(require(*_ANY))],
+    tickets: Annotated[TicketDesk, Depends(resource(lambda resources: resources.tickets))],
+) -> TicketResponse:
+    """A ticket for a browser's EventSource, which sends no headers: it opens the stream once, within a minute."""
+    return TicketResponse.of(await tickets.issue(caller.key_id))
 
 
 def _wanted(types: str | None, caller: Caller) -> Callable[[str], bool]:

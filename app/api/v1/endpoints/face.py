@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.api.accepted import BULK_TYPES, Bulk, accepted
+from app.api.conditional import CONDITIONAL
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource
-from app.models.bodies import body_of
-from app.models.common import EmployeeId
+from app.models.bodies import RawBody, body_of, raw_of
+from app.models.common import EmployeeId, PersonText
 from app.models.face import (
     FaceDeletionResponse,
     FaceEmbeddingsResponse,
@@ -23,13 +26,20 @@ from app.models.face import (
     FaceRecognitionResponse,
     FaceVerificationRequest,
     FaceVerificationResponse,
+    PeopleResponse,
+    PersonInfo,
 )
+from app.models.job import JobInfo
+from app.models.pages import Cursor
 from app.types import Scope
 from app.utils import clock
+from app.utils.bulk_files import ZIP_TYPES
 from app.workflows.access import Caller
+from app.workflows.bulk import ENROL_FACES
 from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.face import FaceWorkflow, LivenessCheck
 from app.workflows.liveness_sessions import SessionTicket
+from app.workflows.people import PeopleDirectory
 
 router = APIRouter(prefix="/face", tags=["face"], route_class=MarkedRoute)
 
@@ -37,6 +47,7 @@ Enrolments = Annotated[EnrolmentWorkflow, Depends(resource(lambda resources: res
 Faces = Annotated[FaceWorkflow, Depends(resource(lambda resources: resources.faces))]
 Recognizer = Annotated[Caller, Depends(require(Scope.FACE_RECOGNIZE))]
 Manager = Annotated[Caller, Depends(require(Scope.FACE_MANAGE))]
+People = Annotated[PeopleDirectory, Depends(resource(lambda resources: resources.people))]
 EmployeePath = Annotated[EmployeeId, Path()]
 
 
@@ -84,10 +95,38 @@ async def enroll_face(
     return FaceEnrollmentResponse.of(enrolment)
 
 
-@router.get("/embedding/{employee_id}")
+@router.post("/enroll/bulk", status_code=202, response_model=JobInfo, dependencies=[IDEMPOTENT])
+async def enroll_faces(caller: Manager, body: Annotated[RawBody, Depends(raw_of(*BULK_TYPES))], bulk: Bulk) -> Response:
+    """Enrol many people: NDJSON, each line as for `/face/enroll`, or a zip with `items.ndjson`, where `images` names
+    files of the zip. `GET /jobs/{id}/items` has the outcome of each."""
+    return accepted(await bulk.take_in(ENROL_FACES, body.content, is_zip=body.media_type in ZIP_TYPES, caller=caller))
+
+
+@router.get("/embedding/{employee_id}", dependencies=[CONDITIONAL])
 async def get_face_embeddings(_: Manager, employee_id: EmployeePath, enrolments: Enrolments) -> FaceEmbeddingsResponse:
     """A person's templates, without the vectors."""
     return FaceEmbeddingsResponse.of(employee_id, await enrolments.templates_of(employee_id))
+
+
+@router.get("/people")
+async def list_people(
+    _: Manager,
+    people: People,
+    link: Linker,
+    name: Annotated[PersonText | None, Query(description="A part of it, whatever its case and marks")] = None,
+    department: Annotated[PersonText | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> PeopleResponse:
+    """Everybody who is enrolled, by id."""
+    page = await people.list_people(name=name, department=department, cursor=cursor, limit=limit)
+    return linked(PeopleResponse.of(page, limit=limit), link)
+
+
+@router.get("/{employee_id}", dependencies=[CONDITIONAL])
+async def get_person(_: Manager, employee_id: EmployeePath, people: People) -> PersonInfo:
+    """Somebody who is enrolled."""
+    return PersonInfo.of(await people.get(employee_id))
 
 
 @router.delete("/{employee_id}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.api.accepted import BULK_TYPES, Bulk, accepted
+from app.api.conditional import CONDITIONAL, weak_tag
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import Zone, resource, setting
-from app.models.bodies import body_of, json_of
+from app.models.bodies import RawBody, body_of, json_of, raw_of
 from app.models.common import RoomNumber
 from app.models.dates import DateRange, DayOrMoment
 from app.models.image import (
@@ -30,9 +33,13 @@ from app.models.image import (
     Status,
     Tags,
 )
+from app.models.job import JobInfo
+from app.models.pages import Cursor
 from app.types import Scope
 from app.utils import clock
+from app.utils.bulk_files import ZIP_TYPES
 from app.workflows.access import Caller
+from app.workflows.bulk import INDEX_IMAGES
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 
@@ -60,6 +67,13 @@ async def index_image(
     return ImageIndexResponse.of(indexed, images.urls(indexed.image))
 
 
+@router.post("/index/bulk", status_code=202, response_model=JobInfo, dependencies=[IDEMPOTENT])
+async def index_images(caller: Editor, body: Annotated[RawBody, Depends(raw_of(*BULK_TYPES))], bulk: Bulk) -> Response:
+    """Index many pictures: NDJSON, each line as for `/image/index`, or a zip with `items.ndjson`, where `image` names
+    a file of the zip. `GET /jobs/{id}/items` has the outcome of each."""
+    return accepted(await bulk.take_in(INDEX_IMAGES, body.content, is_zip=body.media_type in ZIP_TYPES, caller=caller))
+
+
 @router.post("/search", response_model_exclude_none=True)
 async def search_images(
     _: Viewer,
@@ -76,11 +90,12 @@ async def search_images(
     return ImageSearchResponse.of(found, images, elapsed_ms=watch.elapsed_ms)
 
 
-@router.get("", response_model_exclude_none=True)
+@router.get("")
 async def list_images(
     _: Viewer,
     images: Images,
     zone: Zone,
+    link: Linker,
     category: Category | None = None,
     room_number: RoomNumber | None = None,
     item_type: ItemType | None = None,
@@ -89,7 +104,7 @@ async def list_images(
     status: Status | None = None,
     start: DayOrMoment | None = None,
     end: DayOrMoment | None = None,
-    cursor: Annotated[str | None, Query(max_length=300)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=_MAX_PAGE)] = 50,
 ) -> ImageListResponse:
     """Indexed pictures, newest first."""
@@ -102,13 +117,14 @@ async def list_images(
         status=status,
     )
     page = await images.list_images(filters.wanted(category, zone), cursor=cursor, limit=limit)
-    return ImageListResponse.of(page, images)
+    return linked(ImageListResponse.of(page, images, limit=limit), link)
 
 
-@router.get("/{image_id}", response_model_exclude_none=True)
-async def get_image(image_id: ImagePath, _: Viewer, images: Images) -> ImageResponse:
-    """One indexed picture."""
+@router.get("/{image_id}", response_model_exclude_none=True, dependencies=[CONDITIONAL])
+async def get_image(image_id: ImagePath, _: Viewer, images: Images, response: Response) -> ImageResponse:
+    """One indexed picture. Its `ETag` changes while the addresses that were sent with it still work."""
     image = await images.get(image_id)
+    response.headers["ETag"] = weak_tag(images.version_of(image))
     return ImageResponse.of(image, images.urls(image))
 
 

@@ -6,13 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.conditional import CONDITIONAL
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.room_rules import RoomStatus
 from app.dependencies import resource
 from app.models.bodies import body_of
 from app.models.common import RoomNumber
+from app.models.pages import Cursor
 from app.models.room import (
     RoomAnalysisRequest,
     RoomAnalysisResponse,
@@ -51,19 +54,21 @@ async def analyze_room(
     return RoomAnalysisResponse.of(request.room_number, report, elapsed_ms=watch.elapsed_ms)
 
 
-@router.get("/status")
+@router.get("/status", dependencies=[CONDITIONAL])
 async def list_room_statuses(
     _: Viewer,
     rooms: Rooms,
+    link: Linker,
     status: RoomStatus | None = None,
-    cursor: Annotated[RoomNumber | None, Query()] = None,
+    cursor: Cursor = None,
     limit: Limit = 100,
 ) -> RoomBoardResponse:
     """Every known room by number: the housekeeping board."""
-    return RoomBoardResponse.of(await rooms.board(status=status, cursor=cursor, limit=limit))
+    page = await rooms.board(status=status, cursor=cursor, limit=limit)
+    return linked(RoomBoardResponse.of(page, limit=limit), link)
 
 
-@router.get("/status/{room_number}")
+@router.get("/status/{room_number}", dependencies=[CONDITIONAL])
 async def get_room_status(room_number: RoomPath, _: Viewer, rooms: Rooms) -> RoomStatusResponse:
     """A room's current state."""
     return RoomStatusResponse.of(await rooms.status_of(room_number))
@@ -74,11 +79,13 @@ async def get_room_history(
     room_number: RoomPath,
     _: Viewer,
     rooms: Rooms,
-    cursor: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    link: Linker,
+    cursor: Cursor = None,
     limit: Limit = 50,
 ) -> RoomHistoryResponse:
     """A room's analyses, newest first."""
-    return RoomHistoryResponse.of(room_number, await rooms.history(room_number, cursor=cursor, limit=limit))
+    page = await rooms.history(room_number, cursor=cursor, limit=limit)
+    return linked(RoomHistoryResponse.of(room_number, page, limit=limit), link)
 
 
 @router.post("/{room_number}/feedback", dependencies=[IDEMPOTENT])

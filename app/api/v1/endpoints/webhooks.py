@@ -8,9 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.idempotency import IDEMPOTENT
+from app.api.pages import Linker, linked
+from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.dependencies import resource
 from app.models.bodies import json_of, optional_json_of
+from app.models.pages import Cursor
 from app.models.webhook import (
     DeadLettersResponse,
     ReplayInfo,
@@ -29,7 +32,7 @@ from app.types import Scope
 from app.workflows.access import Caller
 from app.workflows.webhooks import WebhookBook
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=MarkedRoute)
 
 Webhooks = Annotated[WebhookBook, Depends(resource(lambda resources: resources.webhooks.book))]
 Operator = Annotated[Caller, Depends(require(Scope.WEBHOOKS))]
@@ -83,7 +86,7 @@ async def renew_webhook_secret(webhook_id: WebhookPath, caller: Operator, webhoo
     return WebhookSecret(id=webhook_id, secret=await webhooks.renew_secret(str(webhook_id), actor=caller.label))
 
 
-@router.post("/{webhook_id}/test")
+@router.post("/{webhook_id}/test", dependencies=[IDEMPOTENT])
 async def try_webhook(webhook_id: WebhookPath, _: Operator, webhooks: Webhooks) -> WebhookAnswer:
     """Post a message of the type `webhook.test` now, once."""
     return WebhookAnswer.of(await webhooks.test(str(webhook_id)))
@@ -94,12 +97,13 @@ async def list_webhook_failures(
     webhook_id: WebhookPath,
     _: Operator,
     webhooks: Webhooks,
-    cursor: Annotated[int, Query(ge=0, le=2**63 - 1, description="The last page's next_cursor")] = 0,
+    link: Linker,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> DeadLettersResponse:
     """Events that were given up, oldest first."""
-    found = await webhooks.dead_letters(str(webhook_id), after=cursor, limit=limit)
-    return DeadLettersResponse.of(found, limit=limit)
+    found = await webhooks.dead_letters(str(webhook_id), cursor=cursor, limit=limit)
+    return linked(DeadLettersResponse.of(found, limit=limit), link)
 
 
 @router.post("/{webhook_id}/failures/replay", dependencies=[IDEMPOTENT])
