@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+SearchIn = Literal["auto", "memory", "index"]
 RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"]
 
 
@@ -147,6 +148,9 @@ class Settings(BaseSettings):
     )
 
     # Ours: faces and attendance
+    FACE_SEARCH: SearchIn = Field(
+        "auto", description="Where faces are searched: memory, index (the vector database), auto: by their number."
+    )
     FACE_MAX_TEMPLATES: int = Field(20, ge=1, le=100)
     FACE_KEEP_CROPS: bool = False
     LIVENESS_MODE: Literal["passive", "active", "auto"] = Field(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders
+from app.composition.matrices import Matrices
 from app.config import Settings
 from app.core.active_liveness.judge import SessionJudge, SessionRules
 from app.core.active_liveness.observation import FrameObserver
@@ -17,6 +18,7 @@ from app.utils import metrics
 from app.workflows.attendance import AttendanceBook, AttendanceRules
 from app.workflows.enrolment import AdmissionRules, EnrolmentRules, EnrolmentWorkflow
 from app.workflows.face import FaceRules, FaceWorkflow, LivenessMode
+from app.workflows.gallery import FaceGallery, IndexGallery, MemoryGallery
 from app.workflows.liveness_sessions import LivenessSessions, SessionSettings
 from app.workflows.rate_limit import RateLimiter
 
@@ -35,6 +37,12 @@ def load_face_engines(settings: Settings, loader: ModelLoader) -> FaceEngines:
     return engines
 
 
+def compose_gallery(backends: Backends, matrices: Matrices) -> FaceGallery:
+    """Everybody who is enrolled, in memory where FACE_SEARCH says so."""
+    index = IndexGallery(backends.vectors.faces, backends.database, backends.cache)
+    return index if matrices.faces is None else MemoryGallery(matrices.faces, beyond=index)
+
+
 def compose_faces(
     settings: Settings,
     pool: InferencePool,
@@ -42,6 +50,7 @@ def compose_faces(
     backends: Backends,
     engines: FaceEngines,
     sessions: LivenessSessions,
+    gallery: FaceGallery,
 ) -> FaceWorkflow:
     """Recognition, verification, identification and attendance."""
     return FaceWorkflow(
@@ -51,8 +60,7 @@ def compose_faces(
         liveness=engines.liveness,
         covers=engines.covers,
         database=backends.database,
-        vectors=backends.vectors.faces,
-        cache=backends.cache,
+        gallery=gallery,
         attendance=AttendanceBook(
             database=backends.database,
             rules=AttendanceRules(
@@ -101,6 +109,7 @@ def compose_enrolments(
     backends: Backends,
     engines: FaceEngines,
     sessions: LivenessSessions,
+    gallery: FaceGallery,
 ) -> EnrolmentWorkflow:
     """Enrolment and erasure."""
     return EnrolmentWorkflow(
@@ -110,6 +119,7 @@ def compose_enrolments(
         gate=engines.gate,
         database=backends.database,
         vectors=backends.vectors.faces,
+        gallery=gallery,
         storage=backends.storage,
         cache=backends.cache,
         sessions=sessions,

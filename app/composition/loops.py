@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.composition.resources import Resources
+from app.services.live_matrix import keep_in_step
 from app.services.stores import outbox
 from app.services.stores.removals import Kind
 from app.services.stores.webhook_store import count_dead_letters
@@ -80,6 +81,7 @@ def background_loops(resources: Resources) -> list[Ping]:
         resources.events.run,
         lambda: repeat("webhooks", resources.webhooks.courier.step, pause_s=0.0, pause_after_failure_s=2.0),
         *[runner.run] * settings.JOBS_AT_ONCE,
+        *([lambda: keep_in_step(backends.database, matrices)] if (matrices := resources.matrices.held) else []),
         *resources.safety.loops(),
         lambda: until_done("first_key", first_key, pause_after_failure_s=2.0),
         lambda: repeat("liveness", resources.liveness_sessions.tidy, pause_s=20.0, pause_after_failure_s=20.0),

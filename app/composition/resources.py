@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
+from app.composition.matrices import Matrices
 from app.composition.safety import Safety
 from app.composition.webhooks import Webhooks
 from app.config import Settings
@@ -42,6 +43,7 @@ class Resources:
     loader: ModelLoader
     pool: InferencePool
     backends: Backends
+    matrices: Matrices
     face_engines: FaceEngines
     faces: FaceWorkflow
     liveness_sessions: LivenessSessions

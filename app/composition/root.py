@@ -13,10 +13,17 @@ import cv2
 from app.composition.backends import open_backends
 from app.composition.decoders import open_decoders
 from app.composition.documents import compose_documents, load_ocr_engine
-from app.composition.face import compose_enrolments, compose_faces, compose_liveness_sessions, load_face_engines
+from app.composition.face import (
+    compose_enrolments,
+    compose_faces,
+    compose_gallery,
+    compose_liveness_sessions,
+    load_face_engines,
+)
 from app.composition.image import compose_image_searches, compose_images, load_image_embedder
 from app.composition.jobs import compose_bulk, compose_jobs, compose_works
 from app.composition.loops import background_loops
+from app.composition.matrices import compose_matrices
 from app.composition.models import open_loader
 from app.composition.resources import Resources
 from app.composition.rooms import compose_rooms, load_room_model
@@ -73,7 +80,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         box = open_secret_box(settings)
         events = EventStream(backends.database)
         sessions = compose_liveness_sessions(settings, pool, decoders, backends, face_engines, box)
-        faces = compose_faces(settings, pool, decoders, backends, face_engines, sessions)
+        matrices = compose_matrices(settings, backends)
+        await matrices.load()
+        gallery = compose_gallery(backends, matrices)
+        faces = compose_faces(settings, pool, decoders, backends, face_engines, sessions, gallery)
         safety = compose_safety(
             settings,
             pool,
@@ -87,7 +97,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(safety.incidents.close)
         health = HealthMonitor(backends.pings())
         stack.push_async_callback(health.close)
-        enrolments = compose_enrolments(settings, pool, decoders, backends, face_engines, sessions)
+        enrolments = compose_enrolments(settings, pool, decoders, backends, face_engines, sessions, gallery)
         images = compose_images(settings, pool, decoders, backends, image_embedder, zone=zone)
         documents, long_invoices = compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone)
         jobs = compose_jobs(settings, backends)
@@ -96,6 +106,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             loader=loader,
             pool=pool,
             backends=backends,
+            matrices=matrices,
             face_engines=face_engines,
             faces=faces,
             liveness_sessions=sessions,

@@ -6,16 +6,16 @@ if it had been sent at once. A moment that cannot be right is replaced by the da
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.core.liveness import LivenessProof
 from app.services.database import Connection, Database
-from app.services.stores import face_store
-from app.services.stores.audit import add_audit_entry
+from app.services.stores import attendance_store
+from app.services.stores.attendance_store import SeenTemplate, WrittenSighting
 from app.services.stores.face_store import Identity
-from app.services.stores.outbox import publish_event
+from app.services.stores.fences import is_fenced, pass_fence
+from app.services.stores.outbox import OutboxEvent, new_event
 from app.types import shown
 from app.utils import clock
 
@@ -27,16 +27,28 @@ class Sighting:
     """A person recognised at a camera.
 
     Attributes:
+        template: by which they were recognised.
         confidence: calibrated match probability.
         taken_at: the client's moment, reported in event and audit beside ours; None where it named none.
         liveness: how it was shown that the person is alive.
     """
 
-    identity: Identity
+    template: SeenTemplate
     confidence: float
     camera_id: str
     taken_at: datetime | None
     liveness: LivenessProof
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """What was written down. Without ``identity`` that is nothing, because the gallery that the person was found in
+    was not what PostgreSQL has. Without ``event_id`` the warnings say why; ``clock_skew`` warns that the client's
+    moment was not believed, whatever came of it."""
+
+    identity: Identity | None
+    event_id: str | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,51 +61,68 @@ class AttendanceRules:
 
 
 class AttendanceBook:
-    """Writes attendance events. The row in PostgreSQL decides."""
+    """Writes attendance events; PostgreSQL decides which are due."""
 
     def __init__(self, *, database: Database, rules: AttendanceRules) -> None:
         self._database = database
         self._rules = rules
 
-    async def record(self, sighting: Sighting, *, actor: str | None) -> tuple[str | None, tuple[str, ...]]:
-        """Write the event unless one was written for about that moment, and the audit row in any case.
-
-        Returns:
-            The event's id, or None with the reason as a warning. ``clock_skew`` warns that the client's moment was
-            not believed, whatever came of it.
-        """
+    async def record(self, sighting: Sighting, *, actor: str | None) -> Attendance:
+        """Write the event unless one was written for about that moment, and the audit row in any case: all in one
+        statement."""
         received_at = clock.now()
-        warnings: tuple[str, ...] = () if self._believes(sighting.taken_at, received_at) else ("clock_skew",)
-        if self._rules.needs_liveness and sighting.liveness is LivenessProof.NONE:
+        is_believed = self._believes(sighting.taken_at, received_at)
+        may_count = sighting.liveness is not LivenessProof.NONE or not self._rules.needs_liveness
+        event = _event(sighting, received_at) if may_count else None
+        moment = sighting.taken_at if is_believed else None
+        if is_fenced():
+            async with self._database.transaction() as connection:
+                written = await self._write(connection, sighting, event, actor, moment, received_at)
+                if written.identity is not None:
+                    await pass_fence(connection, sighting.template.employee_id)
+        else:
             async with self._database.connection() as connection:
-                await _audit(connection, sighting, actor, received_at)
-            return None, (*warnings, "attendance_needs_liveness")
-        event_id = str(uuid.uuid4())
-        async with self._database.transaction() as connection:
-            due = await face_store.mark_attendance(
-                connection,
-                sighting.identity.employee_id,
-                sighting.camera_id,
-                window=self._rules.debounce,
-                event_id=event_id,
-                moment=None if warnings else sighting.taken_at,
-            )
-            if due:
-                await _publish(connection, sighting, event_id, received_at)
-            await _audit(connection, sighting, actor, received_at)
-        return (event_id, warnings) if due else (None, (*warnings, "attendance_debounced"))
+                written = await self._write(connection, sighting, event, actor, moment, received_at)
+        warnings = () if is_believed else ("clock_skew",)
+        if event is not None and written.has_event:
+            return Attendance(written.identity, event.event_id, warnings)
+        reason = "attendance_debounced" if may_count else "attendance_needs_liveness"
+        return Attendance(written.identity, None, (*warnings, reason))
 
     def _believes(self, taken_at: datetime | None, received_at: datetime) -> bool:
         return taken_at is None or received_at - self._rules.max_age <= taken_at <= received_at + _MAX_AHEAD
 
+    async def _write(
+        self,
+        connection: Connection,
+        sighting: Sighting,
+        event: OutboxEvent | None,
+        actor: str | None,
+        moment: datetime | None,
+        received_at: datetime,
+    ) -> WrittenSighting:
+        return await attendance_store.write_sighting(
+            connection,
+            sighting.template,
+            camera_id=sighting.camera_id,
+            moment=moment,
+            window=self._rules.debounce,
+            event=event,
+            actor=actor,
+            details={
+                "camera_id": sighting.camera_id,
+                "confidence": shown(sighting.confidence),
+                "liveness": sighting.liveness.value,
+                "taken_at": clock.iso(sighting.taken_at or received_at),
+            },
+        )
 
-async def _publish(connection: Connection, sighting: Sighting, event_id: str, received_at: datetime) -> None:
-    await publish_event(
-        connection,
+
+def _event(sighting: Sighting, received_at: datetime) -> OutboxEvent:
+    return new_event(
         "attendance.events",
         {
-            "employee_id": sighting.identity.employee_id,
-            "employee_name": sighting.identity.name,
+            "employee_id": sighting.template.employee_id,
             "timestamp": clock.iso(sighting.taken_at or received_at),
             "received_at": clock.iso(received_at),
             "camera_id": sighting.camera_id,
@@ -102,22 +131,5 @@ async def _publish(connection: Connection, sighting: Sighting, event_id: str, re
             "liveness": sighting.liveness.value,
             "action": "check_in",
         },
-        key=sighting.identity.employee_id,
         occurred_at=received_at,
-        event_id=event_id,
-    )
-
-
-async def _audit(connection: Connection, sighting: Sighting, actor: str | None, received_at: datetime) -> None:
-    await add_audit_entry(
-        connection,
-        "face.recognize",
-        subject=sighting.identity.employee_id,
-        actor=actor,
-        details={
-            "camera_id": sighting.camera_id,
-            "confidence": shown(sighting.confidence),
-            "liveness": sighting.liveness.value,
-            "taken_at": clock.iso(sighting.taken_at or received_at),
-        },
     )

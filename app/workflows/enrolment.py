@@ -32,12 +32,12 @@ from app.utils.logging import logger
 from app.utils.pictures import Picture, PictureOpener
 from app.workflows.admission import Admission, AdmissionRules, EnrolmentTerms
 from app.workflows.announcements import announced
+from app.workflows.gallery import FaceGallery
 from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 
 # What callers of the use cases speak in, wherever it is defined.
 __all__ = ["AdmissionRules", "Enrolment", "EnrolmentRules", "EnrolmentTerms", "EnrolmentWorkflow", "Person"]
 
-_DUPLICATE_NEIGHBOURS = 50
 # Photos of one enrolment must show one person: pairs under this match probability do not.
 _MIN_SAME_PERSON = 0.5
 
@@ -101,6 +101,7 @@ class EnrolmentWorkflow:
         gate: FaceQualityGate,
         database: Database,
         vectors: FaceIndex,
+        gallery: FaceGallery,
         storage: ObjectStorage,
         cache: Cache,
         sessions: LivenessSessions,
@@ -112,6 +113,7 @@ class EnrolmentWorkflow:
         self._gate = gate
         self._database = database
         self._vectors = vectors
+        self._gallery = gallery
         self._storage = storage
         self._cache = cache
         self._sessions = sessions
@@ -183,7 +185,8 @@ class EnrolmentWorkflow:
         async with announced(self._database, things):
             await self._insert_vectors(person, templates)
             await self._keep_crops(candidates)
-            similarities = await self._similar_to_others(employee_id, templates)
+            probes = np.stack([template.vector for template in templates])
+            similarities = await self._gallery.others(probes, employee_id=employee_id)
             async with self._database.transaction() as connection:
                 await face_store.lock_person(connection, employee_id)
                 await face_store.lock_enrolments(connection)
@@ -195,23 +198,10 @@ class EnrolmentWorkflow:
                 await self._publish(connection, person, templates, actor=actor, proof=proof, notes=notes)
         return templates
 
-    async def _similar_to_others(self, employee_id: str, templates: Sequence[Template]) -> dict[str, float]:
-        """Cosines to the nearest templates of other people, by vector id, as far as the index has them.
-
-        A strong search sees what every replica enrolled until now. It also waits until all of them find the vectors
-        that were just inserted, so that the next camera knows the person, whichever replica reads it.
-        """
-        probes = np.stack([template.vector for template in templates])
-        found = await self._vectors.search(probes, top_k=_DUPLICATE_NEIGHBOURS, strong=True)
-        nearest: dict[str, float] = {}
-        for hit in (hit for hits in found for hit in hits if hit.employee_id != employee_id):
-            nearest[hit.vector_id] = max(hit.similarity, nearest.get(hit.vector_id, -1.0))
-        return nearest
-
     async def _similar_to_newer(
         self, connection: Connection, employee_id: str, templates: Sequence[Template], *, newest: int
     ) -> dict[str, float]:
-        """As ``_similar_to_others``, for what has been enrolled since: the search may have come before it."""
+        """Cosines to the templates that have been enrolled since: the search may have come before them."""
         ids, vectors = await face_store.vectors_after(
             connection, newest, model_id=self._engine.model_id, except_of=employee_id
         )

@@ -1,13 +1,14 @@
 """Who is in front of the camera: recognise, verify, identify. Enrolment has its own module.
 
-The way of one recognition: one hop to an inference thread (decode, detect, liveness, embed), one vector search, one
-look at PostgreSQL, and, where an attendance event is due, one transaction that is committed before the reply.
+The way of one recognition: one hop to an inference thread (decode, detect, liveness, embed), one search of the
+gallery, and one statement that is committed before the reply. It writes the attendance event where one is due, and says
+whether the gallery had seen all that PostgreSQL has; where not, the gallery catches up and is searched again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,23 +19,22 @@ from app.core.face_covers import Cover, FaceCoverDetector
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector, LivenessProof
-from app.errors import NotFound
-from app.services.cache import PEOPLE_KEY, Cache
-from app.services.database import Connection, Database
-from app.services.stores import face_store
+from app.errors import BackendUnavailable, NotFound
+from app.services.database import BACKEND, Database
+from app.services.stores import face_matrix, face_store, matrix_store
+from app.services.stores.attendance_store import SeenTemplate
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
-from app.services.vectors.base import FaceHit, FaceIndex
 from app.types import Box, Face, FloatArray
 from app.utils import metrics, tracing
 from app.utils.pictures import Picture, PictureOpener
 from app.workflows.attendance import AttendanceBook, Sighting
+from app.workflows.gallery import FaceGallery, NearTemplate
 from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 
-# A person may own many of the nearest templates, and some hits may be of people who were deleted a moment ago.
-_NEIGHBOURS = 10
-_NEIGHBOURS_RETRY = 200
 _MAX_FACES = 64
+# Once the gallery has caught up, only a deletion in that very moment asks for another look.
+_LOOKS = 5
 
 _SURE_ATTACK = 0.1
 """Under this score a person is not asked for a session: the picture is told to be an attack."""
@@ -74,6 +74,16 @@ class Match:
 
     identity: Identity
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """Who a probe is, with what was written of it; ``match`` is None for a stranger, of whom nothing is."""
+
+    match: Match | None
+    confidence: float
+    event_id: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +165,19 @@ class FaceWorkflow:
         liveness: LivenessDetector,
         covers: FaceCoverDetector | None,
         database: Database,
-        vectors: FaceIndex,
-        cache: Cache,
+        gallery: FaceGallery,
         attendance: AttendanceBook,
         sessions: LivenessSessions,
         rules: FaceRules,
     ) -> None:
-        self.attendance = attendance
         self._pool = pool
         self._pictures = pictures
         self._engine = engine
         self._liveness = liveness
         self._covers = covers
         self._database = database
-        self._vectors = vectors
-        self._cache = cache
+        self._gallery = gallery
+        self._attendance = attendance
         self._sessions = sessions
         self._rules = rules
 
@@ -256,30 +264,74 @@ class FaceWorkflow:
         """
         if not vectors:
             return []
-        people_known = await self._cache.find(PEOPLE_KEY)
-        with tracing.stage("face.search"):
-            hits = await self._vectors.search(np.stack(vectors), top_k=_NEIGHBOURS)
-        async with self._database.connection() as connection:
-            owners = await _owners(connection, hits)
-            people = int(people_known) if people_known else await face_store.count_people(connection)
-        if people_known is None:
-            await self._cache.remember(PEOPLE_KEY, str(people), ttl_s=30)
-        # All hits of a probe may be orphans; look further before calling somebody a stranger.
-        if any(len(found) == _NEIGHBOURS and not any(h.vector_id in owners for h in found) for found in hits):
-            hits = await self._vectors.search(np.stack(vectors), top_k=_NEIGHBOURS_RETRY)
+        probes, caught_up = np.stack(vectors), False
+        for _ in range(_LOOKS):
+            with tracing.stage("face.search"):
+                found = await self._gallery.search(probes)
+            rated = [(near, self._confidence(near, found.people)) for near in found.nearest]
+            named = [near.vector_id for near, confidence in rated if near and self._is_match(confidence)]
             async with self._database.connection() as connection:
-                owners = await _owners(connection, hits)
-        return [self._best(found, owners, people) for found in hits]
+                owners, is_behind = await face_matrix.owners_now(
+                    connection, named, None if caught_up else found.snapshot
+                )
+            if not is_behind and all(vector_id in owners for vector_id in named):
+                return [
+                    (
+                        Match(owners[near.vector_id], confidence) if near and self._is_match(confidence) else None,
+                        confidence,
+                    )
+                    for near, confidence in rated
+                ]
+            await self._gallery.catch_up()
+            caught_up = True
+        raise BackendUnavailable(BACKEND)
 
-    def _best(self, hits: Sequence[FaceHit], owners: Mapping[str, Identity], people: int) -> tuple[Match | None, float]:
-        # Hits come closest first, so a person's first hit is their best template.
-        nearest = next((hit for hit in hits if hit.vector_id in owners), None)
-        if nearest is None:
-            return None, 0.0
-        confidence = self._engine.calibration.confidence(nearest.similarity, people=people)
-        if confidence < self._rules.min_confidence:
-            return None, confidence
-        return Match(owners[nearest.vector_id], confidence), confidence
+    async def check_in(
+        self,
+        vector: FloatArray,
+        *,
+        camera_id: str,
+        taken_at: datetime | None,
+        liveness: LivenessProof,
+        actor: str | None,
+    ) -> CheckIn:
+        """Search one probe, (d,) float32 of unit norm, and write the attendance event where one is due.
+
+        Args:
+            taken_at: the client's moment; None where it names none.
+            liveness: how it was shown that the person is alive.
+            actor: who asks, for the audit.
+        """
+        caught_up = False
+        for _ in range(_LOOKS):
+            with tracing.stage("face.search"):
+                found = await self._gallery.search(vector[None])
+            [near], snapshot = found.nearest, None if caught_up else found.snapshot
+            confidence = self._confidence(near, found.people)
+            if near is None or not self._is_match(confidence):
+                if snapshot is None or not await self._is_behind(snapshot):
+                    return CheckIn(None, confidence)
+            else:
+                template = SeenTemplate(near.vector_id, near.employee_id, snapshot)
+                sighting = Sighting(template, confidence, camera_id, taken_at, liveness)
+                with tracing.stage("face.record"):
+                    written = await self._attendance.record(sighting, actor=actor)
+                if written.identity is not None:
+                    match = Match(written.identity, confidence)
+                    return CheckIn(match, confidence, written.event_id, written.warnings)
+            await self._gallery.catch_up()
+            caught_up = True
+        raise BackendUnavailable(BACKEND)
+
+    async def _is_behind(self, snapshot: str) -> bool:
+        async with self._database.connection() as connection:
+            return await matrix_store.is_behind(connection, face_matrix.FACES, snapshot)
+
+    def _confidence(self, near: NearTemplate | None, people: int) -> float:
+        return 0.0 if near is None else self._engine.calibration.confidence(near.similarity, people=people)
+
+    def _is_match(self, confidence: float) -> bool:
+        return confidence >= self._rules.min_confidence
 
     async def _probe(self, picture: bytes, check: LivenessCheck) -> Probe | None:
         """What the largest face tells, with its liveness as the mode, the request and a session have it."""
@@ -308,27 +360,21 @@ class FaceWorkflow:
             return Recognition(
                 failure or Outcome.NOT_LIVE, box=probe.face.box, liveness=probe.liveness, warnings=_warnings(probe)
             )
-        [(match, confidence)] = await self.match([probe.vector])
-        if match is None:
-            return Recognition(
-                Outcome.UNKNOWN,
-                box=probe.face.box,
-                confidence=confidence,
-                liveness=probe.liveness,
-                covered=probe.covered,
-            )
-        with tracing.stage("face.record"):
-            proof = probe.liveness.proof if probe.liveness else LivenessProof.NONE
-            sighting = Sighting(match.identity, confidence, camera_id, taken_at, proof)
-            event_id, warnings = await self.attendance.record(sighting, actor=actor)
+        found = await self.check_in(
+            probe.vector,
+            camera_id=camera_id,
+            taken_at=taken_at,
+            liveness=probe.liveness.proof if probe.liveness else LivenessProof.NONE,
+            actor=actor,
+        )
         return Recognition(
-            Outcome.RECOGNISED,
+            Outcome.UNKNOWN if found.match is None else Outcome.RECOGNISED,
             box=probe.face.box,
-            match=match,
-            confidence=confidence,
+            match=found.match,
+            confidence=found.confidence,
             liveness=probe.liveness,
-            event_id=event_id,
-            warnings=warnings,
+            event_id=found.event_id,
+            warnings=found.warnings,
             covered=probe.covered,
         )
 
@@ -371,10 +417,6 @@ class FaceWorkflow:
             Probe(face, liveness, embedding.vector if liveness is None or liveness.is_live else None)
             for face, liveness, embedding in zip(faces, verdicts, embeddings, strict=True)
         ]
-
-
-async def _owners(connection: Connection, hits: Sequence[Sequence[FaceHit]]) -> dict[str, Identity]:
-    return await face_store.identities(connection, [hit.vector_id for found in hits for hit in found])
 
 
 def _is_unsure(liveness: Liveness | None) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app.services.database import Database
-from app.services.stores import outbox
+from app.services.stores import matrix_store, outbox
 from app.services.stores.audit import delete_old_entries
 from app.services.stores.webhook_store import delete_old_dead_letters
 
 
 class RecordRetention:
-    """Ends old outbox and audit rows, and old failures of webhooks with those of the outbox.
+    """Ends old outbox and audit rows, old failures of webhooks, and notes that every matrix has seen.
 
     Args:
         only_published: whether a broker is configured that unpublished events still wait for.
@@ -26,3 +26,4 @@ class RecordRetention:
             await outbox.delete_old_events(connection, days=self._outbox_days, only_published=self._only_published)
             await delete_old_dead_letters(connection, days=self._outbox_days)
             await delete_old_entries(connection, days=self._audit_days)
+            await matrix_store.forget_old_notes(connection)

@@ -46,19 +46,51 @@ def assert_unavailable(answer: httpx.Response) -> None:
     assert answer.elapsed.total_seconds() < PATIENCE_S
 
 
-@pytest.mark.parametrize(("name", "check"), [("postgres", "database"), ("milvus", "vector_db")])
-def test_recognition_needs_the_record_and_the_index(
-    service: Service, backends: RunningBackends, name: BackendName, check: str
-) -> None:
+def test_recognition_needs_the_record(service: Service, backends: RunningBackends) -> None:
     assert ask(service.client).json()["success"] is True
-    with backends.without(name):
+    with backends.without("postgres"):
         assert_unavailable(ask(service.client))
-        assert_unavailable(enroll(service.client, "EMP002", base64_jpeg(portrait(0))))
-        Records.wait_until(lambda: health(service.client)["status"] == "degraded")
-        told = health(service.client)
-        assert told["checks"][check]["status"] == "error"  # type: ignore[index]
-        assert service.client.get("/api/v1/cv/health/ready").status_code == 200
-        assert service.client.get("/api/v1/cv/health/live").status_code == 200
+        assert_degraded_without("database", service)
+    assert_all_is_well_again(service)
+
+
+def test_recognition_goes_on_without_the_index(service: Service, backends: RunningBackends) -> None:
+    with backends.without("milvus"):
+        assert ask(service.client).json()["employee_id"] == "EMP001"
+        body = {"image": base64_jpeg(varied(astronaut())), "employee_id": "EMP001", "check_liveness": False}
+        assert service.client.post("/api/v1/cv/face/verify", json=body).json()["verified"] is True
+        assert_degraded_without("vector_db", service)
+        assert service.client.delete("/api/v1/cv/face/EMP001").status_code == 200
+        assert ask(service.client).json()["error"] == "face_not_found"
+    Records.wait_until(
+        lambda: enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200, timeout_s=RESTART_S
+    )
+    assert_all_is_well_again(service)
+
+
+@pytest.mark.parametrize("name", ["postgres", "milvus"])
+def test_a_search_in_the_index_needs_both(start_service: Start, backends: RunningBackends, name: BackendName) -> None:
+    with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, FACE_SEARCH="index") as service:
+        enroll(service.client, "EMP001", base64_jpeg(astronaut()))
+        assert ask(service.client).json()["employee_id"] == "EMP001"
+        with backends.without(name):
+            assert_unavailable(ask(service.client))
+        Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
+        assert ask(service.client).json()["employee_id"] == "EMP001"
+
+
+def assert_degraded_without(check: str, service: Service) -> None:
+    """Nobody can be enrolled, and /health says why."""
+    assert_unavailable(enroll(service.client, "EMP002", base64_jpeg(portrait(0))))
+    Records.wait_until(lambda: health(service.client)["status"] == "degraded")
+    told = health(service.client)
+    assert told["checks"][check]["status"] == "error"  # type: ignore[index]
+    assert service.client.get("/api/v1/cv/health/ready").status_code == 200
+    assert service.client.get("/api/v1/cv/health/live").status_code == 200
+
+
+def assert_all_is_well_again(service: Service) -> None:
+    """It recognises and enrols, and says so."""
     Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
     assert ask(service.client).json()["employee_id"] == "EMP001"
     Records.wait_until(

@@ -21,15 +21,21 @@ async def add_audit_entry(
         details: JSON-serialisable, without biometric or document data.
     """
     await pass_fence(connection, subject)
+    request_id, key_id = origin()
     await connection.execute(
         "INSERT INTO audit_log (action, subject, actor, request_id, key_id, details) VALUES ($1, $2, $3, $4, $5, $6)",
         action,
         subject,
         actor,
-        request_id_var.get(),
-        key_id_var.get(),
+        request_id,
+        key_id,
         dict(details or {}),
     )
+
+
+def origin() -> tuple[str, int | None]:
+    """The request and the API key that the current work came by."""
+    return request_id_var.get(), key_id_var.get()
 
 
 async def delete_old_entries(connection: Connection, *, days: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
-from app.services.database import Connection, Row, affected
+from app.services.database import Connection, Row
 from app.services.stores.schema import OWNER_MARK
 from app.types import FloatArray
 
@@ -18,10 +18,6 @@ _ENROLMENT_LOCK = 0x6376_6661
 
 STORED_VECTOR = "t.vector_id, t.vector"
 """The columns of ``face_templates t`` that ``stored_vector`` reads."""
-
-# Moments of the last events of a person and camera, beside the newest: two kilobytes a row. A device that sends one
-# sighting twice, with more events than these in between, makes two of it.
-_MARKS_KEPT = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,37 +254,3 @@ async def owned_vectors(connection: Connection, vector_ids: Sequence[str]) -> li
 async def count_people(connection: Connection) -> int:
     """How many people have an active template."""
     return int(await connection.fetchval("SELECT count(DISTINCT employee_id) FROM employee_faces WHERE is_active"))
-
-
-async def mark_attendance(
-    connection: Connection,
-    employee_id: str,
-    camera_id: str,
-    *,
-    window: timedelta,
-    event_id: str,
-    moment: datetime | None,
-) -> bool:
-    """Take the right to write the one attendance event of the window around a moment.
-
-    Sightings may come in any order, hours late: none counts that is nearer than the window to any of the last events
-    of this person and camera. Two transactions that ask at once wait for each other on the row.
-
-    Args:
-        moment: None is now, by the database's clock, in which replicas with wrong clocks agree.
-    """
-    status = await connection.execute(
-        "INSERT INTO attendance_marks AS m (employee_id, camera_id, event_id, marked_at) "
-        "VALUES ($1, $2, $3, COALESCE($5, NOW())) "
-        "ON CONFLICT (employee_id, camera_id) DO UPDATE SET event_id = $3, marked_at = EXCLUDED.marked_at, "
-        "earlier = (m.earlier || m.marked_at)[GREATEST(1, cardinality(m.earlier) + 2 - $6):] "
-        "WHERE NOT EXISTS (SELECT FROM unnest(m.earlier || m.marked_at) AS other "
-        "WHERE other > EXCLUDED.marked_at - $4::interval AND other < EXCLUDED.marked_at + $4::interval)",
-        employee_id,
-        camera_id,
-        event_id,
-        window,
-        moment,
-        _MARKS_KEPT,
-    )
-    return affected(status) == 1

@@ -42,3 +42,8 @@ async def pass_fence(connection: Connection, subject: str) -> None:
     fence = _fence_var.get()
     if fence is not None:
         await fence(connection, subject)
+
+
+def is_fenced() -> bool:
+    """Whether there is a fence around the current work."""
+    return _fence_var.get() is not None

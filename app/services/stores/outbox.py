@@ -28,6 +28,31 @@ class StoredEvent:
     written_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event on its way into the outbox; ``body`` is the whole message."""
+
+    event_type: str
+    body: Mapping[str, object]
+    event_id: str
+    occurred_at: datetime
+
+
+def new_event(
+    event_type: str, payload: Mapping[str, object], *, occurred_at: datetime, event_id: str = ""
+) -> OutboxEvent:
+    """An event with the fields that every event has; see ``publish_event``."""
+    event_id = event_id or str(uuid.uuid4())
+    body = {
+        **payload,
+        "event_id": event_id,
+        "type": event_type,
+        "schema_version": SCHEMA_VERSION,
+        "occurred_at": clock.iso(occurred_at),
+    }
+    return OutboxEvent(event_type, body, event_id, occurred_at)
+
+
 def _event(row: Row) -> StoredEvent:
     return StoredEvent(row["position"], row["event_type"], row["payload"], row["created_at"])
 
@@ -52,26 +77,19 @@ async def publish_event(
     Returns:
         The event id, by which consumers recognise a repeated delivery.
     """
-    event_id = event_id or str(uuid.uuid4())
-    body = {
-        **payload,
-        "event_id": event_id,
-        "type": event_type,
-        "schema_version": SCHEMA_VERSION,
-        "occurred_at": clock.iso(occurred_at),
-    }
+    event = new_event(event_type, payload, occurred_at=occurred_at, event_id=event_id)
     # The notification wakes the relay at commit; a lost one only costs the relay's polling interval.
     await connection.execute(
         "WITH written AS (INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
         "VALUES ($1, $2, $3, $4, $5) RETURNING event_id) SELECT pg_notify('cv_outbox', '') FROM written",
-        event_id,
+        event.event_id,
         event_type,
         key,
-        body,
+        dict(event.body),
         occurred_at,
     )
     metrics.events_total.labels(event_type).inc()
-    return event_id
+    return event.event_id
 
 
 async def become_relay(connection: Connection) -> bool:

@@ -19,7 +19,6 @@ from app.services.streams.types import StreamSource
 from app.types import Image
 from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
-from app.workflows.attendance import Sighting
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
 from app.workflows.cameras.condition import Condition
 from app.workflows.cameras.health import CameraHealth, health_of
@@ -235,10 +234,13 @@ class CameraWorker:
             self._unwritten.popleft()
 
     async def _note_attendance(self, candidates: list[Candidate], frame: ReadFrame) -> None:
-        matches = await self._tools.faces.match([candidate.vector for candidate in candidates])
-        for candidate, (match, _) in zip(candidates, matches, strict=True):
-            if match is None or self._attendance is None:
-                continue
-            sighting = Sighting(match.identity, match.confidence, self.camera_id, frame.taken_at, LivenessProof.PASSIVE)
-            await self._tools.faces.attendance.record(sighting, actor=_ACTOR)
-            self._attendance.decide(candidate.track_id)
+        for candidate in candidates:
+            found = await self._tools.faces.check_in(
+                candidate.vector,
+                camera_id=self.camera_id,
+                taken_at=frame.taken_at,
+                liveness=LivenessProof.PASSIVE,
+                actor=_ACTOR,
+            )
+            if found.match is not None and self._attendance is not None:
+                self._attendance.decide(candidate.track_id)
