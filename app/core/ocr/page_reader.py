@@ -93,11 +93,11 @@ class PageReader:
         self._fallback = fallback
 
     @property
-    @property
     def has_fallback(self) -> bool:
         """Whether another reader stands behind the first."""
         return self._fallback is not None
 
+    @property
     def latin(self) -> LineReader | None:
         """The reader for digits and codes, which the machine-readable zone is read with too."""
         return self._latin
