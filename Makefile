@@ -11,7 +11,7 @@ SERVING := requirements.txt requirements-embedded.txt
 DEVELOPMENT := $(SERVING) requirements-dev.txt
 IN_VENV := .venv/bin/python
 
-# One worker has the servers and the tests that share them, the other the unit tests (tests/conftest.py).
+# Each has servers of its own for half of the integration tests; whoever is done takes unit tests (tests/conftest.py).
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
@@ -40,11 +40,11 @@ test: environment-dev weights ## all tests, on servers of their own; ARGS="-k fa
 test-fast: environment-dev weights ## unit tests that need no server and train nothing: less than a minute
 	@exec $(IN_VENV) -m pytest -m 'not slow' $(PARALLEL) tests/unit $(ARGS)
 
-test-servers: environment-dev weights ## all integration tests with Milvus standalone and Redis instead of the embedded ones
+test-servers: environment-dev weights ## the tests for which it counts, with Milvus standalone and Redis instead of the embedded ones
 	@command -v redis-server >/dev/null || { echo 'redis-server is needed; on Debian: apt install redis-server' >&2; exit 1; }
 	@$(IN_VENV) scripts/bootstrap.py --venv .venv-servers requirements-servers.txt
 	@CV_TEST_MILVUS_PYTHON=.venv-servers/bin/python CV_TEST_REDIS_SERVER="$$(command -v redis-server)" \
-	  $(IN_VENV) -m pytest -rs tests/integration $(ARGS)
+	  $(IN_VENV) -m pytest -rs -m 'not any_server' tests/integration $(ARGS)
 
 test-image: environment-dev ## build the image by the Dockerfile's commands and try it, as root, without an engine; VARIANT=gpu
 	@VARIANT=$(or $(VARIANT),cpu) exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)

@@ -16,9 +16,18 @@ _INTEGRATION = Path(__file__).parent / "integration"
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For parallel runs: one worker takes all that shares the session's servers, the others the rest, file by file."""
+    """For parallel runs: two groups of tests that share a worker's servers, then the others, file by file.
+
+    Whatever uses the broker is in one group, since its durable queues have one name for all.
+    """
+    with_broker = {item.path for item in items if "broker_url" in getattr(item, "fixturenames", ())}
     for item in items:
-        together = "servers" if item.path.is_relative_to(_INTEGRATION) else item.path.name
+        if not item.path.is_relative_to(_INTEGRATION):
+            together = item.path.name
+        elif item.path in with_broker or item.get_closest_marker("any_server"):
+            together = "any servers"
+        else:
+            together = "servers"
         item.add_marker(pytest.mark.xdist_group(together))
 
 

@@ -25,6 +25,8 @@ from tests.integration.records import Records
 from tests.integration.test_events import Broker, broker
 from tests.photos import base64_jpeg, coffee, evaluation_data, group, jpeg
 
+pytestmark = pytest.mark.any_server
+
 __all__ = ["broker"]  # a fixture
 
 API = "/api/v1/cv"

@@ -35,6 +35,8 @@ from tests.integration.conftest import Service, Start
 from tests.integration.test_jobs import ended
 from tests.photos import cat, coffee, jpeg
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv/ocr"
 
 

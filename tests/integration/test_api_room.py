@@ -26,6 +26,8 @@ from tests.integration.live import serving
 from tests.integration.records import Records, free_port
 from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv/room"
 ITEMS = {"bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"}
 

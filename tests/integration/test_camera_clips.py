@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
+import pytest
 
 from app.types import Image
 from tests.camera_servers import http_camera
@@ -16,6 +17,8 @@ from tests.integration.conftest import Service
 from tests.integration.test_api_face import enroll
 from tests.integration.test_cameras import ANYBODY, API, add, client, scene, service, shape_of, state
 from tests.photos import astronaut, base64_jpeg, evaluation_data, group, jpeg
+
+pytestmark = pytest.mark.any_server
 
 __all__ = ["client", "service"]  # fixtures
 

@@ -12,6 +12,8 @@ from scripts.local.postgres import ADMIN
 from tests.backends import RunningBackends
 from tests.integration.live import PROJECT_DIR, migrate
 
+pytestmark = pytest.mark.any_server
+
 PASSWORD = "0123456789abcdef" * 3
 
 

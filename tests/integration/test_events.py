@@ -22,6 +22,8 @@ from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg
 
+pytestmark = pytest.mark.any_server
+
 
 @pytest.mark.parametrize("event_type", sorted(documented()))
 def test_each_sample_fits_its_schema(event_type: str) -> None:

@@ -18,6 +18,8 @@ from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, varied
 from tests.unit.test_pdf import LINES, forms_that_draw_forms, text_page
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 HEIC = (Path(__file__).resolve().parents[1] / "fixtures" / "pictures" / "red_left.heic").read_bytes()
 

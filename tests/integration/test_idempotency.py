@@ -27,6 +27,8 @@ from tests.integration.records import Records
 from tests.integration.test_api_face import enroll
 from tests.photos import astronaut, base64_jpeg, jpeg
 
+pytestmark = pytest.mark.any_server
+
 DAY = timedelta(days=1)
 REQUEST = KeyedRequest(owner="7", secret="cvk_secret", target="POST /x?", key="key-1", body_sha256=b"\x01" * 32)
 ANSWER = KeptAnswer(200, {"content-type": "application/json"}, b'{"full_name": "NGUYEN VAN A"}')

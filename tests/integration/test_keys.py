@@ -20,6 +20,8 @@ from tests.integration.conftest import Service, Start
 from tests.integration.live import PROJECT_DIR, environment
 from tests.photos import astronaut, base64_jpeg, coffee
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 ADMIN_KEY = "first-key-of-the-hotel-0123456789abcdef"
 ORIGIN = "https://desk.hotel.example"

@@ -25,6 +25,8 @@ from scripts.local.layout import PROJECT_DIR
 from scripts.local.ports import LOOPBACK
 from tests.backends import RunningBackends, folder_for_servers, running_backends, sweep_abandoned
 
+pytestmark = pytest.mark.any_server
+
 START_LIMIT_S = 90.0
 DIMENSION = 64
 

@@ -16,6 +16,8 @@ from app.errors import BackendUnavailable
 from app.services.message_queue import QUEUED_TYPES, MessageQueue, Unroutable
 from tests.proxy import TcpProxy
 
+pytestmark = pytest.mark.any_server
+
 TIMEOUT_S = 1.0
 PATIENCE_S = 15.0
 

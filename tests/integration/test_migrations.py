@@ -13,6 +13,8 @@ from scripts import wait_for_schema
 from tests.backends import RunningBackends
 from tests.integration.live import PROJECT_DIR, migrate
 
+pytestmark = pytest.mark.any_server
+
 SPEC_TABLES = {
     "employees",
     "employee_faces",

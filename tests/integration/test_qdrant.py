@@ -15,6 +15,8 @@ from tests.integration.vector_adapters import qdrant_client
 from tests.photos import astronaut, base64_jpeg, coffee, group
 from tests.qdrant_process import QdrantProcess
 
+pytestmark = pytest.mark.any_server
+
 FACES, IMAGES = "face_embeddings", "image_embeddings"
 
 

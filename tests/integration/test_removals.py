@@ -21,6 +21,8 @@ from tests.integration.live import migrated_database
 from tests.integration.test_services import storage_on
 from tests.proxy import TcpProxy
 
+pytestmark = pytest.mark.any_server
+
 TIMEOUT_S = 3.0
 # Generous on a busy machine; one call after another would take five times as long.
 SECONDS = 20.0

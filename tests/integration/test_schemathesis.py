@@ -19,6 +19,8 @@ from pydantic import SecretStr
 
 from tests.integration.conftest import Service, Start
 
+pytestmark = pytest.mark.any_server
+
 BUDGET_S = int(os.environ.get("CV_SCHEMATHESIS_S", "60"))
 KEY = "key-of-the-document-test-0123456789abcdef"
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")

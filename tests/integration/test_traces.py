@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.collector import running_collector
 from tests.integration.conftest import Start
 from tests.photos import astronaut, base64_jpeg, coffee
+
+pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
 

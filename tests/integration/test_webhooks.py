@@ -28,6 +28,8 @@ from tests.integration.live import migrate
 from tests.integration.records import Records
 from tests.integration.test_replicas import replica
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 PATIENCE_S = 30.0
 

@@ -142,6 +142,7 @@ async def test_a_picture_that_takes_too_long_gives_its_place_back(sandbox: Sandb
                 pytest.fail("there was no time")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", picture_zoo.NAMES)
 def test_no_admitted_picture_takes_more_memory_than_stated(name: str) -> None:
     """Each in a process that has what docs/security.md states and no more: 12 bytes a pixel and 64 MB."""
