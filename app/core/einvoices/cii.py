@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.core.einvoices.document import (
-    DocumentKind,
     EInvoice,
     Fee,
     InvoiceReference,
@@ -16,13 +15,10 @@ from app.core.einvoices.document import (
     Standard,
     TaxAtRate,
 )
+from app.core.einvoices.en16931 import in_currency, kind_of, percent, relates_to, tax_at_rate
 from app.core.einvoices.tree import Element, children, day, find, name_of, number, text
 
 _ROOTS = {"CrossIndustryInvoice", "CrossIndustryDocument"}
-CREDIT_TYPES = {"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"}
-"""Codes of UNTDID 1001 for credit notes."""
-
-PRO_FORMA_TYPES = {"325", "780"}
 
 
 def is_cii(root: Element) -> bool:
@@ -47,13 +43,10 @@ def read(root: Element) -> EInvoice:
         standard=Standard.CII,
         kind=kind_of(text(header, "TypeCode")),
         title=text(header, "Name"),
-        form=None,
-        serial=None,
         number=text(header, "ID"),
         date=day(header, "IssueDateTime", "DateTimeString"),
         due_date=day(settlement, "SpecifiedTradePaymentTerms", "DueDateDateTime", "DateTimeString"),
         currency=currency,
-        exchange_rate=None,
         payment_method=text(settlement, "SpecifiedTradeSettlementPaymentMeans", "Information"),
         seller=_party(find(agreement, "SellerTradeParty")),
         buyer=_party(find(agreement, "BuyerTradeParty")),
@@ -66,24 +59,13 @@ def read(root: Element) -> EInvoice:
         ),
         discount=number(sums, "AllowanceTotalAmount"),
         subtotal=number(sums, "TaxBasisTotalAmount"),
-        tax=_tax_total(sums, currency),
+        tax=number(in_currency(children(sums, "TaxTotalAmount"), currency, amount_of=lambda total: total)),
         total=number(sums, "GrandTotalAmount"),
         paid=number(sums, "TotalPrepaidAmount"),
         due=number(sums, "DuePayableAmount"),
         rounding=number(sums, "RoundingAmount"),
-        total_in_words=None,
-        authority_code=None,
-        qr=None,
         related=_related(settlement),
-        extra=(),
     )
-
-
-def kind_of(type_code: str | None) -> DocumentKind:
-    """By the code of UNTDID 1001."""
-    if type_code in CREDIT_TYPES:
-        return DocumentKind.CREDIT_NOTE
-    return DocumentKind.PRO_FORMA if type_code in PRO_FORMA_TYPES else DocumentKind.INVOICE
 
 
 def _either(element: Element | None, *names: str) -> Element | None:
@@ -125,7 +107,6 @@ def _line(item: Element) -> Line:
         "SpecifiedTradeSettlementMonetarySummation",
     )
     quantity = find(delivery, "BilledQuantity")
-    rate = _rate(find(settlement, "ApplicableTradeTax"))
     amount = number(sums, "LineTotalAmount")
     note = text(item, "AssociatedDocumentLineDocument", "IncludedNote", "Content")
     return Line(
@@ -137,7 +118,7 @@ def _line(item: Element) -> Line:
         quantity=number(quantity),
         unit_price=number(agreement, "NetPriceProductTradePrice", "ChargeAmount"),
         amount=amount,
-        tax_rate=f"{rate}%" if rate is not None else None,
+        tax_rate=percent(_rate(find(settlement, "ApplicableTradeTax"))),
     )
 
 
@@ -148,21 +129,10 @@ def _rate(tax: Element | None) -> Decimal | None:
 
 def _tax_lines(settlement: Element | None) -> Iterator[TaxAtRate]:
     for tax in children(settlement, "ApplicableTradeTax"):
-        rate = _rate(tax)
-        written = f"{rate}%" if rate is not None else text(tax, "CategoryCode") or ""
-        yield TaxAtRate(written, rate, number(tax, "BasisAmount"), number(tax, "CalculatedAmount"))
-
-
-def _tax_total(sums: Element | None, currency: str | None) -> Decimal | None:
-    """The tax in the invoice's currency: a second one may be given in that of the books."""
-    totals = list(children(sums, "TaxTotalAmount"))
-    own = [total for total in totals if total.get("currencyID") in (currency, None)]
-    return number(next(iter(own or totals), None))
+        category, base = text(tax, "CategoryCode"), number(tax, "BasisAmount")
+        yield tax_at_rate(_rate(tax), category, base=base, tax=number(tax, "CalculatedAmount"))
 
 
 def _related(settlement: Element | None) -> InvoiceReference | None:
     other = find(settlement, "InvoiceReferencedDocument")
-    value = text(other, "IssuerAssignedID")
-    if value is None:
-        return None
-    return InvoiceReference("relates_to", value, date=day(other, "FormattedIssueDateTime", "DateTimeString"))
+    return relates_to(text(other, "IssuerAssignedID"), day(other, "FormattedIssueDateTime", "DateTimeString"))

@@ -138,31 +138,31 @@ class EInvoice:
 
     standard: Standard
     kind: DocumentKind
-    title: str | None
-    form: str | None
-    serial: str | None
     number: str | None
     date: dt.date | None
-    due_date: dt.date | None
     currency: str | None
-    exchange_rate: Decimal | None
-    payment_method: str | None
     seller: Party
     buyer: Party
     lines: tuple[Line, ...]
     tax_lines: tuple[TaxAtRate, ...]
     fees: tuple[Fee, ...]
-    discount: Decimal | None
     subtotal: Decimal | None
     tax: Decimal | None
     total: Decimal | None
-    paid: Decimal | None
-    due: Decimal | None
-    rounding: Decimal | None
-    total_in_words: str | None
-    authority_code: str | None
-    qr: str | None
     related: InvoiceReference | None
-    extra: tuple[tuple[str, str], ...]
+    due_date: dt.date | None = None
+    paid: Decimal | None = None
+    due: Decimal | None = None
+    rounding: Decimal | None = None
+    title: str | None = None
+    form: str | None = None
+    serial: str | None = None
+    exchange_rate: Decimal | None = None
+    payment_method: str | None = None
+    discount: Decimal | None = None
+    total_in_words: str | None = None
+    authority_code: str | None = None
+    qr: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
     signatures: tuple[Signature, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from app.core.einvoices.cii import kind_of
 from app.core.einvoices.document import (
     DocumentKind,
     EInvoice,
@@ -17,6 +16,7 @@ from app.core.einvoices.document import (
     Standard,
     TaxAtRate,
 )
+from app.core.einvoices.en16931 import in_currency, kind_of, percent, relates_to, tax_at_rate
 from app.core.einvoices.tree import Element, children, day, find, name_of, number, text
 
 _NAMESPACE = "urn:oasis:names:specification:ubl:"
@@ -33,25 +33,20 @@ def read(root: Element) -> EInvoice:
     sums = find(root, "LegalMonetaryTotal")
     changes = list(children(root, "AllowanceCharge"))
     currency = text(root, "DocumentCurrencyCode")
-    total = number(sums, "TaxInclusiveAmount")
+    tax, total = _tax_total(root, currency), number(sums, "TaxInclusiveAmount")
     return EInvoice(
         standard=Standard.UBL,
         kind=DocumentKind.CREDIT_NOTE if credit else kind_of(text(root, "InvoiceTypeCode")),
-        title=None,
-        form=None,
-        serial=None,
         number=text(root, "ID"),
         date=day(root, "IssueDate"),
         due_date=day(root, "DueDate") or day(root, "PaymentMeans", "PaymentDueDate"),
         currency=currency,
-        exchange_rate=None,
-        payment_method=None,
         seller=_party(find(root, "AccountingSupplierParty", "Party")),
         buyer=_party(find(root, "AccountingCustomerParty", "Party")),
         lines=tuple(
             _line(item, credit=credit) for item in children(root, "CreditNoteLine" if credit else "InvoiceLine")
         ),
-        tax_lines=tuple(_tax_lines(_tax_total(root, currency))),
+        tax_lines=tuple(_tax_lines(tax)),
         fees=tuple(
             Fee(text(change, "AllowanceChargeReason") or "", number(change, "Amount"))
             for change in changes
@@ -59,16 +54,12 @@ def read(root: Element) -> EInvoice:
         ),
         discount=number(sums, "AllowanceTotalAmount"),
         subtotal=number(sums, "TaxExclusiveAmount"),
-        tax=number(_tax_total(root, currency), "TaxAmount"),
+        tax=number(tax, "TaxAmount"),
         total=number(sums, "PayableAmount") if total is None else total,
         paid=number(sums, "PrepaidAmount"),
         due=number(sums, "PayableAmount"),
         rounding=number(sums, "PayableRoundingAmount"),
-        total_in_words=None,
-        authority_code=None,
-        qr=None,
         related=_related(root),
-        extra=(),
     )
 
 
@@ -91,7 +82,6 @@ def _party(element: Element | None) -> Party:
 def _line(item: Element, *, credit: bool) -> Line:
     quantity = find(item, "CreditedQuantity" if credit else "InvoicedQuantity")
     product = find(item, "Item")
-    rate = number(product, "ClassifiedTaxCategory", "Percent")
     return Line(
         kind=LineKind.GOODS,
         description=text(product, "Name") or text(product, "Description") or "",
@@ -101,7 +91,7 @@ def _line(item: Element, *, credit: bool) -> Line:
         quantity=number(quantity),
         unit_price=_unit_price(find(item, "Price")),
         amount=number(item, "LineExtensionAmount"),
-        tax_rate=f"{rate}%" if rate is not None else None,
+        tax_rate=percent(number(product, "ClassifiedTaxCategory", "Percent")),
     )
 
 
@@ -112,26 +102,16 @@ def _unit_price(price: Element | None) -> Decimal | None:
 
 
 def _tax_total(root: Element, currency: str | None) -> Element | None:
-    """The tax in the invoice's currency: a second one may be given in that of the books."""
-    totals = list(children(root, "TaxTotal"))
-    own = [total for total in totals if _currency_of(total) in (currency, None)]
-    return next(iter(own or totals), None)
-
-
-def _currency_of(total: Element) -> str | None:
-    amount = find(total, "TaxAmount")
-    return amount.get("currencyID") if amount is not None else None
+    return in_currency(children(root, "TaxTotal"), currency, amount_of=lambda total: find(total, "TaxAmount"))
 
 
 def _tax_lines(total: Element | None) -> Iterator[TaxAtRate]:
     for part in children(total, "TaxSubtotal"):
-        category = find(part, "TaxCategory")
+        category, base = find(part, "TaxCategory"), number(part, "TaxableAmount")
         rate = number(category, "Percent")
-        written = f"{rate}%" if rate is not None else text(category, "ID") or ""
-        yield TaxAtRate(written, rate, number(part, "TaxableAmount"), number(part, "TaxAmount"))
+        yield tax_at_rate(rate, text(category, "ID"), base=base, tax=number(part, "TaxAmount"))
 
 
 def _related(root: Element) -> InvoiceReference | None:
     other = find(root, "BillingReference", "InvoiceDocumentReference")
-    value = text(other, "ID")
-    return InvoiceReference("relates_to", value, date=day(other, "IssueDate")) if value else None
+    return relates_to(text(other, "ID"), day(other, "IssueDate"))
