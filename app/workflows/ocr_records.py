@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
-from app.core.ocr.identity import FieldValue, IdentityDocument
+from app.core.ocr.identity import IdentityDocument
+from app.core.ocr.identity_values import FieldValue
 from app.core.ocr.invoice import Invoice, ReadValue
 from app.core.ocr.items import LineItem
 from app.services.stores.document_store import OtherKind

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from app.core.ocr.identity import FieldSource, FieldValue, IdentityDocument, OtherPaper
+from app.core.ocr.identity import IdentityDocument, OtherPaper
+from app.core.ocr.identity_values import FieldSource, FieldValue
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr_engine import IdentityReading
 from app.models.common import Location, Response, Score

@@ -8,7 +8,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.core.ocr.identity import FieldSource, IdentityDocument, fuse
+from app.core.ocr.identity import IdentityDocument, fuse
+from app.core.ocr.identity_values import FieldSource
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.layout import arrange
 from app.core.ocr.mrz import Mrz, parse_mrz

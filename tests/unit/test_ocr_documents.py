@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from app.core.ocr.easyocr import EasyOcrReader
-from app.core.ocr.identity import FieldSource, fuse
+from app.core.ocr.identity import fuse
+from app.core.ocr.identity_values import FieldSource
 from app.core.ocr.invoice import read_invoice
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.issuers.registry import second_languages

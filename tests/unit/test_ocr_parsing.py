@@ -19,7 +19,8 @@ from app.core.ocr.issuers.vn import birth_year_and_sex, find_personal_numbers, r
 from app.core.ocr.lexicon import restore_expressions, restore_name
 from app.core.ocr.merge import LineReading, merge
 from app.core.ocr.money import find_amounts, parse_amount
-from app.core.ocr.mrz import check_digit, parse_mrz
+from app.core.ocr.mrz import parse_mrz
+from app.core.ocr.mrz_layouts import check_digit
 from app.core.ocr.number_words import amount_in_words
 from app.core.ocr.tax_code import find_tax_codes, is_tax_code
 from app.core.ocr.text import find_label, fold, similarity

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.core.ocr.extraction import candidates as found
-from app.core.ocr.extraction import features
+from app.core.ocr.extraction.code_features import code_features
+from app.core.ocr.extraction.date_features import date_features
+from app.core.ocr.extraction.money_features import money_features
+from app.core.ocr.extraction.name_features import name_features
 from app.core.ocr.extraction.ranker import Choice, Ranker, choose
 from app.core.ocr.extraction.sheet import Sheet
 from app.core.ocr.layout import Page
@@ -60,8 +63,8 @@ def find_candidates(page: Page, *, today: dt.date) -> FieldCandidates:
     dates, names = found.date_candidates(sheet, today=today), found.name_candidates(sheet)
     return FieldCandidates(
         money, dates, codes, names,
-        features.money_features(sheet, money), features.date_features(sheet, dates),
-        features.code_features(sheet, codes), features.name_features(sheet, names),
+        money_features(sheet, money), date_features(sheet, dates),
+        code_features(sheet, codes), name_features(sheet, names),
         tuple(dict.fromkeys(item.value for item in money if _is_tax(sheet, item))),
     )  # fmt: skip
 

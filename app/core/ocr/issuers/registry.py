@@ -11,7 +11,7 @@ from typing import TypeVar
 from app.core.ocr import issuers
 from app.core.ocr.issuers.base import CardCode, DocumentType, Issuer, SecondLanguage
 from app.core.ocr.issuers.languages import LABELS, TITLES
-from app.core.ocr.labels import LabelSet, count_labels
+from app.core.ocr.label_spans import LabelSet, count_labels
 from app.core.ocr.layout import Page
 from app.core.ocr.text import find_label, fold
 
