@@ -23,8 +23,10 @@ from app.setting_values import ports_in
 from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
+from app.workflows.cameras.probe import CameraProbe
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
+from app.workflows.cameras.viewer import CameraViewer
 from app.workflows.cameras.worker import CameraTools
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import Ping
@@ -44,6 +46,8 @@ class Safety:
     anomalies: AnomalyWorkflow
     incidents: IncidentBook
     alarms: AlarmPanel
+    probe: CameraProbe
+    viewer: CameraViewer
     registry: CameraRegistry
     supervisor: CameraSupervisor
 
@@ -101,7 +105,16 @@ def compose_safety(
         frame_days=settings.RETENTION_FRAMES_DAYS,
     )
     face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
-    tools = CameraTools(pool, detector, face_reader, faces, incidents, opener, settings.LIVENESS_THRESHOLD)
+    tools = CameraTools(
+        pool=pool,
+        detector=detector,
+        face_reader=face_reader,
+        faces=faces,
+        incidents=incidents,
+        opener=opener,
+        min_liveness=settings.LIVENESS_THRESHOLD,
+        max_lag_s=settings.CAMERA_MAX_LAG_S,
+    )
     anomalies = AnomalyWorkflow(
         pool=pool,
         pictures=decoders.pictures,
@@ -112,7 +125,10 @@ def compose_safety(
         incidents=incidents,
     )
     alarms = AlarmPanel(database=backends.database, escalate_after=timedelta(seconds=settings.ANOMALY_ESCALATE_AFTER_S))
-    return Safety(anomalies, incidents, alarms, registry, _supervisor(settings, backends, tools, registry))
+    probe = CameraProbe(opener, timeout_s=settings.CAMERA_READ_TIMEOUT_S)
+    supervisor = _supervisor(settings, backends, tools, registry)
+    viewer = CameraViewer(supervisor, most=settings.CAMERA_MAX_VIEWERS)
+    return Safety(anomalies, incidents, alarms, probe, viewer, registry, supervisor)
 
 
 def _supervisor(

@@ -13,7 +13,8 @@ from pydantic.config import JsonDict
 from app.core.anomalies import AnomalyType
 from app.models.common import CameraId, Moment, Request, Response, Text
 from app.models.pages import ListPage, old_name
-from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task
+from app.workflows.cameras.probe import ProbeReport, StreamSource
+from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task, TlsTrust
 from app.workflows.cameras.supervisor import CameraStatus
 from app.workflows.safety.alarms import AlarmChange, CameraRecord
 from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window
@@ -26,6 +27,14 @@ Url = Annotated[
     Field(min_length=1, max_length=2000, description="A login or query in it is kept encrypted and never shown again"),
 ]
 Group = Annotated[Text, Field(max_length=50, description="Cameras that are armed and muted together")]
+TlsFingerprint = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256 of the one certificate that is accepted, as POST /cameras/test shows it",
+    ),
+]
+TlsVerify = Annotated[bool, Field(description="False takes any certificate: anybody in between can read along")]
 FramesPerSecond = Annotated[float, Field(gt=0, le=10, description="Frames looked at; more gain nothing")]
 Fraction = Annotated[float, Field(description="From 0 to 1, of the picture's width or height")]
 KindName = Literal["rtsp", "mjpeg", "snapshot", "file"]
@@ -211,6 +220,8 @@ class CameraCreateRequest(Request):
     rules: RulesModel = Field(default_factory=RulesModel)
     enabled: bool = True
     group: Annotated[Group, Field(min_length=1)] | None = None
+    tls_verify: TlsVerify = True
+    tls_fingerprint: TlsFingerprint | None = None
 
     def plan(self, hotel: ZoneInfo) -> CameraPlan:
         """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
@@ -224,6 +235,7 @@ class CameraCreateRequest(Request):
             rules=self.rules.rules(hotel),
             enabled=self.enabled,
             group=self.group,
+            tls=TlsTrust(self.tls_verify, self.tls_fingerprint),
         )
 
 
@@ -239,6 +251,8 @@ class CameraChangeRequest(Request):
     rules: RulesModel | None = None
     enabled: bool | None = None
     group: Group | None = Field(None, description="An empty text takes it out of its group")
+    tls_verify: TlsVerify | None = None
+    tls_fingerprint: TlsFingerprint | Literal[""] | None = Field(None, description="An empty text removes the pin")
 
     def change(self, hotel: ZoneInfo) -> CameraChange:
         """What the registry is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
@@ -253,7 +267,12 @@ class CameraChangeRequest(Request):
             rules=self.rules.rules(hotel) if self.rules else None,
             enabled=self.enabled,
             group=self.group,
+            tls_verify=self.tls_verify,
+            tls_fingerprint=self.tls_fingerprint,
         )
+
+
+_UNVERIFIED = "tls_not_verified: whoever is on the network between can read and replace this camera's pictures."
 
 
 class CameraState(Response):
@@ -301,6 +320,9 @@ class CameraInfo(Response):
     rules: RulesModel
     enabled: bool
     group: str | None
+    tls_verify: bool
+    tls_fingerprint: str | None
+    warnings: list[str] = Field(description="What is unsafe about it")
     armed: bool = Field(description="Whether intruders raise alarms; fire, smoke and water always do")
     muted_until: Moment | None = Field(description="No alert goes out before this moment")
     created_at: Moment
@@ -314,6 +336,9 @@ class CameraInfo(Response):
             kind=camera.kind.value,
             tasks=[task.value for task in camera.tasks],
             rules=RulesModel.of(camera.rules),
+            tls_verify=camera.tls.verify,
+            tls_fingerprint=camera.tls.fingerprint,
+            warnings=[] if camera.tls.verify or camera.tls.fingerprint else [_UNVERIFIED],
             state=CameraState.of(camera, status),
         )
 
@@ -392,4 +417,47 @@ class AlarmsResponse(Response):
             items=[
                 CameraAlarms.like(camera.alarms, id=camera.id, group=camera.columns.group_name) for camera in cameras
             ]
+        )
+
+
+class CameraTestRequest(Request):
+    """A camera to try out. Nothing of it is stored."""
+
+    kind: KindName
+    url: Url
+    credentials: CredentialsInput | None = None
+    tls_verify: TlsVerify = True
+    tls_fingerprint: TlsFingerprint | None = None
+
+    def source(self) -> StreamSource:
+        """What the probe opens."""
+        trust = TlsTrust(self.tls_verify, self.tls_fingerprint)
+        return StreamSource(StreamKind(self.kind), self.url, _credentials(self.credentials), trust)
+
+
+class CameraTestResponse(Response):
+    """What the camera gave, or why it gave nothing."""
+
+    success: bool
+    fault: str | None = Field(description="As in a camera's state")
+    message: str | None
+    codec: str | None
+    frames_per_second: float | None = Field(description="As the stream says; null where it does not")
+    width: int | None
+    height: int | None
+    preview: str | None = Field(description="A JPEG of at most 640 px a side, in base64")
+    tls_fingerprint: str | None = Field(description="Of the certificate that the camera shows; null without TLS")
+    elapsed_ms: int
+
+    @classmethod
+    def of(cls, report: ProbeReport) -> CameraTestResponse:
+        """A report of the probe."""
+        facts = report.facts
+        return cls.like(
+            report,
+            success=report.fault is None,
+            fault=report.fault.value if report.fault else None,
+            codec=facts.codec if facts else None,
+            frames_per_second=facts.frames_per_second if facts else None,
+            preview=report.preview_base64,
         )

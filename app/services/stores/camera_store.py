@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from app.services.database import Connection, Row, affected
 
 _COLUMNS = (
-    "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, group_name, revision, lease_epoch, "
-    "armed, muted_until, created_at, updated_at"
+    "id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, group_name, tls_verify, tls_fingerprint, "
+    "revision, lease_epoch, armed, muted_until, created_at, updated_at"
 )
 
 
@@ -32,6 +32,8 @@ class CameraColumns:
     rules: Mapping[str, Any]  # JSON
     enabled: bool
     group_name: str | None = None
+    tls_verify: bool = True
+    tls_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def _values(columns: CameraColumns) -> list[object]:
         dict(columns.rules),
         columns.enabled,
         columns.group_name,
+        columns.tls_verify,
+        columns.tls_fingerprint,
     ]
 
 
@@ -89,7 +93,8 @@ async def insert_camera(connection: Connection, camera_id: str, columns: CameraC
     """Add a camera; None if the id is taken."""
     row = await connection.fetchrow(
         "INSERT INTO cameras (id, name, kind, url, secret, tasks, frames_per_second, rules, enabled, "  # noqa: S608
-        "group_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING "
+        "group_name, tls_verify, tls_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "ON CONFLICT (id) DO NOTHING "
         f"RETURNING {_COLUMNS}",
         camera_id,
         *_values(columns),
@@ -101,8 +106,8 @@ async def update_camera(connection: Connection, camera_id: str, columns: CameraC
     """Replace everything but the id; the new revision makes the worker begin anew. None if there is no such camera."""
     row = await connection.fetchrow(
         "UPDATE cameras SET name = $2, kind = $3, url = $4, secret = $5, tasks = $6, "  # noqa: S608
-        "frames_per_second = $7, rules = $8, enabled = $9, group_name = $10, revision = revision + 1, "
-        "updated_at = NOW() "
+        "frames_per_second = $7, rules = $8, enabled = $9, group_name = $10, tls_verify = $11, "
+        "tls_fingerprint = $12, revision = revision + 1, updated_at = NOW() "
         f"WHERE id = $1 RETURNING {_COLUMNS}",
         camera_id,
         *_values(columns),

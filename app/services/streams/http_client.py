@@ -12,14 +12,14 @@ import hashlib
 import http.client
 import secrets
 import socket
-import ssl
 import threading
 import time
 from urllib.parse import urljoin, urlsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
 from app.errors import InvalidInput, Unavailable
-from app.services.streams.types import Credentials, Fault, StreamFailed
+from app.services.streams.tls import secured
+from app.services.streams.types import Credentials, Fault, StreamFailed, TlsTrust
 from app.utils.network_guard import NetworkGuard
 
 _REDIRECTS = 3
@@ -82,7 +82,7 @@ class HttpClient:
         self._ports = ports
         self._timeout_s = timeout_s
 
-    def get(self, url: str, credentials: Credentials | None) -> HttpAnswer:
+    def get(self, url: str, credentials: Credentials | None, tls: TlsTrust) -> HttpAnswer:
         """Ask for ``url``, following a few redirects, each checked like the first address.
 
         Raises:
@@ -91,7 +91,7 @@ class HttpClient:
         origin = _origin(url)
         authorization = None
         for _ in range(_REDIRECTS + 2):  # the redirects, the first request, and one more after a challenge
-            connection, response = self._ask(url, authorization)
+            connection, response = self._ask(url, authorization, tls)
             status = response.status
             if status == http.client.OK:
                 return HttpAnswer(connection, response, timeout_s=self._timeout_s)
@@ -108,7 +108,9 @@ class HttpClient:
             authorization = _authorization(challenge, credentials, _target(url))
         raise StreamFailed(Fault.WRONG_ANSWER, "The camera redirects too often.")
 
-    def _ask(self, url: str, authorization: str | None) -> tuple[socket.socket, http.client.HTTPResponse]:
+    def _ask(
+        self, url: str, authorization: str | None, tls: TlsTrust
+    ) -> tuple[socket.socket, http.client.HTTPResponse]:
         parts = urlsplit(url)
         host = parts.hostname
         if parts.scheme not in ("http", "https") or not host:
@@ -119,7 +121,7 @@ class HttpClient:
         limit.start()
         try:
             if parts.scheme == "https":
-                connection = ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+                connection = secured(connection, host, tls)
             asking = http.client.HTTPConnection(host, timeout=self._timeout_s)
             asking.sock = connection
             headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "cv-service", "Connection": "close"}
@@ -130,11 +132,9 @@ class HttpClient:
         except TimeoutError as error:
             _shut(connection)
             raise StreamFailed(Fault.STALLED, "The camera takes the connection and does not answer.") from error
-        except ssl.SSLCertVerificationError as error:
+        except StreamFailed:
             _shut(connection)
-            raise StreamFailed(
-                Fault.WRONG_ANSWER, "The camera's certificate is not trusted by this machine."
-            ) from error
+            raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             _shut(connection)
             raise StreamFailed(Fault.WRONG_ANSWER, "The camera does not answer in HTTP.") from error

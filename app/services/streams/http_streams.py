@@ -7,7 +7,7 @@ import time
 from app.errors import InvalidImage, TooLarge
 from app.services.streams.http_client import HttpAnswer, HttpClient
 from app.services.streams.mjpeg import JpegSplitter
-from app.services.streams.types import Credentials, Fault, StreamFailed
+from app.services.streams.types import Fault, StreamFacts, StreamFailed, StreamSource
 from app.types import Image
 from app.utils.image_processing import decode_image
 from app.utils.picture_limits import PictureLimits
@@ -35,10 +35,8 @@ class MjpegStream:
         timeout_s: a picture that is not complete after this time counts as a stall.
     """
 
-    def __init__(
-        self, client: HttpClient, url: str, credentials: Credentials | None, *, timeout_s: float, limits: PictureLimits
-    ) -> None:
-        self._answer = client.get(url, credentials)
+    def __init__(self, client: HttpClient, source: StreamSource, *, timeout_s: float, limits: PictureLimits) -> None:
+        self._answer = client.get(source.url, source.credentials, source.tls)
         self._timeout_s = timeout_s
         self._limits = limits
         self._pictures = JpegSplitter(max_picture_bytes=_MAX_PICTURE_BYTES)
@@ -49,6 +47,10 @@ class MjpegStream:
             raise StreamFailed(
                 Fault.NOT_A_STREAM, "The camera answers with no motion JPEG; if it gives pictures, use kind snapshot."
             )
+
+    @property
+    def facts(self) -> StreamFacts:
+        return StreamFacts("mjpeg")
 
     def _begins_with_a_part(self) -> bool:
         first = self._answer.read_some(time.monotonic() + self._timeout_s)
@@ -88,16 +90,14 @@ class SnapshotStream:
     def __init__(
         self,
         client: HttpClient,
-        url: str,
-        credentials: Credentials | None,
+        source: StreamSource,
         *,
         timeout_s: float,
         limits: PictureLimits,
         interval_s: float,
     ) -> None:
         self._client = client
-        self._url = url
-        self._credentials = credentials
+        self._source = source
         self._timeout_s = timeout_s
         self._limits = limits
         self._interval_s = interval_s
@@ -108,11 +108,16 @@ class SnapshotStream:
     def grab(self) -> None:
         time.sleep(max(0.0, self._asked_at_s + self._interval_s - time.monotonic()))
         self._asked_at_s = time.monotonic()
-        self._answer = self._client.get(self._url, self._credentials)
+        self._answer = self._client.get(self._source.url, self._source.credentials, self._source.tls)
         try:
             self._picture = self._read_body(self._answer)
         finally:
             self._answer.close()
+
+    @property
+    def facts(self) -> StreamFacts:
+        kind = self._answer.content_type.partition(";")[0].strip().lower() if self._answer is not None else ""
+        return StreamFacts(kind.removeprefix("image/")[:50] or "unknown")
 
     def _read_body(self, answer: HttpAnswer) -> bytes:
         deadline_s = time.monotonic() + self._timeout_s

@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from app.errors import InvalidInput, Unavailable
-from app.services.streams.http_client import HttpClient
+from app.services.streams.http_client import HttpClient, connect
 from app.services.streams.http_streams import MjpegStream, SnapshotStream
-from app.services.streams.rtsp_stream import DEFAULT_PORT, RtspStream
+from app.services.streams.rtsp_stream import DEFAULT_PORT, DEFAULT_TLS_PORT, RtspStream
+from app.services.streams.tls import fingerprint_of, secured
 from app.services.streams.types import (
     Fault,
     FrameStream,
+    StreamFacts,
     StreamFailed,
     StreamKind,
     StreamSource,
+    TlsTrust,
 )
 from app.services.streams.video import VideoStream
 from app.types import Image
@@ -26,12 +29,12 @@ from app.utils.network_guard import NetworkGuard
 from app.utils.picture_limits import PictureLimits
 
 _SCHEMES = {
-    StreamKind.RTSP: ("rtsp",),
+    StreamKind.RTSP: ("rtsp", "rtsps"),
     StreamKind.MJPEG: ("http", "https"),
     StreamKind.SNAPSHOT: ("http", "https"),
     StreamKind.FILE: ("file",),
 }
-_PORTS = {"rtsp": DEFAULT_PORT, "http": 80, "https": 443}
+_PORTS = {"rtsp": DEFAULT_PORT, "rtsps": DEFAULT_TLS_PORT, "http": 80, "https": 443}
 _FALLBACK_FPS = 25.0
 _FILE_OPTIONS = {"protocol_whitelist": "file"}  # no playlist may reach further
 
@@ -46,6 +49,10 @@ class FileStream:
         fps = self._video.frames_per_second
         self._interval_s = 1 / (fps if 0.1 <= fps <= 240 else _FALLBACK_FPS)
         self._due_s = time.monotonic()
+
+    @property
+    def facts(self) -> StreamFacts:
+        return self._video.facts
 
     def grab(self) -> None:
         time.sleep(max(0.0, self._due_s - time.monotonic()))
@@ -68,6 +75,10 @@ class DiscreetStream:
     def __init__(self, stream: FrameStream) -> None:
         self._stream = stream
         self._is_camera = False
+
+    @property
+    def facts(self) -> StreamFacts:
+        return self._stream.facts
 
     def grab(self) -> None:
         with self._discreetly():
@@ -152,18 +163,36 @@ class StreamOpener:
         with _discreetly():
             return DiscreetStream(self._connect(source, interval_s=interval_s))
 
+    def certificate(self, source: StreamSource) -> str | None:
+        """The fingerprint of the certificate that a camera shows, trusted or not; None where it speaks no TLS. Blocks.
+
+        Raises:
+            StreamFailed: no connection, or one to a port that is no camera's, of which nothing is told.
+        """
+        host, port = _place(source)
+        if urlsplit(source.url).scheme not in ("https", "rtsps") or port not in self._ports:
+            return None
+        connection = connect(self._guard, host, port, timeout_s=self._timeout_s)
+        try:
+            with secured(connection, host, TlsTrust(verify=False)) as under_tls:
+                return fingerprint_of(under_tls)
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
     def _connect(self, source: StreamSource, *, interval_s: float) -> FrameStream:
-        url, login, timeout_s, limits = source.url, source.credentials, self._timeout_s, self._limits
+        timeout_s, limits = self._timeout_s, self._limits
         match source.kind:
             case StreamKind.RTSP:
-                return RtspStream(self._guard, url, login, timeout_s=timeout_s, limits=limits)
+                return RtspStream(self._guard, source, timeout_s=timeout_s, limits=limits)
             case StreamKind.MJPEG:
-                return MjpegStream(self._http, url, login, timeout_s=timeout_s, limits=limits)
+                return MjpegStream(self._http, source, timeout_s=timeout_s, limits=limits)
             case StreamKind.SNAPSHOT:
-                return SnapshotStream(self._http, url, login, timeout_s=timeout_s, limits=limits, interval_s=interval_s)
+                return SnapshotStream(self._http, source, timeout_s=timeout_s, limits=limits, interval_s=interval_s)
             case StreamKind.FILE:
                 self._check_files_allowed()
-                return FileStream(Path(url2pathname(urlsplit(url).path)), timeout_s=timeout_s, limits=limits)
+                return FileStream(Path(url2pathname(urlsplit(source.url).path)), timeout_s=timeout_s, limits=limits)
 
     def _check_files_allowed(self) -> None:
         if not self._allow_files:

@@ -11,6 +11,7 @@ import contextlib
 import re
 import selectors
 import socket
+import ssl
 import threading
 
 _CHUNK_BYTES = 65536
@@ -163,11 +164,27 @@ class RtspRelay:
                 for key, _ in waiting.select():
                     if key.fileobj is self._wake_out:
                         return
-                    source, sink = (player, self._camera) if key.fileobj is player else (self._camera, player)
-                    data = source.recv(_CHUNK_BYTES)
-                    if not data:
+                    if key.fileobj is player:
+                        data = player.recv(_CHUNK_BYTES)
+                        if not data:
+                            return
+                        self._camera.sendall(data)
+                    elif not self._carry_answer(player):
                         return
-                    if source is self._camera:
-                        self.received_bytes += len(data)
-                        data = self._answers.feed(data)
-                    sink.sendall(data)
+
+    def _carry_answer(self, player: socket.socket) -> bool:
+        """Pass on what the camera sent; False at its end. Under TLS that may be nothing, or more than one read's."""
+        self._camera.settimeout(0.0)
+        try:
+            while True:
+                data = self._camera.recv(_CHUNK_BYTES)
+                if not data:
+                    return False
+                self.received_bytes += len(data)
+                player.sendall(self._answers.feed(data))
+                if not isinstance(self._camera, ssl.SSLSocket) or not self._camera.pending():
+                    return True
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return True
+        finally:
+            self._camera.settimeout(None)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from app.services.streams.http_client import connect
 from app.services.streams.rtsp_relay import RtspRelay
-from app.services.streams.types import Credentials, Fault, StreamFailed
+from app.services.streams.tls import secured
+from app.services.streams.types import Fault, StreamFacts, StreamFailed, StreamSource
 from app.services.streams.video import VideoStream
 from app.types import Image
 from app.utils.network_guard import NetworkGuard
 from app.utils.picture_limits import PictureLimits
 
-DEFAULT_PORT = 554
+DEFAULT_PORT, DEFAULT_TLS_PORT = 554, 322
 _FAULTS = {401: Fault.UNAUTHORIZED, 403: Fault.UNAUTHORIZED, 404: Fault.NOT_FOUND, 454: Fault.NOT_FOUND}
 
 # Interleaved TCP, because the relay carries nothing else and a lost UDP packet is a grey smear in the picture; video
@@ -30,24 +32,26 @@ class RtspStream:
     """One RTSP session.
 
     Args:
-        url: ``rtsp://host[:port]/path``, without a login.
+        source: its URL is ``rtsp://host[:port]/path``, or ``rtsps://`` for RTSP under TLS.
     """
 
     def __init__(
         self,
         guard: NetworkGuard,
-        url: str,
-        credentials: Credentials | None,
+        source: StreamSource,
         *,
         timeout_s: float,
         limits: PictureLimits,
     ) -> None:
-        parts = urlsplit(url)
-        camera = connect(guard, parts.hostname or "", parts.port or DEFAULT_PORT, timeout_s=timeout_s)
+        parts, credentials = urlsplit(source.url), source.credentials
+        host, is_tls = parts.hostname or "", parts.scheme == "rtsps"
+        camera = connect(guard, host, parts.port or (DEFAULT_TLS_PORT if is_tls else DEFAULT_PORT), timeout_s=timeout_s)
+        if is_tls:
+            camera = _secured(camera, host, source)
         camera.settimeout(None)
         self._relay = RtspRelay(camera)
         login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}@" if credentials else ""
-        local = urlunsplit((parts.scheme, f"{login}127.0.0.1:{self._relay.port}", parts.path, parts.query, ""))
+        local = urlunsplit(("rtsp", f"{login}127.0.0.1:{self._relay.port}", parts.path, parts.query, ""))
         try:
             self._video = VideoStream(local, timeout_s=timeout_s, limits=limits, options=_OPTIONS)
         except StreamFailed as error:
@@ -65,6 +69,10 @@ class RtspStream:
             return StreamFailed(fault, f"The camera answers with RTSP {relay.last_status}.")
         return error
 
+    @property
+    def facts(self) -> StreamFacts:
+        return self._video.facts
+
     def grab(self) -> None:
         self._video.grab()
 
@@ -73,3 +81,17 @@ class RtspStream:
 
     def close(self) -> None:
         self._relay.close()  # without its connection FFmpeg gives up at once; the video frees itself
+
+
+def _secured(camera: socket.socket, host: str, source: StreamSource) -> socket.socket:
+    try:
+        return secured(camera, host, source.tls)
+    except TimeoutError as error:
+        camera.close()
+        raise StreamFailed(Fault.STALLED, "The camera takes the connection and does not answer.") from error
+    except OSError as error:
+        camera.close()
+        raise StreamFailed(Fault.WRONG_ANSWER, "The camera does not answer in TLS.") from error
+    except StreamFailed:
+        camera.close()
+        raise

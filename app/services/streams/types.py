@@ -29,6 +29,7 @@ class Fault(StrEnum):
     WRONG_ANSWER = "wrong_answer"
     NOT_A_STREAM = "not_a_stream"
     NOT_A_PICTURE = "not_a_picture"
+    CERTIFICATE = "certificate_refused"
     STALLED = "stalled"
     ENDED = "ended"
     SECRET_LOST = "secret_lost"  # noqa: S105  # a state, not a secret
@@ -53,16 +54,42 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsTrust:
+    """Which certificate is accepted. ``fingerprint``: that one alone, by the SHA-256 of its DER form in hexadecimal,
+    whoever signed it; else ``verify`` by this machine's authorities; else any, and anybody can stand in between."""
+
+    verify: bool = True
+    fingerprint: str | None = None
+
+
+VERIFIED = TlsTrust()
+
+
+@dataclass(frozen=True, slots=True)
 class StreamSource:
     """Where the pictures come from. ``url`` holds no credentials."""
 
     kind: StreamKind
     url: str
     credentials: Credentials | None = None
+    tls: TlsTrust = VERIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What a stream says of itself; None where it says nothing."""
+
+    codec: str
+    frames_per_second: float | None = None
 
 
 class FrameStream(Protocol):
     """Pictures in order. Blocking; used by one thread, except that any thread may call ``close``."""
+
+    @property
+    def facts(self) -> StreamFacts:
+        """What is known of the stream once a picture has come."""
+        ...
 
     def grab(self) -> None:
         """Wait for the next picture.

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import av
 import numpy as np
 
-from app.services.streams.types import Fault, StreamFailed
+from app.services.streams.types import Fault, StreamFacts, StreamFailed
 from app.types import Image
 from app.utils.picture_limits import PictureLimits
 
@@ -42,6 +42,7 @@ class VideoStream:
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1  # many cameras share few cores
         self.frames_per_second = float(stream.average_rate or stream.guessed_rate or 0)
+        self.facts = StreamFacts(stream.codec_context.name, self.frames_per_second or None)
         self._frames = self._container.decode(stream)
         self._frame: av.VideoFrame | None = None
 

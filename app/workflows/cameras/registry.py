@@ -16,7 +16,7 @@ from app.services.stores import camera_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.camera_store import CameraColumns, CameraRecord
 from app.services.streams.opener import StreamOpener
-from app.services.streams.types import Credentials, StreamKind, StreamSource
+from app.services.streams.types import VERIFIED, Credentials, StreamKind, StreamSource, TlsTrust
 from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.safety.rules import CameraRules, rules_from_json, rules_to_json
 
@@ -28,6 +28,7 @@ __all__ = [
     "Credentials",
     "StreamKind",
     "Task",
+    "TlsTrust",
     "shown",
     "split_url",
 ]
@@ -54,6 +55,7 @@ class Camera:
     rules: CameraRules
     enabled: bool
     group: str | None
+    tls: TlsTrust
     armed: bool
     muted_until: datetime | None
     created_at: datetime
@@ -73,11 +75,13 @@ class CameraPlan:
     rules: CameraRules
     enabled: bool
     group: str | None = None
+    tls: TlsTrust = VERIFIED
 
 
 @dataclass(frozen=True, slots=True)
 class CameraChange:
-    """What shall change; None leaves things as they are. ``drops_credentials`` forgets the login."""
+    """What shall change; None leaves things as they are. ``drops_credentials`` forgets the login; an empty group or
+    fingerprint goes."""
 
     name: str | None = None
     kind: StreamKind | None = None
@@ -89,6 +93,8 @@ class CameraChange:
     rules: CameraRules | None = None
     enabled: bool | None = None
     group: str | None = None
+    tls_verify: bool | None = None
+    tls_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ class CameraRegistry:
             rules=rules_to_json(plan.rules),
             enabled=plan.enabled,
             group_name=plan.group,
+            tls_verify=plan.tls.verify,
+            tls_fingerprint=plan.tls.fingerprint,
         )
         async with self._database.transaction() as connection:
             record = await camera_store.insert_camera(connection, camera_id, columns)
@@ -167,6 +175,10 @@ class CameraRegistry:
                 rules=rules_to_json(change.rules) if change.rules else old.rules,
                 enabled=old.enabled if change.enabled is None else change.enabled,
                 group_name=old.group_name if change.group is None else change.group or None,
+                tls_verify=old.tls_verify if change.tls_verify is None else change.tls_verify,
+                tls_fingerprint=(
+                    old.tls_fingerprint if change.tls_fingerprint is None else change.tls_fingerprint or None
+                ),
             )
             record = await camera_store.update_camera(connection, camera_id, columns)
             await add_audit_entry(connection, "camera.change", subject=camera_id, actor=actor)
@@ -218,7 +230,7 @@ class CameraRegistry:
         secret = self._opened(record)
         parts = urlsplit(record.columns.url)
         url = urlunsplit((parts.scheme, parts.netloc, parts.path, secret.query, ""))
-        return StreamSource(StreamKind(record.columns.kind), url, secret.credentials)
+        return StreamSource(StreamKind(record.columns.kind), url, secret.credentials, _trust(record.columns))
 
     async def _record(self, camera_id: str) -> CameraRecord:
         async with self._database.connection() as connection:
@@ -274,11 +286,16 @@ def shown(record: CameraRecord) -> Camera:
         rules=rules_from_json(columns.rules),
         enabled=columns.enabled,
         group=columns.group_name,
+        tls=_trust(columns),
         armed=record.alarms.armed,
         muted_until=record.alarms.muted_until,
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
+
+
+def _trust(columns: CameraColumns) -> TlsTrust:
+    return TlsTrust(columns.tls_verify, columns.tls_fingerprint)
 
 
 def split_url(url: str) -> tuple[str, Credentials | None, str]:

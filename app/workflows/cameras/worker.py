@@ -16,7 +16,6 @@ from app.errors import BackendUnavailable, DeadlineExceeded, Overloaded, Unavail
 from app.services.stores.camera_store import CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import StreamSource
-from app.types import Image
 from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
@@ -43,6 +42,7 @@ class CameraTools:
 
     Attributes:
         min_liveness: mean score from which a track of a face counts as live.
+        max_lag_s: an older frame is not judged any more.
     """
 
     pool: InferencePool
@@ -52,6 +52,11 @@ class CameraTools:
     incidents: IncidentBook
     opener: StreamOpener
     min_liveness: float
+    max_lag_s: float
+
+
+class FrameTooOld(Exception):
+    """The frame waited so long that what it shows is no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,8 @@ class CameraWorker:
             return
         try:
             await self._judge(frame)
+        except FrameTooOld:
+            outcome = "late"
         except (Overloaded, DeadlineExceeded):
             outcome = "overloaded"  # people come first; the next frame is as good
         except Unavailable:
@@ -183,16 +190,21 @@ class CameraWorker:
 
     async def _judge(self, frame: ReadFrame) -> None:
         types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
-        anomalies, faces = await self._tools.pool.submit_at(
-            Priority.BACKGROUND, "camera", self._look, frame.image, types
-        )
+        anomalies, faces = await self._tools.pool.submit_at(Priority.BACKGROUND, "camera", self._look, frame, types)
         if self._watch is not None:
             await self._judge_anomalies(self._watch, frame, types, anomalies, faces)
         if self._attendance is not None:
             await self._note_attendance(self._attendance.see(faces, frame.read_at_s), frame)
 
-    def _look(self, image: Image, types: Set[AnomalyType]) -> tuple[list[Anomaly], list[SeenFace]]:
-        """On an inference thread. Faces are read for attendance, and where people may turn out to be staff."""
+    def _look(self, frame: ReadFrame, types: Set[AnomalyType]) -> tuple[list[Anomaly], list[SeenFace]]:
+        """On an inference thread. Faces are read for attendance, and where people may turn out to be staff.
+
+        Raises:
+            FrameTooOld: it waited too long for this thread.
+        """
+        if time.monotonic() - frame.read_at_s > self._tools.max_lag_s:
+            raise FrameTooOld
+        image = frame.image
         anomalies = self._tools.detector.detect(image, types) if types else []
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in anomalies)
         wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from app.api.conditional import CONDITIONAL
 from app.api.idempotency import IDEMPOTENT
 from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
-from app.api.security import require
+from app.api.security import StreamReader, opened_for, require
 from app.dependencies import Zone, resource
 from app.models.anomaly import IncidentInfo
 from app.models.bodies import json_of
@@ -23,13 +24,17 @@ from app.models.camera import (
     CameraDeletionResponse,
     CameraInfo,
     CamerasResponse,
+    CameraTestRequest,
+    CameraTestResponse,
 )
 from app.models.common import CameraId
 from app.models.pages import Cursor
 from app.types import Scope
 from app.workflows.access import Caller
+from app.workflows.cameras.probe import CameraProbe
 from app.workflows.cameras.registry import Camera, CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
+from app.workflows.cameras.viewer import BOUNDARY, CameraViewer
 from app.workflows.safety.alarms import AlarmPanel
 from app.workflows.safety.incidents import IncidentBook
 
@@ -38,6 +43,8 @@ router = APIRouter(prefix="/cameras", tags=["cameras"], route_class=MarkedRoute)
 Cameras = Annotated[CameraSupervisor, Depends(resource(lambda resources: resources.safety.supervisor))]
 Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resources.safety.registry))]
 Alarms = Annotated[AlarmPanel, Depends(resource(lambda resources: resources.safety.alarms))]
+LiveViews = Annotated[CameraViewer, Depends(resource(lambda resources: resources.safety.viewer))]
+Probe = Annotated[CameraProbe, Depends(resource(lambda resources: resources.safety.probe))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
 Viewer = Annotated[Caller, Depends(require(Scope.CAMERAS_READ))]
 Operator = Annotated[Caller, Depends(require(Scope.CAMERAS_WRITE))]
@@ -81,6 +88,14 @@ async def change_alarms(
     return AlarmsResponse.of(await alarms.change(request.change(), actor=caller.label))
 
 
+@router.post("/test")
+async def try_camera(
+    _: Operator, request: Annotated[CameraTestRequest, Depends(json_of(CameraTestRequest))], probe: Probe
+) -> CameraTestResponse:
+    """Open a camera once and show its picture, or say precisely what is wrong; stores nothing."""
+    return CameraTestResponse.of(await probe.try_out(request.source()))
+
+
 @router.post("/{camera_id}/test-alarm", status_code=201, dependencies=[IDEMPOTENT])
 async def raise_test_alarm(
     camera_id: CameraPath, caller: Operator, alarms: Alarms, incidents: Incidents
@@ -121,6 +136,25 @@ async def camera_snapshot(camera_id: CameraPath, _: Viewer, registry: Registry, 
     """The last frame."""
     await registry.get(camera_id)
     return Response(await cameras.snapshot(camera_id), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/{camera_id}/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"multipart/x-mixed-replace": {}}}},
+)
+async def watch_camera(
+    camera_id: CameraPath,
+    reader: Annotated[StreamReader, Depends(opened_for(Scope.CAMERAS_READ))],
+    registry: Registry,
+    views: LiveViews,
+    fps: Annotated[float, Query(gt=0, le=5, description="Pictures a second, at most")] = 2.0,
+) -> StreamingResponse:
+    """What the camera sees now, as motion JPEG for an `img` element; ends after ten minutes."""
+    await registry.get(camera_id)
+    parts = await views.open(camera_id, frames_per_second=fps, stands=reader.stands)
+    media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    return StreamingResponse(parts, media_type=media_type, headers={"Cache-Control": "no-store"})
 
 
 async def _infos(found: Sequence[Camera], cameras: CameraSupervisor) -> list[CameraInfo]:

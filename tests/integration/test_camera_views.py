@@ -1,0 +1,143 @@
+"""Cameras tried out and watched live, and frames that come too late, over real backends."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from tests.camera_servers import HttpCamera, http_camera, rtsp_camera
+from tests.integration.conftest import Service, Start
+from tests.integration.records import Records
+from tests.photos import group, jpeg
+from tests.tls_front import tls_front
+
+API = "/api/v1/cv"
+WAIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Start) -> Iterator[Service]:
+    with start_service(
+        CAMERAS_PER_REPLICA=4,
+        CAMERA_ALLOWED_CIDRS="127.0.0.1/32",
+        CAMERA_PORTS="1-65535",
+        CAMERA_READ_TIMEOUT_S=3.0,
+        CAMERA_MAX_VIEWERS=1,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    yield service.client
+    service.records.rows("DELETE FROM cameras")
+
+
+@pytest.fixture
+def lobby() -> Iterator[HttpCamera]:
+    with http_camera(jpeg(group())) as camera:
+        yield camera
+
+
+def try_out(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    answer = client.post(f"{API}/cameras/test", json=fields)
+    assert answer.status_code == 200, answer.text
+    report: dict[str, Any] = answer.json()
+    return report
+
+
+def test_a_camera_is_tried_out_without_being_kept(service: Service, client: httpx.Client, lobby: HttpCamera) -> None:
+    report = try_out(client, kind="snapshot", url=lobby.url("/snapshot.jpg"))
+    height, width = group().shape[:2]
+    assert (report["success"], report["fault"], report["codec"]) == (True, None, "jpeg")
+    assert (report["width"], report["height"]) == (width, height)
+    preview = cv2.imdecode(np.frombuffer(base64.b64decode(report["preview"]), np.uint8), cv2.IMREAD_COLOR)
+    assert preview is not None
+    assert max(preview.shape[:2]) <= 640
+    assert service.records.count("cameras") == 0
+
+
+def test_a_stream_tells_its_codec_and_pace(client: httpx.Client) -> None:
+    with rtsp_camera() as camera:
+        report = try_out(client, kind="rtsp", url=camera.url())
+    assert (report["success"], report["codec"], report["width"], report["height"]) == (True, "h264", 320, 240)
+    assert report["frames_per_second"] > 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"), [("/nothing", "not_found"), ("/digest", "unauthorized"), ("/silent", "stalled")]
+)
+def test_what_is_wrong_is_told_precisely(client: httpx.Client, lobby: HttpCamera, path: str, fault: str) -> None:
+    kind = "mjpeg" if path == "/silent" else "snapshot"
+    report = try_out(client, kind=kind, url=lobby.url(path))
+    assert (report["success"], report["fault"], report["preview"]) == (False, fault, None)
+    assert report["message"]
+
+
+@pytest.mark.parametrize("url", ["http://10.1.2.3/x.jpg", "http://169.254.169.254/latest"])
+def test_addresses_outside_are_not_tried(client: httpx.Client, url: str) -> None:
+    answer = client.post(f"{API}/cameras/test", json={"kind": "snapshot", "url": url})
+    assert (answer.status_code, answer.json()["code"]) == (422, "camera_address_refused")
+
+
+def test_a_self_signed_camera_is_pinned_by_what_the_test_shows(
+    client: httpx.Client, lobby: HttpCamera, tmp_path: Path
+) -> None:
+    with tls_front(lobby.port, tmp_path) as front:
+        url = f"https://127.0.0.1:{front.port}/snapshot.jpg"
+        refused = try_out(client, kind="snapshot", url=url)
+        assert (refused["success"], refused["fault"]) == (False, "certificate_refused")
+        pin = refused["tls_fingerprint"]
+        assert pin == front.fingerprint
+        body = {"id": "cam_tls", "kind": "snapshot", "url": url, "tasks": ["anomaly"], "tls_fingerprint": pin}
+        added = client.post(f"{API}/cameras", json=body).json()
+        assert (added["tls_fingerprint"], added["warnings"]) == (pin, [])
+        Records.wait_until(lambda: status(client, "cam_tls") == "streaming", timeout_s=WAIT_S)
+        loud = client.patch(f"{API}/cameras/cam_tls", json={"tls_verify": False, "tls_fingerprint": ""}).json()
+        assert loud["tls_fingerprint"] is None
+        assert loud["warnings"][0].startswith("tls_not_verified")
+
+
+def status(client: httpx.Client, camera_id: str) -> str:
+    return str(client.get(f"{API}/cameras/{camera_id}").json()["state"]["status"])
+
+
+def test_a_live_view_shows_pictures_to_few_people_at_once(client: httpx.Client, lobby: HttpCamera) -> None:
+    body = {"id": "cam_1", "kind": "snapshot", "url": lobby.url("/snapshot.jpg"), "tasks": ["anomaly"]}
+    assert client.post(f"{API}/cameras", json=body).status_code == 201
+    Records.wait_until(lambda: status(client, "cam_1") == "streaming", timeout_s=WAIT_S)
+    path = f"{API}/cameras/cam_1/stream"
+    with client.stream("GET", path, params={"fps": 5}) as view:
+        assert view.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
+        pieces, received = view.iter_bytes(), b""  # an iterator that is given up closes the connection
+        while b"\xff\xd9" not in received:
+            received += next(pieces)
+        assert received.startswith(b"--frame\r\nContent-Type: image/jpeg\r\n")
+        second = client.get(path)
+        assert (second.status_code, second.json()["code"]) == (429, "too_many_viewers")
+    Records.wait_until(lambda: opens_again(client, path), timeout_s=WAIT_S)
+    assert client.get(f"{API}/cameras/nowhere/stream").status_code == 404
+
+
+def opens_again(client: httpx.Client, path: str) -> bool:
+    with client.stream("GET", path) as view:
+        return view.status_code == 200
+
+
+def test_frames_that_wait_too_long_are_dropped_and_counted(start_service: Start, lobby: HttpCamera) -> None:
+    with start_service(
+        CAMERAS_PER_REPLICA=1, CAMERA_ALLOWED_CIDRS="127.0.0.1/32", CAMERA_PORTS="1-65535", CAMERA_MAX_LAG_S=1e-6
+    ) as late:
+        body = {"id": "cam_1", "kind": "snapshot", "url": lobby.url("/snapshot.jpg"), "tasks": ["anomaly"]}
+        assert late.client.post(f"{API}/cameras", json=body).status_code == 201
+        metric = 'cv_camera_frames_total{camera="cam_1",outcome="late"}'
+        Records.wait_until(lambda: metric in late.client.get(f"{API}/metrics").text, timeout_s=WAIT_S)
+        assert late.client.get(f"{API}/cameras/cam_1").json()["state"]["frames_judged"] == 0
+        late.records.rows("DELETE FROM cameras")
