@@ -201,6 +201,9 @@ class Settings(BaseSettings):
     )
 
     # Ours: pictures
+    IMAGE_SEARCH: SearchIn = Field(
+        "auto", description="Where pictures are searched: memory, index (the vector database), auto: by their number."
+    )
     IMAGE_URL_LIFETIME_S: int = Field(3600, ge=1, le=604_800, description="How long presigned addresses work.")
     MILVUS_INDEX: Literal["HNSW", "EXACT"] = Field(
         "HNSW", description="EXACT compares with every picture: right for Milvus Lite and up to some 100,000."

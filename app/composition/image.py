@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders
+from app.composition.matrices import Matrices
 from app.config import Settings
 from app.core.image_embedding import ImageEmbedder
 from app.core.inference import InferencePool
@@ -18,6 +19,7 @@ from app.ml_models.prototype_file import FILE_NAME, read_prototypes
 from app.utils import metrics
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
+from app.workflows.picture_search import IndexPictures, MemoryPictures
 
 
 def load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
@@ -61,13 +63,15 @@ def compose_image_searches(
     decoders: Decoders,
     backends: Backends,
     embedder: ImageEmbedder,
+    matrices: Matrices,
 ) -> ImageSearchWorkflow:
-    """Searching by picture and by words."""
+    """Searching by picture and by words, in memory where IMAGE_SEARCH says so."""
+    index = IndexPictures(backends.vectors.images, backends.database)
     return ImageSearchWorkflow(
         pool=pool,
         pictures=decoders.pictures,
         embedder=embedder,
         database=backends.database,
-        vectors=backends.vectors.images,
+        search=index if matrices.images is None else MemoryPictures(matrices.images, beyond=index),
         prototypes=load_prototypes(settings.CV_DATA_DIR, model_id=embedder.model_id),
     )

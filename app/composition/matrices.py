@@ -9,6 +9,8 @@ from app.config import SearchIn, Settings
 from app.errors import VisionError
 from app.services.live_matrix import LiveMatrix
 from app.services.stores.face_matrix import TemplateTable
+from app.services.stores.image_matrix import COLUMNS, ImageTable
+from app.services.stores.matrix_store import MatrixTable
 from app.utils.logging import logger
 
 _AUTO_LIMIT = 100_000
@@ -20,11 +22,12 @@ class Matrices:
     """The matrices of a process; None where the vector database searches instead."""
 
     faces: LiveMatrix | None
+    images: LiveMatrix | None
 
     @property
     def held(self) -> tuple[LiveMatrix, ...]:
         """Those that there are."""
-        return tuple(one for one in (self.faces,) if one is not None)
+        return tuple(one for one in (self.faces, self.images) if one is not None)
 
     async def load(self) -> None:
         """Read all of them; one that cannot be read yet is read by the first search."""
@@ -37,19 +40,19 @@ class Matrices:
 
 def compose_matrices(settings: Settings, backends: Backends) -> Matrices:
     """Empty matrices; nothing is read yet."""
-    faces = backends.vectors.faces.spec
+    faces, images = backends.vectors.faces.spec, backends.vectors.images.spec
     return Matrices(
-        faces=None
-        if settings.FACE_SEARCH == "index"
-        else LiveMatrix(
-            backends.database,
-            TemplateTable(faces.model_id),
-            dimension=faces.dimension,
-            columns=1,
-            limit=_limit(settings.FACE_SEARCH),
-        )
+        faces=_matrix(settings.FACE_SEARCH, backends, TemplateTable(faces.model_id), faces.dimension, columns=1),
+        images=_matrix(
+            settings.IMAGE_SEARCH, backends, ImageTable(images.model_id), images.dimension, columns=len(COLUMNS)
+        ),
     )
 
 
-def _limit(choice: SearchIn) -> int | None:
-    return _AUTO_LIMIT if choice == "auto" else None
+def _matrix(
+    choice: SearchIn, backends: Backends, table: MatrixTable, dimension: int, *, columns: int
+) -> LiveMatrix | None:
+    if choice == "index":
+        return None
+    limit = _AUTO_LIMIT if choice == "auto" else None
+    return LiveMatrix(backends.database, table, dimension=dimension, columns=columns, limit=limit)

@@ -112,7 +112,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             liveness_sessions=sessions,
             enrolments=enrolments,
             images=images,
-            image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder),
+            image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder, matrices),
             rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
             documents=documents,
             safety=safety,

@@ -223,8 +223,8 @@ class ImageMatchInfo(Response):
 
 
 class ImageSearchResponse(Response):
-    """`total_found` counts the matches at or above the threshold among the 1,000 nearest pictures; `total_is_exact` is
-    false where there may be more."""
+    """`total_found` counts the matches at or above the threshold; `total_is_exact` is false where there may be more
+    than the 1,000 that the vector database was asked for."""
 
     results: list[ImageMatchInfo]
     total_found: int

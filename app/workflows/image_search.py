@@ -11,16 +11,13 @@ from app.services.database import Database
 from app.services.image_filters import ImageFilter
 from app.services.stores import image_store
 from app.services.stores.image_store import StoredImage
-from app.services.vectors.base import ImageIndex
 from app.types import Embedding
 from app.utils import metrics, tracing
 from app.utils.pictures import Picture, PictureOpener
+from app.workflows.picture_search import PictureQuery, PictureSearch
 
-WINDOW = 1000
-"""How many of the nearest pictures are counted; offset and page end there."""
-
-# A page and a little more is asked for first: Milvus Lite takes 0.2 ms to write out each hit.
-_FIRST_WINDOW = 50
+# Once the matrix has caught up, only a deletion in that very moment asks for another look.
+_LOOKS = 3
 # What words say is what somebody adds to a picture that is not enough, or to what tagged pictures taught.
 _TEXT_SHARE = 0.5
 
@@ -49,8 +46,8 @@ class ImageMatch:
 class ImageMatches:
     """A page of matches, most similar first.
 
-    ``total`` counts the matches at or above the threshold among the nearest ``WINDOW``; ``total_is_exact`` is false
-    where there may be more beyond it.
+    ``total`` counts the matches at or above the threshold; ``total_is_exact`` is false where there may be more than the
+    vector database was asked for.
     """
 
     matches: tuple[ImageMatch, ...]
@@ -68,14 +65,14 @@ class ImageSearchWorkflow:
         pictures: PictureOpener,
         embedder: ImageEmbedder,
         database: Database,
-        vectors: ImageIndex,
+        search: PictureSearch,
         prototypes: Prototypes,
     ) -> None:
         self._pool = pool
         self._pictures = pictures
         self._embedder = embedder
         self._database = database
-        self._vectors = vectors
+        self._search = search
         self._prototypes = prototypes
 
     async def search(self, query: ImageQuery) -> ImageMatches:
@@ -88,8 +85,7 @@ class ImageSearchWorkflow:
         metrics.image_search_total.labels(query.wanted.category or "all").inc()
         with metrics.image_search_duration.time():
             embedding, kind = await self._read(query)
-            hits, is_exact = await self._hits(embedding, self._embedder.calibrations[kind], query)
-            return await self._page(hits, is_exact=is_exact, query=query)
+            return await self._find(embedding, self._embedder.calibrations[kind], query)
 
     async def _read(self, query: ImageQuery) -> tuple[Embedding, QueryKind]:
         if query.picture is None:
@@ -97,32 +93,27 @@ class ImageSearchWorkflow:
         async with self._pictures.opened(query.picture) as opened:
             return await self._pool.submit("image", self._embed, opened, query.text)
 
-    async def _hits(
-        self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery
-    ) -> tuple[list[tuple[str, float]], bool]:
-        """Vector ids and similarities at or above the threshold, and whether these are all of them."""
-        first = min(WINDOW, max(_FIRST_WINDOW, query.offset + query.top_k + 1)) if query.min_similarity > 0 else WINDOW
-        for window in dict.fromkeys((first, WINDOW)):
-            found = await self._vectors.search(embedding.vector, wanted=query.wanted, top_k=window)
-            rated = [(hit.vector_id, calibration.similarity(hit.similarity)) for hit in found]
-            good = [(vector_id, similarity) for vector_id, similarity in rated if similarity >= query.min_similarity]
-            if len(good) < window:
-                return good, True
-        return good, False
-
-    async def _page(self, hits: list[tuple[str, float]], *, is_exact: bool, query: ImageQuery) -> ImageMatches:
-        if not hits:
-            return ImageMatches((), 0, is_exact)
-        async with self._database.connection() as connection:
-            # Orphans of a crash and pictures deleted a moment ago are not counted.
-            shown = await image_store.shown_vectors(connection, [vector_id for vector_id, _ in hits])
-            counted = [(vector_id, similarity) for vector_id, similarity in hits if vector_id in shown]
-            page = counted[query.offset : query.offset + query.top_k]
-            images = await image_store.images_of_vectors(connection, [vector_id for vector_id, _ in page])
+    async def _find(self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery) -> ImageMatches:
+        # A similarity of 1 is one that no greater cosine can raise, and not an infinite one.
+        min_cosine = calibration.cosine(min(query.min_similarity, 1 - 2**-53))
+        wanted = PictureQuery(embedding.vector, query.wanted, min_cosine, query.offset, query.top_k)
+        snapshot_counts = True
+        for _ in range(_LOOKS):
+            found = await self._search.page(wanted)
+            async with self._database.connection() as connection:
+                images, is_behind = await image_store.images_now(
+                    connection, list(found.cosines), found.snapshot if snapshot_counts else None
+                )
+            if not is_behind and len(images) == len(found.cosines):
+                break
+            await self._search.catch_up()
+            snapshot_counts = False
         matches = tuple(
-            ImageMatch(images[vector_id], similarity) for vector_id, similarity in page if vector_id in images
+            ImageMatch(images[image_id], calibration.similarity(cosine))
+            for image_id, cosine in found.cosines.items()
+            if image_id in images
         )
-        return ImageMatches(matches, len(counted), is_exact)
+        return ImageMatches(matches, found.total, found.is_exact)
 
     def _embed(self, picture: Picture | None, text: str | None) -> tuple[Embedding, QueryKind]:
         """Runs on an inference thread."""

@@ -492,14 +492,33 @@ def test_searching_needs_no_object_store(service: Service, backends: RunningBack
         assert found(service.client) == [cup]
 
 
-@pytest.mark.parametrize("name", ["milvus", "postgres"])
-def test_searching_needs_the_index_and_the_record(
-    service: Service, backends: RunningBackends, name: BackendName
-) -> None:
+def test_searching_needs_the_record(service: Service, backends: RunningBackends) -> None:
     indexed(service.client, coffee())
-    with backends.without(name):
+    with backends.without("postgres"):
         assert_problem(search(service.client, query_text="cup"), 503, "backend_unavailable")
     Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
+
+
+def test_searching_goes_on_without_the_index(service: Service, backends: RunningBackends) -> None:
+    cup = indexed(service.client, coffee())
+    with backends.without("milvus"):
+        assert found(service.client) == [cup]
+        assert service.client.delete(f"{API}/{cup}").status_code == 200
+        assert found(service.client) == []
+    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200, timeout_s=RESTART_S)
+    assert len(found(service.client)) == 1
+
+
+@pytest.mark.parametrize("name", ["milvus", "postgres"])
+def test_a_search_in_the_index_needs_both(start_service: Start, backends: RunningBackends, name: BackendName) -> None:
+    with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, IMAGE_SEARCH="index") as service:
+        cup = indexed(service.client, coffee())
+        assert found(service.client) == [cup]
+        everything = search(service.client, query_text="cup", threshold=0.0).json()
+        assert (everything["total_found"], everything["total_is_exact"]) == (1, True)
+        with backends.without(name):
+            assert_problem(search(service.client, query_text="cup"), 503, "backend_unavailable")
+        Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
 
 
 def test_deleting_without_milvus_counts_at_once_and_is_finished_later(

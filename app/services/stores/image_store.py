@@ -10,6 +10,8 @@ import numpy as np
 
 from app.services.database import Connection, Row, affected
 from app.services.image_filters import ImageFilter
+from app.services.stores.image_matrix import IMAGES
+from app.services.stores.matrix_store import unseen
 from app.types import FloatArray
 
 _PAGE_COLUMNS = (
@@ -153,10 +155,21 @@ async def shown_vectors(connection: Connection, vector_ids: Sequence[str]) -> se
     return {row["vector_id"] for row in rows}
 
 
-async def images_of_vectors(connection: Connection, vector_ids: Sequence[str]) -> dict[str, StoredImage]:
-    """The pictures behind these vectors, by vector id."""
-    rows = await connection.fetch(f"{_SHOWN} AND m.vector_id = ANY($1)", list(vector_ids))
-    return {row["vector_id"]: _image(row) for row in rows}
+async def images_now(
+    connection: Connection, image_ids: Sequence[str], snapshot: str | None
+) -> tuple[dict[str, StoredImage], bool]:
+    """The pictures of these ids, and whether there are changes that the snapshot has not seen.
+
+    Args:
+        snapshot: None where that is not asked.
+    """
+    rows = await connection.fetch(
+        f"SELECT known.is_behind, o.* FROM (SELECT {unseen(IMAGES, '$2::text')} AS is_behind) known "  # noqa: S608  # constants only
+        f"LEFT JOIN ({_SHOWN} AND m.id = ANY($1)) o ON TRUE",
+        list(image_ids),
+        snapshot,
+    )
+    return {row["id"]: _image(row) for row in rows if row["id"]}, any(row["is_behind"] for row in rows)
 
 
 async def vectors_of(connection: Connection, vector_ids: Sequence[str]) -> list[tuple[StoredImage, FloatArray]]:
@@ -212,6 +225,14 @@ async def list_images(
         *arguments,
     )
     return [_image(row) for row in rows]
+
+
+async def count_for_which(connection: Connection, wanted: ImageFilter, *, model_id: str) -> int:
+    """How many pictures of a model the filter holds for."""
+    arguments: list[object] = [model_id]
+    conditions = conditions_of(wanted, arguments)
+    query = " AND ".join([f"SELECT count(*) {_FROM} AND a.model_id = $1", *conditions])  # values are arguments
+    return int(await connection.fetchval(query, *arguments))
 
 
 async def vectors_for_which(connection: Connection, wanted: ImageFilter) -> list[str]:
