@@ -7,7 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from app.errors import BackendUnavailable, SchemaMissing
-from app.services.database import VERSION_TABLE, Connection, Database
+from app.services.database import BACKEND, VERSION_TABLE, Database
 
 OWNER_MARK = "created by cv-service"
 """The comment of every table that a migration made: the hotel's own database may have others."""
@@ -15,13 +15,18 @@ OWNER_MARK = "created by cv-service"
 _MIGRATIONS = Path(__file__).resolve().parents[3] / "alembic" / "versions"
 
 _WRITES_EVERY_S = 5.0
-_LOOK = f"SELECT version_num, (SELECT count(*) FROM face_templates WHERE FALSE) FROM {VERSION_TABLE}"  # noqa: S608
-# A record in the log of writes, which no table keeps: a standby and a disk that hangs do not take it.
-_WRITE = "SELECT pg_logical_emit_message(TRUE, 'cv_health', '')"
-# Half a megabyte sorted in less memory than that: files grow, which a full disk refuses, and are gone at once.
-_GROW = (
+_LOOK = (
+    "SELECT version_num, current_setting('transaction_read_only') AS read_only, "  # noqa: S608  # a constant
+    f"(SELECT count(*) FROM face_templates WHERE FALSE) FROM {VERSION_TABLE}"
+)
+# One transaction and one round trip. Half a megabyte is sorted in less memory than that, so that files grow, which a
+# full disk refuses, and are gone at once. The message in the log of writes is in no table; a disk that hangs does not
+# take it.
+_WRITE = (
+    "SET LOCAL work_mem = '64kB'; "
     "SELECT count(*) FROM (SELECT repeat(md5(n::text), 32) AS filler FROM generate_series(1, 500) AS n "
-    "ORDER BY filler OFFSET 0) AS sorted"
+    "ORDER BY filler OFFSET 0) AS sorted; "
+    "SELECT pg_logical_emit_message(TRUE, 'cv_health', '')"
 )
 
 
@@ -52,19 +57,13 @@ class DatabaseProbe:
             SchemaMissing: our tables are not there, or are those of an older version.
         """
         async with self._database.connection() as connection:
-            if await connection.fetchval(_LOOK) in self._older:
+            seen = await connection.fetchrow(_LOOK)
+            if seen is None or seen["version_num"] in self._older:
                 raise SchemaMissing
+            if seen["read_only"] == "on":
+                raise BackendUnavailable(BACKEND)
             if time.monotonic() < self._write_due_at:
                 return
             self._write_due_at = 0.0
-            await _write(connection)
+            await connection.execute(_WRITE)
             self._write_due_at = time.monotonic() + _WRITES_EVERY_S
-
-
-async def _write(connection: Connection) -> None:
-    async with connection.transaction():
-        await connection.execute("SET LOCAL work_mem = '64kB'")
-        await connection.execute(_GROW)
-        if await connection.fetchval("SHOW transaction_read_only") == "on":
-            raise BackendUnavailable("database")
-        await connection.execute(_WRITE)
