@@ -1,16 +1,19 @@
 """The outbox relay: gives committed events their place in the stream and carries them to RabbitMQ.
 
 One process holds a PostgreSQL lock and is the relay; the others stand by. A frozen one loses the lock with its session,
-which the server ends when nothing comes from it. Publishing is at least once: an event is marked only after the
+which the server ends when nothing comes from it; when it goes on, it asks for its lock before it publishes anything
+more. Publishing is at least once: an event is marked only after the
 broker's confirm, so a crash in between repeats it, with the same ``event_id``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from app.errors import BackendUnavailable
-from app.services.database import Database, DedicatedConnection
+from app.services.database import PROOF_OF_LIFE_S, Database, DedicatedConnection
 from app.services.message_queue import MessageQueue, Unroutable
 from app.services.stores import outbox
 from app.utils import metrics
@@ -28,15 +31,24 @@ class OutboxRelay:
         queue: None where no broker is configured; events then get their place and stay.
         poll_s: how often to look without having been notified.
         standby_s: how often a process without the lock tries to get it.
+        clock: seconds, which go on while the process is stopped.
     """
 
     def __init__(
-        self, database: Database, queue: MessageQueue | None, *, poll_s: float = 1.0, standby_s: float = 2.0
+        self,
+        database: Database,
+        queue: MessageQueue | None,
+        *,
+        poll_s: float = 1.0,
+        standby_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._queue = queue
         self._poll_s = poll_s
         self._standby_s = standby_s
+        self._clock = clock
+        self._lock_seen_at = 0.0
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -71,7 +83,9 @@ class OutboxRelay:
         if self._queue is None:
             return True
         while events := await outbox.unpublished_events(session, limit=_BATCH):
+            self._lock_seen_at = self._clock()
             for event in events:
+                await self._fence(session)
                 try:
                     await self._queue.publish(event.event_type, event.payload)
                 except Unroutable:
@@ -82,4 +96,14 @@ class OutboxRelay:
                 else:
                     await outbox.mark_published(session, [event.position])
                     metrics.events_published_total.labels(event.event_type).inc()
+                self._lock_seen_at = self._clock()
         return True
+
+    async def _fence(self, session: DedicatedConnection) -> None:
+        """Go on only with the lock: it lives as long as the session, and a process that was stopped has lost both.
+
+        Raises:
+            BackendUnavailable: the session has ended, and another process may be the relay.
+        """
+        if self._clock() - self._lock_seen_at > PROOF_OF_LIFE_S:
+            await session.ping()
