@@ -1,6 +1,6 @@
 """How well hazards are found in frames that the heads were not trained on, and people by the shipped detector.
 
-Run through ``scripts/evaluate.py anomaly``. The heads are trained anew by their shipped recipes, fold by fold; no
+Run through ``scripts/evaluate.py anomaly``. The heads are trained again by their shipped recipes, fold by fold; no
 scene, and no frame that nearly equals another, stands on both sides of a fold, and every verdict comes from the
 service's own detector with heads that saw nothing of its fold.
 """
@@ -119,7 +119,7 @@ def _f1_scores(question: HazardQuestion, verdicts: Verdicts) -> list[F1]:
 
 
 def _fair(question: HazardQuestion) -> NDArray[np.bool_]:
-    """(repeats, n) alarms: the shipped threshold was set by a look at all folds; this tells what that is worth."""
+    """(repeats, n) alarms: the shipped threshold was set by a look at all folds; this shows what that is worth."""
     trained, targets = question.trained, question.collected.targets
     return np.stack(
         [

@@ -1,6 +1,6 @@
 """How well rooms are judged that the heads were not trained on, and what is said of pictures of other things.
 
-Run through ``scripts/evaluate.py room``. Each head is trained anew by its shipped recipe, fold by fold and several
+Run through ``scripts/evaluate.py room``. Each head is trained again by its shipped recipe, fold by fold and several
 times with other folds; no scene, and no photo that nearly equals another, stands on both sides of a fold. Then the
 whole shipped path is judged the same way, and the shipped heads look at folders that none of them was trained on.
 """

@@ -1,4 +1,4 @@
-"""Find what a crash or a loss left between PostgreSQL, the vector database and the object store, and mend it on demand.
+"""Find what a crash or a loss left between PostgreSQL, the vector database and object store, and repair it if asked.
 
 python scripts/reconcile.py                        # only look; exit status 1 if something does not fit
 python scripts/reconcile.py --mend                 # restore missing vectors from PostgreSQL, delete a few orphans
@@ -33,7 +33,7 @@ _SHOWN = 5
 
 
 class Reconciler(Protocol[Findings]):
-    """Finds what does not fit, and mends what was found."""
+    """Finds what does not fit, and repairs what was found."""
 
     async def find(self) -> Findings: ...
     async def restore(self, findings: Findings) -> None: ...
@@ -115,13 +115,13 @@ async def mend(faces: Comparison[FaceFindings], images: Comparison[ImageFindings
 
 
 async def reconcile(settings: Settings, *, mends: bool, allowed: int) -> bool:
-    """Whether everything fits, after mending if that was asked for."""
+    """Whether everything fits, after repairs if they were asked for."""
     async with AsyncExitStack() as stack:
         backends = await open_backends(stack, settings)
         faces, images, objects = await look(backends)
         if mends and not (faces.findings.consistent and images.findings.consistent):
             await mend(faces, images, allowed=allowed)
-            print("mended; looking again")
+            print("repaired; looking again")
             faces, images, objects = await look(backends)
         return faces.findings.consistent and images.findings.consistent and objects.consistent
 

@@ -116,7 +116,7 @@ class TcpProxy:
                 sink.write(chunk)
                 await sink.drain()
         except ConnectionError:
-            pass  # one end went away; closing the other tells it so
+            pass  # one end went away; closing the other informs it
         finally:
             sink.close()
 

@@ -16,7 +16,7 @@ from app.utils.sandbox_memory import Output
 
 
 def gradient(data: memoryview, arguments: Mapping[str, Any], output: Output) -> dict[str, object]:
-    """A picture that tells whether bytes, arguments and pixels arrive."""
+    """A picture that shows whether bytes, arguments and pixels arrive."""
     pixels, reference = output.new_pixels((arguments["height"], len(data), 3))
     pixels[:] = np.frombuffer(data, np.uint8)[None, :, None]
     return {"image": reference, "length": len(data)}

@@ -91,10 +91,10 @@ def require(*scopes: Scope) -> Callable[[Caller], Awaitable[Caller]]:
 
 @dataclass(frozen=True, slots=True)
 class StreamReader:
-    """Who reads an answer that lasts; ``stands`` says at any later moment whether they still may."""
+    """Who reads an answer that lasts; ``may_read`` says at any later moment whether they still may."""
 
     caller: Caller
-    stands: Callable[[], Awaitable[bool]]
+    may_read: Callable[[], Awaitable[bool]]
 
 
 def opened_for(*scopes: Scope) -> Callable[..., Awaitable[StreamReader]]:
@@ -112,7 +112,7 @@ def opened_for(*scopes: Scope) -> Callable[..., Awaitable[StreamReader]]:
         if not caller.may(*scopes):
             raise Forbidden(f"This API key lacks the scope {' or '.join(scopes)}.", code="scope_missing")
 
-        async def stands() -> bool:
+        async def may_read() -> bool:
             if resources.keys is None or caller.key_id is None:
                 return True
             try:
@@ -121,7 +121,7 @@ def opened_for(*scopes: Scope) -> Callable[..., Awaitable[StreamReader]]:
                 return True  # nobody can revoke a key meanwhile, either
             return now is not None and now.may(*scopes)
 
-        return StreamReader(caller, stands)
+        return StreamReader(caller, may_read)
 
     return reader
 

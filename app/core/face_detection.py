@@ -42,7 +42,7 @@ _MAX_FACES = 100  # looked at again
 _LOOKS_AT_ONCE = 16
 
 # The second look: the proposed face this high in the middle of a picture this large. Measured with 32/64 and 64/128 as
-# well; this one tells faces from other things as well as any and places the box best.
+# well; this one separates faces from other things as well as any and places the box best.
 _LOOK_FACE_PX, _LOOK_PX = 44, 96
 
 _LANDMARK_PX = 64

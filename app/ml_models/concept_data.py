@@ -97,7 +97,7 @@ def read_glossary(classes: Sequence[ImageClass], path: Path = GLOSSARY_PATH) -> 
         if (unknown := sorted(thing.looks_like.keys() - known))
     ]
     for names in ([thing.name for thing in file.thing], [colour.name for colour in file.colour]):
-        found += [f"{name} stands twice" for name in sorted({name for name in names if names.count(name) > 1})]
+        found += [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
     if found:
         raise wrong_file(path, found)
     return Glossary(

@@ -97,7 +97,7 @@ class SessionOpener:
             "device_id": str(options.gpu_device_id),
             # Doubling the arena at each growth would take memory that the other networks need.
             "arena_extend_strategy": "kSameAsRequested",
-            # An exhaustive search would run anew for each new batch size.
+            # An exhaustive search would run again for each new batch size.
             "cudnn_conv_algo_search": "HEURISTIC",
         }
         if options.gpu_memory_limit_bytes is not None:

@@ -43,7 +43,7 @@ def file_sha256(path: Path) -> str:
 
 
 def lock_path(weights_dir: Path, pack: str) -> Path:
-    """Where the lock of a pack stands."""
+    """Where the lock of a pack is."""
     return weights_dir / f"{pack}.lock"
 
 

@@ -68,7 +68,7 @@ def _load(name: str, packs_dir: Path, *, within: Sequence[str]) -> Pack:
     if len(by_role) != len(models):
         roles = [model.role for model in models]
         doubled = sorted({role for role in roles if roles.count(role) > 1})
-        raise wrong_file(path, [f"a role stands twice: {', '.join(doubled)}"])
+        raise wrong_file(path, [f"a role is there twice: {', '.join(doubled)}"])
     return Pack(name=name, description=manifest.description, models=by_role)
 
 

@@ -88,7 +88,7 @@ class ModelLoader:
 
         Raises:
             ConfigurationError: the pack has no such role.
-            ModelUnavailable: a file is missing or not the one expected; the message names the command that mends it.
+            ModelUnavailable: a file is missing or not the one expected; the message names the command that repairs it.
         """
         spec = self.spec(role)
         with self._lock:
@@ -138,15 +138,15 @@ class ModelLoader:
         if file.path in self._verified:
             return
         expected = self._expected_sha256(file)
-        mend = f"Run: python scripts/download_models.py --pack {self._pack.name} --only {spec.role}"
+        repair = f"Run: python scripts/download_models.py --pack {self._pack.name} --only {spec.role}"
         try:
             found = file_sha256(self._pack_dir / file.path)
         except OSError as error:
-            raise ModelUnavailable(f"The model file {file.path} is not there ({error.strerror}). {mend}") from error
+            raise ModelUnavailable(f"The model file {file.path} is not there ({error.strerror}). {repair}") from error
         if expected is None:
-            raise ModelUnavailable(f"The model file {file.path} was not installed by the download script. {mend}")
+            raise ModelUnavailable(f"The model file {file.path} was not installed by the download script. {repair}")
         if found != expected:
-            raise ModelUnavailable(f"The model file {file.path} is damaged, or another one than expected. {mend}")
+            raise ModelUnavailable(f"The model file {file.path} is damaged, or another one than expected. {repair}")
         self._verified.add(file.path)
 
     def _expected_sha256(self, file: PackFile) -> str | None:

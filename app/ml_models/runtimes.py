@@ -100,7 +100,7 @@ class OnnxRuntimeSession:
 class BucketedSession:
     """Keeps another session to few batch sizes: 1, 2, 4, 8 and so on.
 
-    CUDA plans anew for each size that it meets, which takes longer than the rows that fill a batch up.
+    CUDA plans again for each size that it meets, which takes longer than the rows that fill a batch up.
     """
 
     def __init__(self, session: Session) -> None:

@@ -1,6 +1,6 @@
 """What a manifest says of a model, whatever its kind. ``packs/README.md`` describes the tables.
 
-A kind is a ``ModelSpec`` of its own that names what it reads in ``params``, ``calibration`` and ``input``; it stands in
+A kind is a ``ModelSpec`` of its own that names what it reads in ``params``, ``calibration`` and ``input``; it is in
 ``factories/`` beside what builds its engine.
 """
 

@@ -80,7 +80,7 @@ class LivenessFramesRequest(Request):
 
 
 class LivenessSessionResponse(Response):
-    """How a session stands. `passed` can be used once, by `liveness_session_id`, until `expires_at`."""
+    """The state of a session. `passed` can be used once, by `liveness_session_id`, until `expires_at`."""
 
     session_id: SessionId
     status: SessionStatus

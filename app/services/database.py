@@ -54,7 +54,7 @@ PROOF_OF_LIFE_S = 5.0
 
 
 def session_settings(name: str, *, timeout_s: float) -> dict[str, str]:
-    """What each session tells the server when it begins.
+    """What each session sets on the server when it begins.
 
     Args:
         name: shown in pg_stat_activity.

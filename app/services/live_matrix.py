@@ -1,6 +1,6 @@
 """A table's vectors in memory, in step with the table.
 
-Two things keep it so. A notification tells every process of a change within milliseconds. And whoever decides by the
+Two things keep it so. A notification reports a change to every process within milliseconds. And whoever decides by the
 matrix asks PostgreSQL, in the statement that it needs anyway, whether there is a change that the matrix' snapshot has
 not seen: then it catches up and looks again. So what was acknowledged anywhere counts everywhere at once, also where
 notifications are lost.

@@ -118,7 +118,7 @@ class MessageQueue:
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
         if connection is not None:
             try:
-                async with asyncio.timeout(self._timeout_s):  # a broker that is gone answers no farewell
+                async with asyncio.timeout(self._timeout_s):  # a broker that is gone does not answer a close
                     await connection.close()
             except (*_FAILURES, OSError):
                 return  # it was already gone
@@ -126,7 +126,7 @@ class MessageQueue:
                 if is_being_cancelled():
                     raise
             finally:
-                # After a farewell that failed it only notes its end; else the collector would bid farewell once more.
+                # After a close that failed it only notes its end; else the collector would close it once more.
                 await connection.close()
 
     async def close(self) -> None:

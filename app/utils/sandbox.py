@@ -1,4 +1,4 @@
-"""Worker processes for bytes whose cost no header tells: each job runs in a process of its own, under limits.
+"""Worker processes for bytes whose cost no header states: each job runs in a process of its own, under limits.
 
 A small server process (``sandbox_server``) has the decoders loaded, and nothing else: no model, no setting, no secret,
 no connection. It forks one child a job, which takes some milliseconds; the child ends with the job, so that nothing of

@@ -1,7 +1,7 @@
 """The sandbox's server: ``python -m app.utils.sandbox_server SOCKET FUNCTION...``, started by ``app.utils.sandbox``.
 
 It imports the functions, greets, and then forks a child for each job that comes over its socket, with three
-descriptors: the input, the output, and a socket on which one packet tells how the job ended. The child writes that
+descriptors: the input, the output, and a socket on which one packet says how the job ended. The child writes that
 packet where the function returned or refused; this process writes it where the child died. A child is killed when its
 time is up and when nobody waits for it any more. This process has one thread and does nothing else, so that a fork is
 quick and safe.
@@ -48,7 +48,7 @@ class _Child:
 
 
 class SandboxServer:
-    """Takes jobs, watches their children, and tells how they ended."""
+    """Takes jobs, watches their children, and reports how they ended."""
 
     def __init__(self, control: socket.socket, functions: Mapping[str, Function]) -> None:
         self._control = control

@@ -41,7 +41,7 @@ class Caller:
         return self.may(Scope.OCR_INVOICE if document_type == OtherKind.INVOICE else Scope.OCR_ID)
 
     def signature(self, named: str | None) -> str:
-        """Who stands in the records: whom the request names, else the key's label as far as the columns hold it."""
+        """Who is named in the records: whom the request names, else the key's label as far as the columns hold it."""
         return named or self.label[:_MAX_SIGNATURE]
 
 

@@ -54,14 +54,14 @@ class EventStream:
         async with self._database.connection() as connection:
             return await outbox.last_position(connection)
 
-    async def follow(self, after: int, *, stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[StoredEvent]:
+    async def follow(self, after: int, *, may_read: Callable[[], Awaitable[bool]]) -> AsyncIterator[StoredEvent]:
         """Every event later than position ``after``, then each new one; goes on through database outages.
 
         Args:
-            stands: asked again and again whether the reader still may read; the stream ends when not.
+            may_read: asked again and again whether the reader still may read; the stream ends when not.
         """
         position = after
-        while await stands():
+        while await may_read():
             try:
                 async with self._database.connection() as connection:
                     events = await outbox.events_after(connection, position, limit=_BATCH)

@@ -334,7 +334,7 @@ class FaceWorkflow:
         return confidence >= self._rules.min_confidence
 
     async def _probe(self, picture: bytes, check: LivenessCheck) -> Probe | None:
-        """What the largest face tells, with its liveness as the mode, the request and a session have it."""
+        """What the largest face says, with its liveness as the mode, the request and a session have it."""
         mode = self._rules.liveness_mode
         looks = check.is_wanted and check.ticket is None and mode is not LivenessMode.ACTIVE
         async with self._pictures.opened(picture) as opened:

@@ -1,4 +1,4 @@
-"""Moves the enrolled people to another face model: embed kept crops anew, and say who has to come again.
+"""Moves the enrolled people to another face model: embed kept crops again, and say who has to come again.
 
 PostgreSQL keeps the templates of the model before, inactive, until the person's are replaced or erased. So the way back
 is the same move with the old pack: its templates count again, and their vectors are written from PostgreSQL.

@@ -31,7 +31,7 @@ class Imported:
 class ImportJournal:
     """One line of JSON for each finished file, written as it is finished; a second run skips those.
 
-    Refused files are tried again: what was wrong with them may have been mended.
+    Refused files are tried again: what was wrong with them may have been corrected.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,7 +110,7 @@ class ImageImporter:
                 for _ in range(self._at_once):
                     group.create_task(self._work(waiting, advance))
         except ExceptionGroup as failures:
-            # They fail of one cause, a backend that stays down; the first tells it.
+            # They fail of one cause, a backend that stays down; the first names it.
             raise failures.exceptions[0] from failures
 
     async def _work(self, waiting: Iterator[Path], advance: Callable[[Imported], None]) -> None:

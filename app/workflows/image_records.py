@@ -52,7 +52,7 @@ def read_picture(picture: Picture, *, embedder: ImageEmbedder) -> PictureReading
         return PictureReading(
             embedding=embedding,
             pixel_sha256=_pixel_sha256(image),
-            # Encoded anew from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
+            # Encoded again from upright pixels, so that nothing of the EXIF data, where GPS hides, is kept.
             original_jpeg=encode_jpeg(image, quality=_ORIGINAL_QUALITY),
             thumbnail_jpeg=encode_jpeg(bounded(image, side_px=THUMBNAIL_PX), quality=_THUMBNAIL_QUALITY),
             width=width,
@@ -73,7 +73,7 @@ def new_stored_image(
     """The picture's record with fresh ids and readable keys.
 
     Args:
-        uploaded_at: in the hotel's time zone, whose date stands in the id.
+        uploaded_at: in the hotel's time zone, whose date is in the id.
     """
     image_id = new_image_id(details, uploaded_at)
     folder = IMAGE_FOLDERS[details.category]

@@ -78,7 +78,7 @@ def read_pages(
 
 
 def read_texts(engine: OCREngine, pages: Sequence[SourcePage], *, language: str | None) -> list[PageText]:
-    """What stands on each page.
+    """What each page says.
 
     Raises:
         ModelUnavailable: no reader works.

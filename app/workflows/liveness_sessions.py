@@ -1,4 +1,4 @@
-"""Active liveness: begin a session, look at its frames, tell how it stands, and spend it once.
+"""Active liveness: begin a session, look at its frames, report its state, and spend it once.
 
 A request reads the session, looks at its frames on an inference thread, and writes what came of them unless another
 request was faster. Any replica may take the next one. What is kept are numbers, encrypted, until the session ends.
@@ -131,7 +131,7 @@ class LivenessSessions:
         return NewSession(session, nonce)
 
     async def find(self, session_id: str, *, key_id: int | None) -> StoredSession:
-        """How a session stands.
+        """The state of a session.
 
         Raises:
             NotFound: there is none of that id that this key began.

@@ -51,7 +51,7 @@ def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
 
 
 def _text(read: ReadValue | None) -> str | None:
-    """The value as it stands in ``fields``."""
+    """The value as ``fields`` has it."""
     if read is None:
         return None
     return read.value.isoformat() if isinstance(read.value, date) else str(read.value)

@@ -1,7 +1,7 @@
 """Sequences of frames that never were: a photo laid on a surface, and the surface moved before a camera.
 
 On the depth of a generic head a photo becomes a solid head that turns; on a plane or a bent sheet it becomes what an
-attacker holds up. Only the surface differs, so what tells the two apart is geometry.
+attacker holds up. Only the surface differs, so what separates the two is geometry.
 """
 
 from __future__ import annotations

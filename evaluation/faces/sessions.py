@@ -226,7 +226,7 @@ def _screen(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) ->
 
 
 def _replay(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
-    """replays of an earlier session, encoded anew"""
+    """replays of an earlier session, encoded again"""
     earlier, now = draw_challenges(_CHALLENGES), draw_challenges(_CHALLENGES)
     moments = acted(earlier, rng)
     first = studio.film(portrait, moments, np.random.default_rng(1))

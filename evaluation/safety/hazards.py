@@ -80,7 +80,7 @@ class Verdicts:
 
 
 def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None, repeats: int = 1) -> HazardQuestion:
-    """Train a shipped head anew, fold by fold, in ``repeats`` divisions into folds; verdicts are of the first."""
+    """Train a shipped head again, fold by fold, in ``repeats`` divisions into folds; verdicts are of the first."""
     reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
     collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
     return HazardQuestion(collected, train(recipe.question, collected, repeats=repeats))

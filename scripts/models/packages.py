@@ -71,7 +71,7 @@ def _run(command: Sequence[str], wanted: str) -> None:
 
 
 def _complaint(stderr: str) -> str:
-    """The line of pip's or npm's that tells most: the first error that is a sentence and not a mere code."""
+    """The line of pip's or npm's that says most: the first error that is a sentence and not a mere code."""
     said = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.split(" ", 2 if line.startswith("npm ") else 1)[-1] for line in said if _is_error(line)]
     return next((error for error in errors if ":" in error), (errors or said or ["it did not say why"])[-1])

@@ -25,7 +25,7 @@ class ConversionTools:
     """Runs exporters in an environment that it makes at the first need and keeps.
 
     Args:
-        tools_dir: where the environment stands.
+        tools_dir: where the environment is.
         torch_index: a package index with PyTorch builds, asked beside the usual one; None asks the usual one alone.
         progress: is told of the installation.
     """

@@ -1,7 +1,7 @@
 """Change the input side of an exported YOLOv8 network.
 
 An export fixes its side: the anchors' positions and strides, and the shapes of the head, are constants in it. They
-are computed anew here. A smaller side costs small things far away, and time falls with its square.
+are computed again here. A smaller side costs small things far away, and time falls with its square.
 """
 
 from __future__ import annotations

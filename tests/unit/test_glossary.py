@@ -73,7 +73,7 @@ def test_a_thing_of_the_shipped_glossary_has_words_of_its_own() -> None:
         ("[[thing]]\nname = 'x'\nen = ['x']\nvi = []\nlooks_like = { 'purse' = 0.0 }", "looks like nothing"),
         ("[[thing]]\nname = 'x'\nen = ['x']\nvi = []\nlooks_like = { 'purse' = 'much' }", "must be a number"),
         ("[[colour]]\nname = 'red'\nen = ['red']\nvi = []\nsamples = ['red']", "#ff8000"),
-        ("[[colour]]\nname = 'r'\nen = ['r']\nvi = []\nsamples = ['#ff8000']\n" * 2, "stands twice"),
+        ("[[colour]]\nname = 'r'\nen = ['r']\nvi = []\nsamples = ['#ff8000']\n" * 2, "is there twice"),
         ("[[thing", "cannot be read"),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_pack_can_include_roles_of_another(tmp_path: Path) -> None:
         ('description = ""\n[[include]]\npack = "tiny"\nroles = []', "includes itself"),
         (
             'description = ""' + 2 * model_table("text_embedding", files=(("f", None),)),
-            "a role stands twice: text_embedding",
+            "a role is there twice: text_embedding",
         ),
         (
             'description = ""' + model_table("a", files=(("f", None),), extra="[model.runtime]\ncpu = 'tpu'"),

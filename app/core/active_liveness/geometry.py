@@ -2,7 +2,7 @@
 
 Whatever is flat moves by a homography. The corners of a face, its eyes and the corners of its mouth, lie nearly in a
 plane and tell the homography; the tip of the nose stands before that plane. Where it is beside the place that the
-homography gives it, there is depth, and how far tells how the head is turned.
+homography gives it, there is depth, and how much says how the head is turned.
 
 Landmarks come from a network that knows heads and finds one on a bent sheet too. So the pixels are asked as well:
 ``parallax`` follows the same places from one frame to the next by optical flow, which knows nothing of heads.
@@ -33,7 +33,7 @@ _MIN_TURN_DEG = 2.5
 
 @dataclass(frozen=True, slots=True)
 class HeadTurn:
-    """How a head is turned away from how it stood at first, as far as its depth tells.
+    """How a head is turned away from how it stood at first, as far as its depth shows.
 
     Attributes:
         yaw: degrees, positive towards the right edge of the picture, which is the person's own left.

@@ -109,7 +109,7 @@ def sketch_of(image: Image) -> bytes:
 
 
 def share_seen_before(sketches: bytes, earlier: bytes, *, max_bits: int = 6) -> float:
-    """How many of the frames were also in an earlier session, perhaps encoded anew: 0 to 1.
+    """How many of the frames were also in an earlier session, perhaps encoded again: 0 to 1.
 
     Args:
         sketches: of one or more frames, one after the other.

@@ -1,6 +1,6 @@
 """XML signatures over e-invoices: is what was read what somebody signed, and who was it?
 
-``signxml`` checks the mathematics. Around it stands what it leaves to its caller: which element the signature covers.
+``signxml`` checks the mathematics. Around it is what it leaves to its caller: which element the signature covers.
 A signature over a copy that sits elsewhere in the file (wrapping) covers nothing that was read, and is invalid.
 Whether a certificate was revoked is not looked up: that needs the network.
 """

@@ -17,7 +17,7 @@ _CLEAR_SCORE = 0.90
 
 _MARGIN = 0.05
 _LONG = 2.0
-"""Sides ratio from which a polygon tells its direction."""
+"""Sides ratio from which a polygon shows its direction."""
 
 _QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 

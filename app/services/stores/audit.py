@@ -1,4 +1,4 @@
-"""Who did what to whom: one row a deed, in the transaction of the deed, with the request and the API key it came by."""
+"""Who did what to whom: one entry an action, in its transaction, with the request and the API key it came by."""
 
 from __future__ import annotations
 

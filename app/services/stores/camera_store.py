@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 Version: TypeAlias = tuple[datetime, int]
-"""When a camera was made, and its revision: one that was removed and made anew counts its revisions from one again."""
+"""When a camera was made, and its revision: one that was removed and made again counts its revisions from one again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ async def insert_camera(connection: Connection, camera_id: str, columns: CameraC
 
 
 async def update_camera(connection: Connection, camera_id: str, columns: CameraColumns) -> CameraRecord | None:
-    """Replace everything but the id; the new revision makes the worker begin anew. None if there is no such camera."""
+    """Replace everything but the id; the new revision makes the worker begin again. None if there is no such camera."""
     row = await connection.fetchrow(
         "UPDATE cameras SET name = $2, kind = $3, url = $4, secret = $5, tasks = $6, "  # noqa: S608
         "frames_per_second = $7, rules = $8, enabled = $9, group_name = $10, tls_verify = $11, "

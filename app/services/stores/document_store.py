@@ -146,7 +146,7 @@ async def learn_supplier(
 ) -> int:
     """Add a supplier, or what is new about one; ``name_key`` is the name without accents and marks.
 
-    An identifier that another supplier already has is taken from neither: it tells nothing.
+    An identifier that another supplier already has is taken from neither: it identifies nobody.
     """
     supplier_id: int = await connection.fetchval(
         "INSERT INTO ocr_suppliers (name, name_key, tax_code, aliases, fingerprints) VALUES ($1, $2, $3, $4, $5) "

@@ -92,7 +92,7 @@ async def keep_answer(connection: Connection, digest: bytes, token: bytes, seale
 
 
 async def give_key_back(connection: Connection, digest: bytes, token: bytes) -> None:
-    """Let the request be carried out again, unless it took effect; then the key only tells so."""
+    """Let the request be carried out again, unless it took effect; then the key only says so."""
     await connection.execute(
         "WITH freed AS (DELETE FROM idempotency_keys WHERE digest = $1 AND token = $2 AND NOT has_acted) "
         "UPDATE idempotency_keys SET leased_until = NOW() - INTERVAL '1 second' "

@@ -33,7 +33,7 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """What is stored and looked up; how long a look-up takes tells at most something about a digest."""
+    """What is stored and looked up; how long a look-up takes reveals at most something about a digest."""
     return hashlib.sha256(secret.encode()).digest()
 
 

@@ -1,6 +1,6 @@
 """The SQL of webhooks: subscriptions, how far each has come, and what could not be delivered.
 
-A subscription stands at a position of the event stream. Whoever delivers holds a claim on it; each step forward asks
+A subscription is at a position of the event stream. Whoever delivers holds a claim on it; each step forward asks
 for the claim, so one who slept through its end can't move it.
 """
 

@@ -16,7 +16,7 @@ FIRST_LEVEL, ESCALATED_LEVEL = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What an alert tells. ``level``: 2 where the first one was not acknowledged in time."""
+    """What an alert holds. ``level``: 2 where the first one was not acknowledged in time."""
 
     incident_id: int
     detection_id: int

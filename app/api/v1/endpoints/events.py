@@ -48,7 +48,7 @@ async def stream_events(
     wanted = _wanted(types, reader.caller)
     resumed = last_event_id or after
     position = _position(resumed) if resumed else await events.last_position()
-    return EventSourceResponse(_messages(events, position, wanted, reader.stands), ping=_KEEP_ALIVE_S)
+    return EventSourceResponse(_messages(events, position, wanted, reader.may_read), ping=_KEEP_ALIVE_S)
 
 
 @router.post("/events/ticket", dependencies=[IDEMPOTENT])
@@ -81,9 +81,9 @@ def _position(last_event_id: str) -> int:
 
 
 async def _messages(
-    events: EventStream, after: int, wanted: Callable[[str], bool], stands: Callable[[], Awaitable[bool]]
+    events: EventStream, after: int, wanted: Callable[[str], bool], may_read: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in events.follow(after, stands=stands):
+    async for event in events.follow(after, may_read=may_read):
         if wanted(event.event_type):
             yield ServerSentEvent(
                 data=json.dumps(event.payload, ensure_ascii=False), event=event.event_type, id=str(event.position)

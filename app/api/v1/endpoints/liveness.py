@@ -48,5 +48,5 @@ async def add_liveness_frames(
 async def get_liveness_session(
     caller: Recognizer, session_id: SessionPath, sessions: Sessions
 ) -> LivenessSessionResponse:
-    """How a session stands."""
+    """The state of a session."""
     return LivenessSessionResponse.of(await sessions.find(session_id, key_id=caller.key_id))

@@ -22,7 +22,7 @@ class DocumentType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CardCode:
-    """What the printed code of a card says, by the fields' public names; ``number`` tells two holders apart."""
+    """What the printed code of a card says, by the fields' public names; ``number`` distinguishes holders."""
 
     number: str
     fields: Mapping[str, str]
