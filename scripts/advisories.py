@@ -113,13 +113,15 @@ def _ranges(affected: Mapping[str, Any]) -> Iterator[list[Mapping[str, str]]]:
 
 def _is_in(version: Version, events: list[Mapping[str, str]]) -> bool:
     """Whether the last event up to the version left it vulnerable."""
-    inside, latest = False, None
+    inside = False
+    latest: Version | None = None
     for event in events:
         for kind, text in event.items():
             at = Version("0.dev0") if text == "0" else _version(text)
             # The last affected version is itself affected.
-            passed = at is not None and (at < version if kind == "last_affected" else at <= version)
-            if passed and (latest is None or at >= latest):
+            if at is None or at > version or (kind == "last_affected" and at == version):
+                continue
+            if latest is None or at >= latest:
                 inside, latest = kind == "introduced", at
     return inside
 

@@ -1,8 +1,8 @@
 """Known vulnerabilities of the pinned packages: ``make audit``.
 
 The advisories come from AUDIT_DB, a file or an address of OSV's export, else from PyPI. Exit status 1 if one is found
-that docs/security.md does not excuse, 2 if the advisories could not be asked, unless ``--where-possible`` says that this
-is no failure. The last line says what was done, or ``NOT RUN``.
+that docs/security.md does not excuse, 2 if the advisories could not be asked, unless ``--where-possible`` makes
+that no failure. The last line says what was done, or ``NOT RUN``.
 """
 
 from __future__ import annotations

@@ -27,12 +27,12 @@ class CameraViewer:
         self._viewers = 0
 
     async def open(
-        self, camera_id: str, *, frames_per_second: float, stands: Callable[[], Awaitable[bool]]
+        self, camera_id: str, *, frames_per_second: float, may_read: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
         """A ``multipart/x-mixed-replace`` body with the boundary ``BOUNDARY``; it ends after ten minutes.
 
         Args:
-            stands: asked again and again whether the viewer still may look.
+            may_read: asked again and again whether the viewer still may look.
 
         Raises:
             Unavailable: there is no picture of the camera now.
@@ -41,17 +41,17 @@ class CameraViewer:
         first = await self._cameras.snapshot(camera_id)
         if self._viewers >= self._most:
             raise Overloaded("Too many live views are open; close one.", retry_after_s=5.0, code="too_many_viewers")
-        return self._parts(camera_id, first, 1 / frames_per_second, stands)
+        return self._parts(camera_id, first, 1 / frames_per_second, may_read)
 
     async def _parts(
-        self, camera_id: str, picture: bytes, interval_s: float, stands: Callable[[], Awaitable[bool]]
+        self, camera_id: str, picture: bytes, interval_s: float, may_read: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
         self._viewers += 1
         try:
             ends_at_s = time.monotonic() + _LONGEST_S
             seen_at_s = time.monotonic()
             shown: bytes | None = None
-            while time.monotonic() < ends_at_s and await stands():
+            while time.monotonic() < ends_at_s and await may_read():
                 if picture != shown:
                     head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                     yield head.encode() + picture + b"\r\n"

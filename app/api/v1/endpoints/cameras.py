@@ -152,7 +152,7 @@ async def watch_camera(
 ) -> StreamingResponse:
     """What the camera sees now, as motion JPEG for an `img` element; ends after ten minutes."""
     await registry.get(camera_id)
-    parts = await views.open(camera_id, frames_per_second=fps, stands=reader.stands)
+    parts = await views.open(camera_id, frames_per_second=fps, may_read=reader.may_read)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     return StreamingResponse(parts, media_type=media_type, headers={"Cache-Control": "no-store"})
 
