@@ -59,7 +59,11 @@ def compose_works(
         if request.liveness_session_id is not None:
             raise InvalidInput("A liveness session enrols one person by itself.", code="session_in_bulk")
         enrolment = await enrolments.enroll(
-            request.person, request.images, terms=request.terms, actor=request.enrolled_by or actor
+            request.person,
+            request.images,
+            terms=request.terms,
+            consent=request.given_consent,
+            actor=request.enrolled_by or actor,
         )
         return FaceEnrollmentResponse.of(enrolment).model_dump(mode="json", exclude={"success"})
 

@@ -29,6 +29,7 @@ from app.workflows.liveness_sessions import LivenessSessions
 from app.workflows.long_invoices import InvoiceIntake
 from app.workflows.ocr import OcrWorkflow
 from app.workflows.people import PeopleDirectory
+from app.workflows.privacy import PrivacyWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.result_lists import ResultLists
 from app.workflows.room import RoomWorkflow
@@ -52,6 +53,7 @@ class Resources:
     image_searches: ImageSearchWorkflow
     rooms: RoomWorkflow
     documents: OcrWorkflow
+    privacy: PrivacyWorkflow
     safety: Safety
     events: EventStream
     webhooks: Webhooks

@@ -41,6 +41,7 @@ from app.workflows.health import HealthMonitor
 from app.workflows.idempotency import IdempotencyBook
 from app.workflows.long_invoices import InvoiceIntake
 from app.workflows.people import PeopleDirectory
+from app.workflows.privacy import PrivacyWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.result_lists import ResultLists
 from app.workflows.tickets import TicketDesk
@@ -115,6 +116,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder, matrices),
             rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
             documents=documents,
+            privacy=PrivacyWorkflow(backends.database),
             safety=safety,
             events=events,
             webhooks=open_webhooks(stack, settings, backends, box, events),

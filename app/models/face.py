@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from app.core.face_covers import Cover
 from app.core.liveness import Liveness
@@ -25,6 +25,7 @@ from app.models.common import (
 from app.models.pages import ListPage
 from app.services.stores.face_store import StoredTemplate
 from app.services.stores.people_store import EnrolledPerson
+from app.services.stores.privacy_store import Consent
 from app.utils import clock
 from app.utils.cursors import Slice
 from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
@@ -74,6 +75,22 @@ class PersonMetadata(Request):
     position: Annotated[Text, Field(max_length=100)] | None = None
 
 
+class ConsentInput(Request):
+    """That the person agreed, in writing, before the enrolment. Kept, and shown in the person's export."""
+
+    given_on: date = Field(description="The day of the signature")
+    text_version: Annotated[
+        Text, Field(min_length=1, max_length=50, description="Which text was signed", examples=["2025-01 vi"])
+    ]
+
+    @field_validator("given_on")
+    @classmethod
+    def _has_come(cls, day: date) -> date:
+        if day > clock.now().date() + timedelta(days=1):  # somewhere it is tomorrow already
+            raise ValueError("this day has not come yet")
+        return day
+
+
 class FaceRecognitionRequest(Request):
     """A frame of a check-in camera."""
 
@@ -107,6 +124,7 @@ class FaceEnrollmentRequest(Request):
                 "images": [_PICTURE],
                 "metadata": {"name": "Nguyen Van A", "department": "reception", "position": "receptionist"},
                 "replace_existing": False,
+                "consent": {"given_on": "2025-01-10", "text_version": "2025-01 vi"},
             }
         }
     )
@@ -121,12 +139,18 @@ class FaceEnrollmentRequest(Request):
     )
     enrolled_by: ActorName | None = None
     liveness_session_id: SessionId | None = _SESSION
+    consent: ConsentInput | None = None
 
     @property
     def person(self) -> Person:
         """Whose photos these are."""
         about = self.metadata
         return Person(self.employee_id, about.name, about.department, about.position)
+
+    @property
+    def given_consent(self) -> Consent | None:
+        """What is written down of the consent, where the caller tells of one."""
+        return Consent(self.consent.given_on, self.consent.text_version) if self.consent else None
 
     @property
     def terms(self) -> EnrolmentTerms:

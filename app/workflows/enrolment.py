@@ -19,10 +19,11 @@ from app.errors import Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
-from app.services.stores import face_store, removals
+from app.services.stores import face_store, privacy_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.stores.outbox import publish_event
+from app.services.stores.privacy_store import Consent
 from app.services.stores.removals import Kind
 from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
 from app.types import FloatArray, shown
@@ -126,6 +127,7 @@ class EnrolmentWorkflow:
         pictures: Sequence[bytes],
         *,
         terms: EnrolmentTerms,
+        consent: Consent | None,
         actor: str | None,
         ticket: SessionTicket | None = None,
     ) -> Enrolment:
@@ -149,7 +151,7 @@ class EnrolmentWorkflow:
                 details={"rejected": [{"index": r.index, "reason": r.reason, "message": r.message} for r in rejected]},
             )
         proof = await self._proof(ticket, candidates)
-        templates = await self._store(person, candidates, terms=terms, actor=actor, proof=proof)
+        templates = await self._store(person, candidates, terms=terms, consent=consent, actor=actor, proof=proof)
         await self._cache.forget(PEOPLE_KEY)
         metrics.enrolment_total.labels("success").inc()
         logger.info("face_enrolled", employee_id=person.employee_id, templates=len(templates), rejected=len(rejected))
@@ -169,6 +171,7 @@ class EnrolmentWorkflow:
         candidates: Sequence[_Candidate],
         *,
         terms: EnrolmentTerms,
+        consent: Consent | None,
         actor: str | None,
         proof: LivenessProof,
     ) -> list[Template]:
@@ -195,6 +198,9 @@ class EnrolmentWorkflow:
                 notes |= await self._admission.check(connection, employee_id, templates, terms)
                 await self._write_rows(connection, person, templates, terms=terms, actor=actor)
                 await removals.claim(connection, things)
+                if consent is not None:
+                    await privacy_store.add_consent(connection, employee_id, consent, recorded_by=actor)
+                    notes |= {"consent": consent.text_version}
                 await self._publish(connection, person, templates, actor=actor, proof=proof, notes=notes)
         return templates
 
@@ -296,6 +302,7 @@ class EnrolmentWorkflow:
             active, vector_ids, crops = await face_store.erase_person(connection, employee_id)
             if not vector_ids:
                 raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
+            await privacy_store.delete_consents(connection, employee_id)
             if await face_store.owns_employees(connection):
                 await face_store.remove_employee(connection, employee_id)
             await removals.schedule_removals(connection, Kind.FACE_VECTOR, vector_ids)

@@ -213,30 +213,37 @@ class FaceWorkflow:
         async with self._database.connection() as connection:
             gallery = await face_store.template_vectors(connection, employee_id, model_id=self._engine.model_id)
         if not len(gallery):
+            await self._audit_verification(employee_id, "not_enrolled", actor=actor)
             raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
         probe = await self._probe(picture, check)
         failure = _liveness_failure(probe)
         if probe is None or probe.vector is None:
+            outcome = failure or Outcome.NO_FACE
+            await self._audit_verification(employee_id, outcome.value, actor=actor)
             return Verification(
-                failure or Outcome.NO_FACE,
+                outcome,
                 box=probe.face.box if probe else None,
                 liveness=probe.liveness if probe else None,
                 warnings=_warnings(probe),
             )
         confidence = self._engine.calibration.confidence(float(np.max(gallery @ probe.vector)))
         verified = confidence >= self._rules.min_confidence
-        async with self._database.transaction() as connection:
-            await add_audit_entry(
-                connection, "face.verify", subject=employee_id, actor=actor, details={"verified": verified}
-            )
+        outcome = Outcome.RECOGNISED if verified else Outcome.UNKNOWN
+        await self._audit_verification(employee_id, outcome.value, actor=actor)
         return Verification(
-            Outcome.RECOGNISED if verified else Outcome.UNKNOWN,
+            outcome,
             box=probe.face.box,
             confidence=confidence,
             liveness=probe.liveness,
             verified=verified,
             covered=probe.covered,
         )
+
+    async def _audit_verification(self, employee_id: str, outcome: str, *, actor: str | None) -> None:
+        """Failed ones, too: who tries faces on somebody is seen by them."""
+        details = {"verified": outcome == Outcome.RECOGNISED.value, "outcome": outcome}
+        async with self._database.transaction() as connection:
+            await add_audit_entry(connection, "face.verify", subject=employee_id, actor=actor, details=details)
 
     async def identify(self, picture: bytes, *, check_liveness: bool, actor: str | None) -> list[IdentifiedFace]:
         """Name every face of a frame, at most the 64 largest. Writes no attendance."""

@@ -35,6 +35,7 @@ RESTART_S = 60.0
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 _TABLES = (
+    "face_consents",
     "face_templates",
     "employee_faces",
     "employees",

@@ -2,7 +2,20 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import anomaly, cameras, events, face, health, image, jobs, liveness, ocr, room, webhooks
+from app.api.v1.endpoints import (
+    anomaly,
+    cameras,
+    events,
+    face,
+    health,
+    image,
+    jobs,
+    liveness,
+    ocr,
+    privacy,
+    room,
+    webhooks,
+)
 
 router = APIRouter()
 router.include_router(face.router)
@@ -15,4 +28,5 @@ router.include_router(cameras.router)
 router.include_router(jobs.router)
 router.include_router(events.router)
 router.include_router(webhooks.router)
+router.include_router(privacy.router)
 router.include_router(health.router)

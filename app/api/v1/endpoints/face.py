@@ -89,6 +89,7 @@ async def enroll_face(
         request.person,
         request.images,
         terms=request.terms,
+        consent=request.given_consent,
         actor=caller.signature(request.enrolled_by),
         ticket=_ticket(request.liveness_session_id, caller),
     )

@@ -1,0 +1,28 @@
+"""The consents that people gave before they were enrolled.
+
+Revision: 0019, after 0018.
+"""
+
+from app.services.stores.migrations import create, drop
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+FACE_CONSENTS = """
+    id BIGSERIAL PRIMARY KEY,
+    employee_id VARCHAR(20) NOT NULL,
+    given_on DATE NOT NULL,
+    text_version VARCHAR(50) NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    recorded_by VARCHAR(20)
+"""
+
+
+def upgrade() -> None:
+    create("face_consents", FACE_CONSENTS, ["CREATE INDEX idx_face_consents_person ON face_consents(employee_id)"])
+
+
+def downgrade() -> None:
+    drop("face_consents")

@@ -1,0 +1,172 @@
+"""What is stored about one person, wherever it is, and the consents that people gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from app.services.database import Connection
+
+# Who wrote, changed or read something, by the name that requests sign with; all by the constants of this file.
+_SIGNATURES = {
+    "images": ("image_metadata", "uploaded_by"),
+    "room_analyses": ("room_analysis_logs", "analyzed_by"),
+    "room_corrections": ("room_feedback", "given_by"),
+    "documents": ("ocr_results", "processed_by"),
+    "enrolments": ("employee_faces", "enrolled_by"),
+}
+_COUNTS = ", ".join(
+    f"(SELECT count(*) FROM {table} WHERE {column} = $1) AS {name}"  # noqa: S608
+    for name, (table, column) in _SIGNATURES.items()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """That a person agreed, on which day, and to which text."""
+
+    given_on: date
+    text_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedConsent:
+    given_on: date
+    text_version: str
+    recorded_at: datetime
+    recorded_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """What our own ``employees`` table holds."""
+
+    name: str | None
+    department: str | None
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRecord:
+    """A face template without its vector; ``has_picture``: its crop is kept."""
+
+    vector_id: str
+    model_id: str | None
+    image_angle: str | None
+    quality_score: float | None
+    enrolled_at: datetime
+    enrolled_by: str | None
+    is_active: bool
+    has_picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceRecord:
+    """The newest check-in at a camera."""
+
+    camera_id: str
+    event_id: UUID
+    marked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    event_id: UUID
+    event_type: str
+    occurred_at: datetime
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    at: datetime
+    action: str
+    subject: str
+    actor: str | None
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """Everything; ``signed`` counts what bears the person's id as a signature. Lists are newest first."""
+
+    person: PersonRow | None
+    templates: tuple[TemplateRecord, ...]
+    consents: tuple[RecordedConsent, ...]
+    attendance: tuple[AttendanceRecord, ...]
+    events: tuple[EventRecord, ...]
+    audit: tuple[AuditRecord, ...]
+    signed: Mapping[str, int]
+
+    @property
+    def is_empty(self) -> bool:
+        lists = (self.templates, self.consents, self.attendance, self.events, self.audit)
+        return self.person is None and not any(lists) and not any(self.signed.values())
+
+
+async def add_consent(connection: Connection, employee_id: str, consent: Consent, *, recorded_by: str | None) -> None:
+    await connection.execute(
+        "INSERT INTO face_consents (employee_id, given_on, text_version, recorded_by) VALUES ($1, $2, $3, $4)",
+        employee_id,
+        consent.given_on,
+        consent.text_version,
+        recorded_by,
+    )
+
+
+async def delete_consents(connection: Connection, employee_id: str) -> None:
+    await connection.execute("DELETE FROM face_consents WHERE employee_id = $1", employee_id)
+
+
+async def person_record(connection: Connection, employee_id: str, *, owns_employees: bool, limit: int) -> PersonRecord:
+    """All of a person, at most ``limit`` entries a list.
+
+    Args:
+        owns_employees: whether ``employees`` is our table, and not the hotel's.
+    """
+    person = await connection.fetchrow(
+        "SELECT name, department, position FROM employees WHERE id = $1 AND $2", employee_id, owns_employees
+    )
+    templates = await connection.fetch(
+        "SELECT f.vector_id, t.model_id, f.image_angle, f.quality_score, f.enrolled_at, f.enrolled_by, f.is_active, "
+        "t.crop_key IS NOT NULL AS has_picture FROM employee_faces f LEFT JOIN face_templates t "
+        "USING (employee_id, vector_id) WHERE f.employee_id = $1 ORDER BY f.id DESC LIMIT $2",
+        employee_id,
+        limit,
+    )
+    consents = await connection.fetch(
+        "SELECT given_on, text_version, recorded_at, recorded_by FROM face_consents WHERE employee_id = $1 "
+        "ORDER BY id DESC LIMIT $2",
+        employee_id,
+        limit,
+    )
+    attendance = await connection.fetch(
+        "SELECT camera_id, event_id, marked_at FROM attendance_marks WHERE employee_id = $1 "
+        "ORDER BY marked_at DESC LIMIT $2",
+        employee_id,
+        limit,
+    )
+    events = await connection.fetch(
+        "SELECT event_id, event_type, occurred_at, payload FROM event_outbox WHERE payload->>'employee_id' = $1 "
+        "ORDER BY id DESC LIMIT $2",
+        employee_id,
+        limit,
+    )
+    audit = await connection.fetch(
+        "SELECT at, action, subject, actor, details FROM audit_log WHERE subject = $1 OR actor = $1 "
+        "OR details->>'employee_id' = $1 OR details->'employee_ids' ? $1 ORDER BY id DESC LIMIT $2",
+        employee_id,
+        limit,
+    )
+    signed = await connection.fetchrow(f"SELECT {_COUNTS}", employee_id)  # constants only
+    return PersonRecord(
+        person=PersonRow(**person) if person else None,
+        templates=tuple(TemplateRecord(**row) for row in templates),
+        consents=tuple(RecordedConsent(**row) for row in consents),
+        attendance=tuple(AttendanceRecord(**row) for row in attendance),
+        events=tuple(EventRecord(**row) for row in events),
+        audit=tuple(AuditRecord(**row) for row in audit),
+        signed=dict(signed or {}),
+    )
