@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     JOBS_AT_ONCE: int = Field(2, ge=0, le=16, description="Jobs that a replica works on at once; 0: on none.")
     JOBS_PER_KEY: Count = Field(20, description="Jobs of one API key that wait or run; one more is answered 429.")
     BULK_MAX_ITEMS: int = Field(1000, ge=1, le=10_000, description="Items of one bulk request.")
+    INTEGER_IDS: bool = Field(True, description="False: paths name results and incidents by public_id alone.")
     METRICS_PUBLIC: bool = Field(True, description="False: /metrics asks for an API key, of any scope.")
     CORS_ORIGINS: Annotated[str, AfterValidator(values.origins)] = Field(
         "", description="Comma-separated origins whose pages may call the API; read while AUTH_REQUIRED is true."

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 Image = NDArray[np.uint8]
 """(height, width, 3) uint8 BGR, EXIF-upright."""
+
+
+Reference: TypeAlias = int | UUID
+"""How callers name a stored row: by its public id or, which is deprecated, by its number."""
 
 
 class Scope(StrEnum):
@@ -44,6 +49,7 @@ class Scope(StrEnum):
     EVENTS_FACE = "events:face"
     EVENTS_ROOM = "events:room"
     WEBHOOKS = "webhooks"
+    PRIVACY = "privacy"
     ADMIN = "admin"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
@@ -57,6 +58,7 @@ class AnomalyInfo(Response):
     description: str
     detection_id: int
     incident_id: int | None = Field(description="The incident that this began or goes on with")
+    incident_public_id: UUID | None
     zone: str | None = None
 
     @classmethod
@@ -68,6 +70,7 @@ class AnomalyInfo(Response):
             severity=finding.severity.value,
             detection_id=recorded.detection_id,
             incident_id=recorded.incident_id,
+            incident_public_id=recorded.incident.public_id if recorded.incident else None,
         )
 
 
@@ -98,6 +101,7 @@ class IncidentInfo(Response):
     """Something that went on at a camera."""
 
     id: int
+    public_id: UUID
     camera_id: str
     type: str
     zone: str | None
@@ -182,3 +186,12 @@ class IncidentActionRequest(Request):
     """Who acknowledges or resolves."""
 
     by: ActorName | None = None
+
+
+class FrameErasureResponse(Response):
+    """The frames are out of the records, and out of the store soon after."""
+
+    success: bool = True
+    incident_id: int
+    public_id: UUID
+    frames_deleted: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from app.models.bodies import DocumentData
 from app.models.common import ActorName, Request, Response, Score
+from app.services.stores.document_store import ResultKey
 from app.workflows.ocr import InvoiceResult
 
 _PICTURE = "/9j/4AAQSkZJRg…"
@@ -148,6 +150,7 @@ class InvoiceDocument(Response):
     confidence: Score = 0.0
     raw_text: str | None = None
     result_id: int | None = None
+    public_id: UUID | None = None
     invoice_serial: str | None = None
     due_date: str | None = None
     vendor_known: bool = False
@@ -178,6 +181,7 @@ class InvoiceResponse(InvoiceDocument):
             "example": {
                 "success": True,
                 "result_id": 17,
+                "public_id": "0197a3c0-5b1e-7c44-9d5e-8f0f4f1f7f10",
                 "invoice_number": "INV-2025-001",
                 "date": "2025-01-17",
                 "vendor": "ABC Supplies Co.",
@@ -207,8 +211,12 @@ class InvoiceResponse(InvoiceDocument):
             reason = result.reason or "no_text_found"
             return cls(success=False, error=reason, message=_MESSAGES[reason], ocr_time_ms=elapsed_ms)
         every = [
-            {**invoice.data, "confidence": invoice.confidence, "raw_text": invoice.raw_text, "result_id": result_id}
-            for result_id, invoice in result.invoices
+            {**invoice.data, "confidence": invoice.confidence, "raw_text": invoice.raw_text, **_named(key)}
+            for key, invoice in result.invoices
         ]
         several = every if len(every) > 1 else []
         return cls.model_validate({**every[0], "success": True, "ocr_time_ms": elapsed_ms, "documents": several})
+
+
+def _named(key: ResultKey) -> dict[str, object]:
+    return {"result_id": key.id, "public_id": key.public_id}

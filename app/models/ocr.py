@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -109,6 +110,7 @@ class IdentityResponse(Response):
     fields: dict[str, IdentityField] = Field(default_factory=dict)
     others: list[OtherPaperInfo] = Field(default_factory=list)
     result_id: int | None = None
+    public_id: UUID | None = None
     engine: str | None = None
     warnings: list[str] = Field(default_factory=list)
     error: str | None = None
@@ -132,7 +134,8 @@ class IdentityResponse(Response):
                 "message": _MESSAGES[reason] if reason else None,
                 "ocr_time_ms": elapsed_ms,
                 "confidence": identity.confidence,
-                "result_id": result.result_id,
+                "result_id": result.key.id if result.key else None,
+                "public_id": result.key.public_id if result.key else None,
                 "warnings": [*identity.warnings, *doubts],
             }
         )
@@ -170,6 +173,7 @@ class StoredResultResponse(Response):
 
     success: bool = True
     result_id: int
+    public_id: UUID | None
     document_type: str
     extracted_data: dict[str, object]
     confidence: float
@@ -205,6 +209,7 @@ class ListedResultInfo(Response):
     """A read document; `invoice` is null for any other paper, whose contents `GET /ocr/results/{id}` shows, audited."""
 
     result_id: int
+    public_id: UUID | None
     document_type: str
     invoice: ListedInvoice | None
     confidence: Score
@@ -233,3 +238,11 @@ class ListedResultsResponse(ListPage):
     def of(cls, page: Slice[ListedResult], *, limit: int) -> ListedResultsResponse:
         items = [ListedResultInfo.of(result) for result in page.items]
         return cls(items=items, next_cursor=page.next_cursor, limit=limit)
+
+
+class ResultDeletionResponse(Response):
+    """The result is gone, and its picture soon after."""
+
+    success: bool = True
+    result_id: int
+    public_id: UUID | None

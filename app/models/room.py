@@ -244,3 +244,11 @@ class RoomFeedbackRequest(Request):
         if self.ready_for_guest and self.status is not RoomStatus.CLEAN:
             raise ValueError("a room that is not clean cannot be ready for a guest")
         return self
+
+
+class RoomPhotosErasureResponse(Response):
+    """The photos are out of the records, and out of the store soon after."""
+
+    success: bool = True
+    room_number: str
+    photos_deleted: int

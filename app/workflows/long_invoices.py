@@ -13,6 +13,7 @@ from app.core.ocr_engine import OCREngine, SourcePage
 from app.errors import InvalidInput, NotFound
 from app.services.database import Database
 from app.services.stores import job_store
+from app.services.stores.document_store import ResultKey
 from app.services.stores.job_store import Job, JobState
 from app.types import Image, Scope
 from app.utils.fair_queue import FairPlaces
@@ -82,7 +83,7 @@ class InvoiceIntake:
             except NotFound:
                 continue  # erased since
             read = ReadInvoice(dict(stored.data), stored.confidence, stored.raw_text or "", None, frozenset())
-            invoices.append((stored.id, read))
+            invoices.append((ResultKey(stored.id, stored.public_id), read))
         if items and not invoices:
             return None
         return InvoiceResult(tuple(invoices), (job.outcome or {}).get("reason"))

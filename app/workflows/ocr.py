@@ -23,8 +23,9 @@ from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import document_store, removals
 from app.services.stores.audit import add_audit_entry
-from app.services.stores.document_store import OtherKind, StoredResult
+from app.services.stores.document_store import OtherKind, ResultKey, StoredResult
 from app.services.stores.removals import Kind, Things
+from app.types import Reference
 from app.utils import clock, metrics, tracing
 from app.utils.deadline import deadline
 from app.utils.fair_queue import FairPlaces
@@ -59,18 +60,18 @@ class OcrRules:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """The invoices with the ids of their rows; ``reason`` says why there are none."""
+    """The invoices with the keys of their rows; ``reason`` says why there are none."""
 
-    invoices: tuple[tuple[int, ReadInvoice], ...]
+    invoices: tuple[tuple[ResultKey, ReadInvoice], ...]
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
-    """``result_id`` is None where nothing was read and hence nothing stored."""
+    """``key`` is None where nothing was read and hence nothing stored."""
 
     reading: IdentityReading
-    result_id: int | None
+    key: ResultKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class OcrWorkflow:
         stored = []
         async with self._stored(picture) as object_key, self._database.transaction() as connection:
             for index, invoice in enumerate(read.invoices):
-                result_id = await document_store.insert_result(
+                key = await document_store.insert_result(
                     connection,
                     document_type=OtherKind.INVOICE,
                     data=invoice.data,
@@ -170,8 +171,8 @@ class OcrWorkflow:
                     fingerprints=sorted(invoice.fingerprints),
                     object_key=object_key if index == 0 else None,
                 )
-                await add_audit_entry(connection, "ocr.read_invoice", subject=str(result_id), actor=actor)
-                stored.append((result_id, invoice))
+                await add_audit_entry(connection, "ocr.read_invoice", subject=str(key.id), actor=actor)
+                stored.append((key, invoice))
             await removals.claim(connection, _objects(object_key))
         return InvoiceResult(tuple(stored), None)
 
@@ -196,7 +197,7 @@ class OcrWorkflow:
         if reading.identity is None or reading.reason is not None:
             return IdentityResult(reading, None)
         async with self._stored(kept) as object_key, self._database.transaction() as connection:
-            result_id = await document_store.insert_result(
+            key = await document_store.insert_result(
                 connection,
                 document_type=kind or OtherKind.UNKNOWN,
                 data=identity_data(reading.identity, engine=reading.engine),
@@ -206,37 +207,55 @@ class OcrWorkflow:
                 object_key=object_key,
             )
             await removals.claim(connection, _objects(object_key))
-            await add_audit_entry(connection, "ocr.read_identity", subject=str(result_id), actor=actor)
-        return IdentityResult(reading, result_id)
+            await add_audit_entry(connection, "ocr.read_identity", subject=str(key.id), actor=actor)
+        return IdentityResult(reading, key)
 
-    async def result(self, result_id: int, *, may_see: MaySee, actor: str | None) -> StoredResult:
+    async def result(self, reference: Reference, *, may_see: MaySee, actor: str | None) -> StoredResult:
         """A stored result, for somebody to see: the audit says who did.
 
         Raises:
             NotFound: there is none of that id that the caller may see.
         """
         async with self._database.transaction() as connection:
-            stored = await _find(connection, result_id, may_see)
-            await add_audit_entry(connection, "ocr.see_result", subject=str(result_id), actor=actor)
+            stored = await _find(connection, reference, may_see)
+            await add_audit_entry(connection, "ocr.see_result", subject=str(stored.id), actor=actor)
+        return stored
+
+    async def delete(self, reference: Reference, *, may_see: MaySee, actor: str | None) -> StoredResult:
+        """Remove a result for good, and its picture soon after. What a confirmation taught of a seller stays.
+
+        Returns:
+            What was there.
+
+        Raises:
+            NotFound: there is none of that id that the caller may see.
+        """
+        async with self._database.transaction() as connection:
+            stored = await _find(connection, reference, may_see)
+            await removals.schedule_removals(connection, Kind.OBJECT, [stored.object_key] if stored.object_key else [])
+            await document_store.delete_result(connection, stored.id)
+            await add_audit_entry(connection, "ocr.delete", subject=str(stored.id), actor=actor)
         return stored
 
     async def confirm(
-        self, result_id: int, corrections: Mapping[str, object], *, may_see: MaySee, actor: str | None
-    ) -> int | None:
+        self, reference: Reference, corrections: Mapping[str, object], *, may_see: MaySee, actor: str | None
+    ) -> tuple[int, int | None]:
         """Put a person's values in the place of what was read, and learn the supplier of an invoice.
 
         Args:
             corrections: by field; a field that is absent stays as it was read.
 
         Returns:
-            The id of the supplier learned, None where the result is no invoice or names no seller.
+            The number of the result, and that of the supplier learned: None where the result is no invoice or names
+            no seller.
 
         Raises:
             NotFound: there is no such result that the caller may see.
             Conflict: the result was redacted; there is nothing left to confirm.
         """
         async with self._database.connection() as connection:
-            stored = await _find(connection, result_id, may_see)
+            stored = await _find(connection, reference, may_see)
+        result_id = stored.id
         if stored.redacted_at is not None:
             raise Conflict("The result is past its retention and was redacted.", code="result_redacted")
         data = {**stored.data, **corrections}
@@ -245,9 +264,9 @@ class OcrWorkflow:
             await document_store.confirm_result(connection, result_id, data=data, confirmed_by=actor)
             await add_audit_entry(connection, "ocr.confirm", subject=str(result_id), actor=actor)
             if stored.document_type != OtherKind.INVOICE or not isinstance(vendor, str) or not squeeze(vendor):
-                return None
+                return result_id, None
             read_vendor, fingerprints = await document_store.seller_evidence(connection, result_id)
-            return await document_store.learn_supplier(
+            return result_id, await document_store.learn_supplier(
                 connection,
                 name=vendor.strip(),
                 name_key=squeeze(vendor)[:200],
@@ -329,10 +348,10 @@ class DocumentRetention:
         return len(expired)
 
 
-async def _find(connection: Connection, result_id: int, may_see: MaySee) -> StoredResult:
-    stored = await document_store.find_result(connection, result_id)
+async def _find(connection: Connection, reference: Reference, may_see: MaySee) -> StoredResult:
+    stored = await document_store.find_result(connection, reference)
     if stored is None or not may_see(stored.document_type):
-        raise NotFound(f"There is no OCR result {result_id}.")
+        raise NotFound(f"There is no OCR result {reference}.")
     return stored
 
 

@@ -209,6 +209,26 @@ class RoomWorkflow:
             )
         return state
 
+    async def erase_photos(self, room_number: str, *, actor: str | None) -> int:
+        """Take the photos of all analyses of a room away; verdicts stay.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            NotFound: the room was never analysed nor spoken of.
+        """
+        async with self._database.transaction() as connection:
+            await room_store.lock_room(connection, room_number)
+            if await room_store.find_state(connection, room_number) is None:
+                raise NotFound(f"Room {room_number} was never analysed.", code="room_unknown")
+            keys = await room_store.take_photos(connection, room_number)
+            await removals.schedule_removals(connection, Kind.OBJECT, keys)
+            await add_audit_entry(
+                connection, "room.erase_photos", subject=room_number, actor=actor, details={"photos": len(keys)}
+            )
+        return len(keys)
+
     async def _require_analysis(self, connection: Connection, room_number: str, analysis_id: int | None) -> None:
         if analysis_id is not None and not await room_store.analysis_exists(connection, room_number, analysis_id):
             raise NotFound(f"Room {room_number} has no analysis {analysis_id}.", code="analysis_unknown")

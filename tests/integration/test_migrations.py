@@ -52,6 +52,7 @@ SAMPLES = {
     "ARRAY": "'{}'",
     "uuid": "'00000000-0000-0000-0000-000000000001'",
     "timestamp with time zone": "NOW()",
+    "date": "'2025-01-10'",
 }
 
 

@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from app.core.ocr.issuers.base import DocumentType
 from app.services.database import Connection, Row
+from app.types import Reference
+
+_COLUMNS = "r.*, o.confirmed_at, o.redacted_at, o.object_key, o.public_id"
+_SELECT = f"SELECT {_COLUMNS} FROM ocr_results r LEFT JOIN ocr_result_records o ON o.result_id = r.id "  # noqa: S608
 
 
 class OtherKind(StrEnum):
@@ -37,6 +42,15 @@ class StoredResult:
     confirmed_at: datetime | None
     redacted_at: datetime | None
     object_key: str | None
+    public_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKey:
+    """How a result is named; ``public_id`` tells nobody how many there are, and is None of rows that others wrote."""
+
+    id: int
+    public_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +75,8 @@ async def insert_result(
     read_vendor: str | None = None,
     fingerprints: Sequence[str] = (),
     object_key: str | None = None,
-) -> int:
-    """Write a result, where its picture is kept, and what it could teach about its seller; returns its id."""
+) -> ResultKey:
+    """Write a result, where its picture is kept, and what it could teach about its seller."""
     result_id: int = await connection.fetchval(
         "INSERT INTO ocr_results (document_type, extracted_data, confidence, raw_text, processed_by) "
         "VALUES ($1, $2, $3, $4, $5) RETURNING id",
@@ -72,23 +86,27 @@ async def insert_result(
         raw_text.replace("\x00", ""),
         processed_by,
     )
-    await connection.execute(
-        "INSERT INTO ocr_result_records (result_id, read_vendor, fingerprints, object_key) VALUES ($1, $2, $3, $4)",
+    public_id: UUID = await connection.fetchval(
+        "INSERT INTO ocr_result_records (result_id, read_vendor, fingerprints, object_key) VALUES ($1, $2, $3, $4) "
+        "RETURNING public_id",
         result_id,
         read_vendor,
         list(fingerprints),
         object_key,
     )
-    return result_id
+    return ResultKey(result_id, public_id)
 
 
-async def find_result(connection: Connection, result_id: int) -> StoredResult | None:
-    row = await connection.fetchrow(
-        "SELECT r.*, o.confirmed_at, o.redacted_at, o.object_key FROM ocr_results r "
-        "LEFT JOIN ocr_result_records o ON o.result_id = r.id WHERE r.id = $1",
-        result_id,
-    )
+async def find_result(connection: Connection, reference: Reference) -> StoredResult | None:
+    query = _SELECT + ("WHERE o.public_id = $1" if isinstance(reference, UUID) else "WHERE r.id = $1")
+    row = await connection.fetchrow(query, reference)
     return _result(row) if row else None
+
+
+async def delete_result(connection: Connection, result_id: int) -> None:
+    """Remove a result with all that we know of it; its picture is the caller's to remove."""
+    await connection.execute("DELETE FROM ocr_result_records WHERE result_id = $1", result_id)
+    await connection.execute("DELETE FROM ocr_results WHERE id = $1", result_id)
 
 
 def _result(row: Row) -> StoredResult:
@@ -103,6 +121,7 @@ def _result(row: Row) -> StoredResult:
         confirmed_at=row["confirmed_at"],
         redacted_at=row["redacted_at"],
         object_key=row["object_key"],
+        public_id=row["public_id"],
     )
 
 
@@ -173,9 +192,8 @@ async def learn_supplier(
 async def lock_expired(connection: Connection, *, days: int, limit: int) -> list[StoredResult]:
     """Results with raw text or identity fields older than ``days``, locked until the transaction ends."""
     rows = await connection.fetch(
-        "SELECT r.*, o.confirmed_at, o.redacted_at, o.object_key FROM ocr_results r "
-        "JOIN ocr_result_records o ON o.result_id = r.id "
-        "WHERE o.redacted_at IS NULL AND r.processed_at < NOW() - $1 * INTERVAL '1 day' "
+        _SELECT
+        + "WHERE o.result_id IS NOT NULL AND o.redacted_at IS NULL AND r.processed_at < NOW() - $1 * INTERVAL '1 day' "
         "ORDER BY r.id LIMIT $2 FOR UPDATE SKIP LOCKED",
         days,
         limit,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from app.services.database import Connection, Row, affected
 
 _COLUMNS = (
-    "i.id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, i.started_at, "
-    "i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, i.resolved_by, "
-    "i.escalated_at"
+    "i.id, i.public_id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, "
+    "i.started_at, i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, "
+    "i.resolved_by, i.escalated_at"
 )
 _SELECT = (
     f"SELECT {_COLUMNS}, "  # noqa: S608
@@ -26,6 +27,7 @@ class Incident:
     """Something that went on at a camera. ``frame_key`` is the newest stored frame's object."""
 
     id: int
+    public_id: UUID
     camera_id: str
     anomaly_type: str
     zone: str | None
@@ -44,6 +46,14 @@ class Incident:
     escalated_at: datetime | None
     detections: int
     frame_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentKey:
+    """How an incident is named; ``public_id`` tells nobody how many there are."""
+
+    id: int
+    public_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +76,18 @@ async def lock_incidents(connection: Connection, camera_id: str) -> None:
 
 async def find_current(
     connection: Connection, camera_id: str, anomaly_type: str, *, zone: str | None, seen_at: datetime, within: timedelta
-) -> int | None:
+) -> IncidentKey | None:
     """The incident that a detection belongs to: still going on, or over or resolved no longer than ``within``."""
-    found = await connection.fetchval(
-        "SELECT id FROM anomaly_incidents WHERE camera_id = $1 AND anomaly_type = $2 AND zone IS NOT DISTINCT FROM $3 "
-        "AND last_seen_at >= $4 AND (resolved_at IS NULL OR resolved_at >= $4) ORDER BY id DESC LIMIT 1",
+    found = await connection.fetchrow(
+        "SELECT id, public_id FROM anomaly_incidents WHERE camera_id = $1 AND anomaly_type = $2 "
+        "AND zone IS NOT DISTINCT FROM $3 AND last_seen_at >= $4 AND (resolved_at IS NULL OR resolved_at >= $4) "
+        "ORDER BY id DESC LIMIT 1",
         camera_id,
         anomaly_type,
         zone,
         seen_at - within,
     )
-    return None if found is None else int(found)
+    return IncidentKey(**found) if found else None
 
 
 async def insert_incident(
@@ -91,11 +102,11 @@ async def insert_incident(
     description: str,
     seen_at: datetime,
     alerted: bool = True,
-) -> int:
+) -> IncidentKey:
     """Begin an incident; ``alerted``: its alert goes out in the same transaction."""
-    found = await connection.fetchval(
+    [row] = await connection.fetch(
         "INSERT INTO anomaly_incidents (camera_id, anomaly_type, zone, origin, severity, confidence, description, "
-        "started_at, last_seen_at, alerted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id",
+        "started_at, last_seen_at, alerted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id, public_id",
         camera_id,
         anomaly_type,
         zone,
@@ -106,7 +117,13 @@ async def insert_incident(
         seen_at,
         seen_at if alerted else None,
     )
-    return int(found)
+    return IncidentKey(**row)
+
+
+async def number_of(connection: Connection, public_id: UUID) -> int | None:
+    """The number of the incident of that public id."""
+    found = await connection.fetchval("SELECT id FROM anomaly_incidents WHERE public_id = $1", public_id)
+    return None if found is None else int(found)
 
 
 async def join_incident(
@@ -241,6 +258,20 @@ async def resolve_incident(connection: Connection, incident_id: int, *, actor: s
         actor,
     )
     return affected(status) == 1
+
+
+async def drop_frames(connection: Connection, incident_id: int) -> list[str]:
+    """Take the frames of an incident out of the records, also where they show another; their objects are the caller's
+    to remove."""
+    rows = await connection.fetch(
+        "WITH gone AS (UPDATE incident_detections d SET frame_key = NULL FROM (SELECT DISTINCT frame_key AS key "
+        "FROM incident_detections WHERE incident_id = $1 AND frame_key IS NOT NULL) AS old WHERE d.frame_key = old.key "
+        "RETURNING d.detection_id, old.key), "
+        "bare AS (UPDATE anomaly_detections SET image_url = NULL WHERE id IN (SELECT detection_id FROM gone)) "
+        "SELECT DISTINCT key FROM gone ORDER BY key",
+        incident_id,
+    )
+    return [row["key"] for row in rows]
 
 
 async def drop_old_frames(connection: Connection, *, days: int, limit: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from app.services.database import Connection, Row
 from app.services.stores.folding import folded_sql
@@ -14,8 +15,8 @@ from app.utils.text_folding import folded
 # Only invoices are kept readable; of any other paper nothing but its type is shown in a list.
 _RESULTS = (
     "SELECT r.id, r.document_type, CASE WHEN r.document_type = 'invoice' THEN r.extracted_data END AS invoice, "
-    "r.confidence, r.processed_at, r.processed_by, o.confirmed_at, o.confirmed_by, o.redacted_at FROM ocr_results r "
-    "LEFT JOIN ocr_result_records o ON o.result_id = r.id WHERE TRUE"
+    "r.confidence, r.processed_at, r.processed_by, o.confirmed_at, o.confirmed_by, o.redacted_at, o.public_id "
+    "FROM ocr_results r LEFT JOIN ocr_result_records o ON o.result_id = r.id WHERE TRUE"
 )
 _VENDOR = folded_sql("r.extracted_data->>'vendor'")
 
@@ -54,6 +55,7 @@ class ListedResult:
     confirmed_at: datetime | None
     confirmed_by: str | None
     redacted_at: datetime | None
+    public_id: UUID | None
 
 
 def _listed(row: Row) -> ListedResult:

@@ -243,6 +243,19 @@ async def take_expired_photos(connection: Connection, *, days: int, limit: int) 
     return [key for row in rows for key in row["keys"]]
 
 
+async def take_photos(connection: Connection, room_number: str) -> list[str]:
+    """Forget the photos of all analyses of a room, and tell their object keys."""
+    rows = await connection.fetch(
+        "UPDATE room_analysis_details AS details SET photo_keys = '[]' FROM ("
+        "SELECT analysis_id, photo_keys FROM room_analysis_details "
+        "JOIN room_analysis_logs AS log ON log.id = analysis_id "
+        "WHERE photo_keys <> '[]' AND log.room_number = $1 FOR UPDATE OF room_analysis_details) AS old "
+        "WHERE details.analysis_id = old.analysis_id RETURNING old.photo_keys AS keys",
+        room_number,
+    )
+    return [key for row in rows for key in row["keys"]]
+
+
 @dataclass(frozen=True, slots=True)
 class CorrectedPhoto:
     """A photo whose room somebody judged; ``key`` is its object."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 from app.errors import InvalidInput, NotFound
 from app.services.database import Database
@@ -87,6 +88,7 @@ class AlarmPanel:
                 raise NotFound(f"There is no camera {camera_id}.", code="camera_not_found")
             alert = Alert(
                 incident_id=0,
+                incident_public_id=UUID(int=0),
                 detection_id=0,
                 camera_id=camera_id,
                 anomaly_type=_TEST_TYPE,
@@ -100,7 +102,7 @@ class AlarmPanel:
                 seen_at=now,
                 origin=Origin.TEST.value,
             )
-            incident_id = await incident_store.insert_incident(
+            key = await incident_store.insert_incident(
                 connection,
                 camera_id,
                 _TEST_TYPE,
@@ -120,15 +122,14 @@ class AlarmPanel:
                 location=None,
                 image_url=None,
                 frame_key=None,
-                incident_id=incident_id,
+                incident_id=key.id,
                 alert_sent=True,
                 seen_at=now,
             )
-            await replace(alert, incident_id=incident_id, detection_id=detection_id).publish(
-                connection, occurred_at=now
-            )
+            alert = replace(alert, incident_id=key.id, incident_public_id=key.public_id, detection_id=detection_id)
+            await alert.publish(connection, occurred_at=now)
             await add_audit_entry(connection, "camera.test_alarm", subject=camera_id, actor=actor)
-            incident = await incident_store.find_incident(connection, incident_id)
+            incident = await incident_store.find_incident(connection, key.id)
         if incident is None:
             raise InvalidInput("The test alarm was removed while it was made.", code="incident_not_found")
         return incident
@@ -146,6 +147,7 @@ class AlarmPanel:
                 incident = one.incident
                 alert = Alert(
                     incident_id=incident.id,
+                    incident_public_id=incident.public_id,
                     detection_id=one.detection_id,
                     camera_id=incident.camera_id,
                     anomaly_type=incident.anomaly_type,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from app.services.database import Connection
 from app.services.stores.outbox import publish_event
@@ -19,6 +20,7 @@ class Alert:
     """What an alert holds. ``level``: 2 where the first one was not acknowledged in time."""
 
     incident_id: int
+    incident_public_id: UUID
     detection_id: int
     camera_id: str
     anomaly_type: str
@@ -40,6 +42,7 @@ class Alert:
             "anomaly.alerts",
             {
                 "incident_id": self.incident_id,
+                "incident_public_id": str(self.incident_public_id),
                 "detection_id": self.detection_id,
                 "camera_id": self.camera_id,
                 "anomaly_type": self.anomaly_type,

@@ -20,9 +20,9 @@ from app.services.stores import camera_store, incident_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.camera_store import AlarmState
 from app.services.stores.fences import pass_fence
-from app.services.stores.incident_store import Incident, IncidentFilter, Note
+from app.services.stores.incident_store import Incident, IncidentFilter, IncidentKey, Note
 from app.services.stores.removals import Kind, claim, schedule_removals
-from app.types import Box, Severity
+from app.types import Box, Reference, Severity
 from app.utils import clock, metrics
 from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.announcements import announced
@@ -100,8 +100,12 @@ class Recorded:
     """What became of a finding. ``alerted``: it began an incident, and its alert is on the way."""
 
     detection_id: int
-    incident_id: int | None
+    incident: IncidentKey | None
     alerted: bool
+
+    @property
+    def incident_id(self) -> int | None:
+        return self.incident.id if self.incident else None
 
 
 class LeaseLost(Conflict):
@@ -196,9 +200,9 @@ class IncidentBook:
         key: str | None,
         alarms: AlarmState,
     ) -> Recorded:
-        incident_id, alerted = None, False
+        incident, alerted = None, False
         if finding.alert and (alarms.armed or finding.anomaly_type not in _ARMED_ONLY):
-            incident_id, alerted = await self._join_or_begin(
+            incident, alerted = await self._join_or_begin(
                 connection, evidence, finding, seen_at, may_alert=not alarms.is_muted(seen_at)
             )
         detection_id = await incident_store.insert_detection(
@@ -210,17 +214,17 @@ class IncidentBook:
             location=finding.rectangle,
             image_url=self._storage.url(key) if key else None,
             frame_key=key,
-            incident_id=incident_id,
+            incident_id=incident.id if incident else None,
             alert_sent=alerted,
             seen_at=seen_at,
         )
-        if alerted and incident_id is not None:
-            await self._alert(connection, evidence, finding, seen_at, key, incident_id, detection_id)
-        return Recorded(detection_id, incident_id, alerted)
+        if alerted and incident is not None:
+            await self._alert(connection, evidence, finding, seen_at, key, incident, detection_id)
+        return Recorded(detection_id, incident, alerted)
 
     async def _join_or_begin(
         self, connection: Connection, evidence: Evidence, finding: Finding, seen_at: datetime, *, may_alert: bool
-    ) -> tuple[int, bool]:
+    ) -> tuple[IncidentKey, bool]:
         """The incident, and whether its alert goes out now: one that was muted does when it is seen again later."""
         current = await incident_store.find_current(
             connection,
@@ -232,7 +236,7 @@ class IncidentBook:
         )
         if current is not None:
             is_due = await incident_store.join_incident(
-                connection, current, confidence=finding.confidence, seen_at=seen_at, may_alert=may_alert
+                connection, current.id, confidence=finding.confidence, seen_at=seen_at, may_alert=may_alert
             )
             return current, is_due
         new = await incident_store.insert_incident(
@@ -256,11 +260,12 @@ class IncidentBook:
         finding: Finding,
         seen_at: datetime,
         key: str | None,
-        incident_id: int,
+        incident: IncidentKey,
         detection_id: int,
     ) -> None:
         alert = Alert(
-            incident_id=incident_id,
+            incident_id=incident.id,
+            incident_public_id=incident.public_id,
             detection_id=detection_id,
             camera_id=evidence.camera_id,
             anomaly_type=finding.anomaly_type,
@@ -294,17 +299,18 @@ class IncidentBook:
             found = await incident_store.list_incidents(connection, wanted, before=before, limit=limit + 1)
         return slice_of(found, limit, lambda incident: (incident.id,))
 
-    async def get(self, incident_id: int) -> tuple[Incident, list[Note]]:
+    async def get(self, reference: Reference) -> tuple[Incident, list[Note]]:
         """One incident, and what was written about it.
 
         Raises:
             NotFound: there is no such incident.
         """
         async with self._database.connection() as connection:
+            incident_id = await _number(connection, reference)
             incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
             return incident, await incident_store.list_notes(connection, incident_id)
 
-    async def add_note(self, incident_id: int, text: str, *, actor: str) -> tuple[Incident, list[Note]]:
+    async def add_note(self, reference: Reference, text: str, *, actor: str) -> tuple[Incident, list[Note]]:
         """Write something about an incident.
 
         Raises:
@@ -312,31 +318,50 @@ class IncidentBook:
             Conflict: it has too many notes already.
         """
         async with self._database.transaction() as connection:
+            incident_id = await _number(connection, reference)
             incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
             if not await incident_store.add_note(connection, incident_id, text, actor=actor, most=_MOST_NOTES):
                 raise Conflict(f"Incident {incident_id} has {_MOST_NOTES} notes already.", code="too_many_notes")
             await add_audit_entry(connection, "incident.note", subject=str(incident_id), actor=actor)
             return incident, await incident_store.list_notes(connection, incident_id)
 
-    async def acknowledge(self, incident_id: int, *, actor: str) -> Incident:
+    async def acknowledge(self, reference: Reference, *, actor: str) -> Incident:
         """Note that somebody has seen it; once is enough.
 
         Raises:
             NotFound: there is no such incident.
         """
         async with self._database.transaction() as connection:
+            incident_id = await _number(connection, reference)
             changed = await incident_store.acknowledge_incident(connection, incident_id, actor=actor)
             return await _after_change(connection, incident_id, "incident.acknowledge", actor, changed)
 
-    async def resolve(self, incident_id: int, *, actor: str) -> Incident:
+    async def resolve(self, reference: Reference, *, actor: str) -> Incident:
         """Close it; doing so again changes nothing.
 
         Raises:
             NotFound: there is no such incident.
         """
         async with self._database.transaction() as connection:
+            incident_id = await _number(connection, reference)
             changed = await incident_store.resolve_incident(connection, incident_id, actor=actor)
             return await _after_change(connection, incident_id, "incident.resolve", actor, changed)
+
+    async def erase_frames(self, reference: Reference, *, actor: str) -> tuple[Incident, int]:
+        """Take an incident's frames away: out of the records at once, out of the store soon after.
+
+        Returns:
+            The incident, and how many frames there were.
+
+        Raises:
+            NotFound: there is no such incident.
+        """
+        async with self._database.transaction() as connection:
+            incident_id = await _number(connection, reference)
+            keys = await incident_store.drop_frames(connection, incident_id)
+            await schedule_removals(connection, Kind.OBJECT, keys)
+            incident = await _after_change(connection, incident_id, "incident.erase_frames", actor, bool(keys))
+        return incident, len(keys)
 
     def frame_url(self, key: str, *, lifetime_s: int) -> str:
         """A link to a stored frame that works for a while."""
@@ -359,6 +384,13 @@ async def _fence(connection: Connection, evidence: Evidence) -> None:
         raise LeaseLost(f"Camera {evidence.camera_id} is another replica's now.")
 
 
+async def _number(connection: Connection, reference: Reference) -> int:
+    if isinstance(reference, int):
+        return reference
+    number = await incident_store.number_of(connection, reference)
+    return number if number is not None else _missing(reference).id
+
+
 async def _after_change(connection: Connection, incident_id: int, action: str, actor: str, changed: bool) -> Incident:
     incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
     if changed:
@@ -366,5 +398,5 @@ async def _after_change(connection: Connection, incident_id: int, action: str, a
     return incident
 
 
-def _missing(incident_id: int) -> Incident:
+def _missing(incident_id: Reference) -> Incident:
     raise NotFound(f"There is no incident {incident_id}.", code="incident_not_found")

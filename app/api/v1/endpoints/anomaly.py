@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
 from app.api.idempotency import IDEMPOTENT
 from app.api.pages import Linker, linked
+from app.api.references import MAX_INCIDENT_ID, IncidentReference
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.anomalies import AnomalyType
@@ -15,6 +16,7 @@ from app.dependencies import Zone, resource
 from app.models.anomaly import (
     AnomalyDetectionRequest,
     AnomalyDetectionResponse,
+    FrameErasureResponse,
     IncidentActionRequest,
     IncidentDetail,
     IncidentInfo,
@@ -35,8 +37,6 @@ router = APIRouter(prefix="/anomaly", tags=["anomaly"], route_class=MarkedRoute)
 Anomalies = Annotated[AnomalyWorkflow, Depends(resource(lambda resources: resources.safety.anomalies))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
 Watcher = Annotated[Caller, Depends(require(Scope.ANOMALY))]
-MAX_ID = 2**63 - 1
-IncidentPath = Annotated[int, Path(ge=1, le=MAX_ID)]
 Action = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
 
 
@@ -67,7 +67,9 @@ async def list_incidents(
     camera_id: Annotated[CameraId | None, Query()] = None,
     anomaly_type: Annotated[AnomalyType | None, Query(alias="type")] = None,
     status: Annotated[Literal["open", "resolved"] | None, Query(description="Open: not resolved yet")] = None,
-    before: Annotated[int, Query(ge=1, le=MAX_ID, deprecated=True, description="Only smaller ids")] = MAX_ID,
+    before: Annotated[
+        int, Query(ge=1, le=MAX_INCIDENT_ID, deprecated=True, description="Only smaller ids")
+    ] = MAX_INCIDENT_ID,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> IncidentsResponse:
@@ -82,14 +84,14 @@ async def list_incidents(
 
 
 @router.get("/incidents/{incident_id}")
-async def get_incident(incident_id: IncidentPath, _: Watcher, incidents: Incidents) -> IncidentDetail:
+async def get_incident(incident_id: IncidentReference, _: Watcher, incidents: Incidents) -> IncidentDetail:
     """One incident with its notes."""
     return IncidentDetail.of_noted(*await incidents.get(incident_id), incidents)
 
 
 @router.post("/incidents/{incident_id}/notes", status_code=201, dependencies=[IDEMPOTENT])
 async def add_incident_note(
-    incident_id: IncidentPath,
+    incident_id: IncidentReference,
     caller: Watcher,
     request: Annotated[NoteRequest, Depends(json_of(NoteRequest))],
     incidents: Incidents,
@@ -101,7 +103,7 @@ async def add_incident_note(
 
 @router.post("/incidents/{incident_id}/acknowledge", dependencies=[IDEMPOTENT])
 async def acknowledge_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
+    incident_id: IncidentReference, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:
     """Say that somebody has seen it; the first one is kept."""
     actor = caller.signature(action.by if action else None)
@@ -110,8 +112,17 @@ async def acknowledge_incident(
 
 @router.post("/incidents/{incident_id}/resolve", dependencies=[IDEMPOTENT])
 async def resolve_incident(
-    incident_id: IncidentPath, caller: Watcher, incidents: Incidents, action: Action
+    incident_id: IncidentReference, caller: Watcher, incidents: Incidents, action: Action
 ) -> IncidentInfo:
     """Close it; doing so again changes nothing."""
     actor = caller.signature(action.by if action else None)
     return IncidentInfo.of(await incidents.resolve(incident_id, actor=actor), incidents)
+
+
+@router.delete("/incidents/{incident_id}/frames")
+async def erase_incident_frames(
+    incident_id: IncidentReference, caller: Watcher, incidents: Incidents
+) -> FrameErasureResponse:
+    """Erase the stored frames of an incident; the incident itself stays."""
+    incident, erased = await incidents.erase_frames(incident_id, actor=caller.label)
+    return FrameErasureResponse(incident_id=incident.id, public_id=incident.public_id, frames_deleted=erased)

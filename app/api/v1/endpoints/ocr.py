@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.accepted import ACCEPTED, Later, accepted
 from app.api.conditional import CONDITIONAL
 from app.api.idempotency import IDEMPOTENT
 from app.api.pages import Linker, linked
+from app.api.references import ResultReference
 from app.api.routes import MarkedRoute
 from app.api.security import require
 from app.core.ocr.issuers.base import DocumentType
@@ -25,6 +26,7 @@ from app.models.ocr import (
     IdentityRequest,
     IdentityResponse,
     ListedResultsResponse,
+    ResultDeletionResponse,
     StoredResultResponse,
 )
 from app.models.pages import Cursor
@@ -50,7 +52,6 @@ TABLE_TYPES: dict[TableFormat, str] = {
 TABLES: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type.partition(";")[0]: {} for media_type in TABLE_TYPES.values()}}
 }
-ResultId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.post("/invoice", dependencies=[IDEMPOTENT], response_model=InvoiceResponse, responses=ACCEPTED)
@@ -125,19 +126,26 @@ async def export_invoices(
 
 
 @router.get("/results/{result_id}", dependencies=[CONDITIONAL])
-async def get_result(result_id: ResultId, caller: Reader, documents: Documents) -> StoredResultResponse:
+async def get_result(result_id: ResultReference, caller: Reader, documents: Documents) -> StoredResultResponse:
     """What is kept of a document; the audit says who asked."""
     return StoredResultResponse.of(await documents.result(result_id, may_see=caller.may_see, actor=caller.label))
 
 
 @router.post("/results/{result_id}/confirm", dependencies=[IDEMPOTENT])
 async def confirm_result(
-    result_id: ResultId,
+    result_id: ResultReference,
     caller: Reader,
     request: Annotated[ConfirmationRequest, Depends(body_of(ConfirmationRequest))],
     documents: Documents,
 ) -> ConfirmationResponse:
     """Say what is right. The seller of a confirmed invoice is recognised from then on."""
     actor = caller.signature(request.confirmed_by)
-    supplier_id = await documents.confirm(result_id, request.corrections(), may_see=caller.may_see, actor=actor)
-    return ConfirmationResponse(result_id=result_id, supplier_id=supplier_id)
+    number, supplier_id = await documents.confirm(result_id, request.corrections(), may_see=caller.may_see, actor=actor)
+    return ConfirmationResponse(result_id=number, supplier_id=supplier_id)
+
+
+@router.delete("/results/{result_id}")
+async def delete_result(result_id: ResultReference, caller: Reader, documents: Documents) -> ResultDeletionResponse:
+    """Erase what is kept of a document; the audit keeps that it was."""
+    deleted = await documents.delete(result_id, may_see=caller.may_see, actor=caller.label)
+    return ResultDeletionResponse(result_id=deleted.id, public_id=deleted.public_id)

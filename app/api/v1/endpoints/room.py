@@ -22,6 +22,7 @@ from app.models.room import (
     RoomBoardResponse,
     RoomFeedbackRequest,
     RoomHistoryResponse,
+    RoomPhotosErasureResponse,
     RoomStatusResponse,
 )
 from app.types import Scope
@@ -98,3 +99,10 @@ async def give_room_feedback(
     """Correct a room's state; the correction is kept for training."""
     actor = caller.signature(request.given_by)
     return RoomStatusResponse.of(await rooms.correct(room_number, request.correction, actor=actor))
+
+
+@router.delete("/{room_number}/photos")
+async def erase_room_photos(room_number: RoomPath, caller: Inspector, rooms: Rooms) -> RoomPhotosErasureResponse:
+    """Erase the photos of a room's analyses; verdicts and indexed pictures stay."""
+    erased = await rooms.erase_photos(room_number, actor=caller.label)
+    return RoomPhotosErasureResponse(room_number=room_number, photos_deleted=erased)
