@@ -127,7 +127,7 @@ class PersonExportResponse(Response):
                         "details": {"templates": 1, "consent": "2025-01 vi"},
                     }
                 ],
-                "signed": {"images": 3, "room_analyses": 12},
+                "others": {"images": 3, "room_analyses": 12},
             }
         },
     )
@@ -141,7 +141,7 @@ class PersonExportResponse(Response):
     attendance: list[ExportedAttendance]
     events: list[ExportedEvent]
     audit: list[ExportedAuditEntry]
-    signed: dict[str, int] = Field(description="How many records bear the id as a signature, by kind")
+    others: dict[str, int] = Field(description="How many other records bear the id, most as a signature, by kind")
 
     @classmethod
     def of(cls, employee_id: str, record: PersonRecord) -> PersonExportResponse:
@@ -156,5 +156,5 @@ class PersonExportResponse(Response):
             attendance=[ExportedAttendance.like(entry) for entry in record.attendance],
             events=[ExportedEvent.like(entry) for entry in record.events],
             audit=[ExportedAuditEntry.like(entry) for entry in record.audit],
-            signed=dict(record.signed),
+            others=dict(record.others),
         )

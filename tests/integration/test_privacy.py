@@ -57,7 +57,7 @@ def test_an_export_shows_all_that_is_stored(client: httpx.Client, records: Recor
     assert shown["events"][0]["payload"]["employee_id"] == "EMP001"
     assert [one["action"] for one in shown["audit"]] == ["face.identify", "face.recognize", "face.enroll"]
     assert shown["audit"][-1]["details"]["consent"] == "2025-01 vi"
-    assert shown["signed"]["documents"] == 1
+    assert shown["others"]["documents"] == 1
     # Whoever looked is seen the next time.
     assert export(client)["audit"][0]["action"] == "privacy.export"
 

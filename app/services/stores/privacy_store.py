@@ -9,18 +9,19 @@ from uuid import UUID
 
 from app.services.database import Connection
 
-# Who wrote, changed or read something, by the name that requests sign with; all by the constants of this file.
-_SIGNATURES = {
-    "images": ("image_metadata", "uploaded_by"),
-    "room_analyses": ("room_analysis_logs", "analyzed_by"),
-    "room_corrections": ("room_feedback", "given_by"),
-    "documents": ("ocr_results", "processed_by"),
-    "enrolments": ("employee_faces", "enrolled_by"),
+# What else bears the id: as a signature of whoever did it, or in what a job or a webhook left.
+_OTHERS = {
+    "images": "image_metadata WHERE uploaded_by = $1",
+    "room_analyses": "room_analysis_logs WHERE analyzed_by = $1",
+    "room_corrections": "room_feedback WHERE given_by = $1",
+    "documents": "ocr_results WHERE processed_by = $1",
+    "enrolments": "employee_faces WHERE enrolled_by = $1",
+    "incidents": "anomaly_incidents WHERE $1 IN (acknowledged_by, resolved_by)",
+    "incident_notes": "incident_notes WHERE written_by = $1",
+    "job_items": "job_items WHERE outcome->>'employee_id' = $1",
+    "undelivered_events": "webhook_dead_letters WHERE payload->>'employee_id' = $1",
 }
-_COUNTS = ", ".join(
-    f"(SELECT count(*) FROM {table} WHERE {column} = $1) AS {name}"  # noqa: S608
-    for name, (table, column) in _SIGNATURES.items()
-)
+_COUNTS = ", ".join(f"(SELECT count(*) FROM {where}) AS {name}" for name, where in _OTHERS.items())  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
-    """Everything; ``signed`` counts what bears the person's id as a signature. Lists are newest first."""
+    """Everything; ``others`` counts what else bears the person's id. Lists are newest first."""
 
     person: PersonRow | None
     templates: tuple[TemplateRecord, ...]
@@ -98,12 +99,12 @@ class PersonRecord:
     attendance: tuple[AttendanceRecord, ...]
     events: tuple[EventRecord, ...]
     audit: tuple[AuditRecord, ...]
-    signed: Mapping[str, int]
+    others: Mapping[str, int]
 
     @property
     def is_empty(self) -> bool:
         lists = (self.templates, self.consents, self.attendance, self.events, self.audit)
-        return self.person is None and not any(lists) and not any(self.signed.values())
+        return self.person is None and not any(lists) and not any(self.others.values())
 
 
 async def add_consent(connection: Connection, employee_id: str, consent: Consent, *, recorded_by: str | None) -> None:
@@ -160,7 +161,7 @@ async def person_record(connection: Connection, employee_id: str, *, owns_employ
         employee_id,
         limit,
     )
-    signed = await connection.fetchrow(f"SELECT {_COUNTS}", employee_id)  # constants only
+    others = await connection.fetchrow(f"SELECT {_COUNTS}", employee_id)  # constants only
     return PersonRecord(
         person=PersonRow(**person) if person else None,
         templates=tuple(TemplateRecord(**row) for row in templates),
@@ -168,5 +169,5 @@ async def person_record(connection: Connection, employee_id: str, *, owns_employ
         attendance=tuple(AttendanceRecord(**row) for row in attendance),
         events=tuple(EventRecord(**row) for row in events),
         audit=tuple(AuditRecord(**row) for row in audit),
-        signed=dict(signed or {}),
+        others=dict(others or {}),
     )
