@@ -1,12 +1,12 @@
 """Ids of results and incidents that tell nobody how many there are: UUIDv7, beside the numbers.
 
-Revision: 0018, after 0017.
+Revision: 0020, after 0019.
 """
 
 from app.services.stores.migrations import add_column, add_index, drop_column, drop_index
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

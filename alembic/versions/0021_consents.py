@@ -1,12 +1,12 @@
 """The consents that people gave before they were enrolled.
 
-Revision: 0019, after 0018.
+Revision: 0021, after 0020.
 """
 
 from app.services.stores.migrations import create, drop
 
-revision = "0019"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
