@@ -75,8 +75,9 @@ bench: environment-dev weights ## measure speed; ARGS go to scripts/benchmark.py
 evaluate: environment-dev weights ## measure accuracy on the photos in CV_EVAL_DATA; ARGS go to scripts/evaluate.py
 	@exec $(IN_VENV) scripts/evaluate.py $(ARGS)
 
-openapi: environment ## write docs/openapi.json, after the API has changed
+openapi: environment ## write docs/openapi.json and docs/asyncapi.json, after the API or an event has changed
 	@$(IN_VENV) scripts/export_openapi.py
+	@$(IN_VENV) scripts/export_asyncapi.py
 
 weights: environment ## fetch and verify the model pack; nothing to do when it is there
 	@$(IN_VENV) scripts/download_models.py --pack $(or $(MODEL_PACK),compact)

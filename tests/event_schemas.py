@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 _DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "events.md"
 _SECTION = re.compile(
-    r"^## (?P<type>[\w.]+)$.*?^```json schema\n(?P<schema>.*?)^```.*?^```json sample\n(?P<sample>.*?)^```", re.M | re.S
+    r"^## (?P<type>\w+\.[\w.]+)$.*?^```json schema\n(?P<schema>.*?)^```.*?^```json sample\n(?P<sample>.*?)^```",
+    re.M | re.S,
 )
 
 

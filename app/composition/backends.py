@@ -19,7 +19,14 @@ from app.services.storage import ObjectStorage
 from app.services.stores.image_store import vectors_for_which
 from app.services.stores.schema import DatabaseProbe, older_revisions
 from app.services.vector_db import VectorDBService
-from app.services.vectors.base import Chooser, CollectionSpec, VectorBackend, face_collection, image_collection
+from app.services.vectors.base import (
+    MAX_CHOSEN,
+    Chooser,
+    CollectionSpec,
+    VectorBackend,
+    face_collection,
+    image_collection,
+)
 from app.workflows.health import Ping
 
 
@@ -89,7 +96,7 @@ def open_vectors(settings: Settings, database: Database) -> VectorDBService:
 
     async def choose(wanted: ImageFilter) -> Sequence[str]:
         async with database.connection() as connection:
-            return await vectors_for_which(connection, wanted)
+            return await vectors_for_which(connection, wanted, limit=MAX_CHOSEN + 1)
 
     backend = _VECTOR_BACKENDS[settings.VECTOR_DB](
         settings,
@@ -139,6 +146,12 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     stack.push_async_callback(storage.close)
     queue = None
     if url := settings.RABBITMQ_URL.get_secret_value():
-        queue = MessageQueue(url, exchange=settings.EVENTS_EXCHANGE, timeout_s=timeout_s)
+        queue = MessageQueue(
+            url,
+            exchange=settings.EVENTS_EXCHANGE,
+            queue_prefix=settings.EVENTS_QUEUE_PREFIX,
+            source=settings.EVENTS_SOURCE,
+            timeout_s=timeout_s,
+        )
         stack.push_async_callback(queue.close)
     return Backends(database, vectors, cache, storage, queue)

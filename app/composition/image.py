@@ -14,8 +14,11 @@ from app.core.inference import InferencePool
 from app.core.prototypes import Prototypes
 from app.ml_models.concept_data import read_classes, read_glossary
 from app.ml_models.factories.image import build_image_embedder
+from app.ml_models.factories.image_models import ImageEmbeddingModel
+from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.prototype_file import FILE_NAME, read_prototypes
+from app.ml_models.roles import ModelRole
 from app.utils import metrics
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
@@ -45,6 +48,7 @@ def compose_images(
     zone: ZoneInfo,
 ) -> ImageWorkflow:
     """Indexing, reading, changing and deleting pictures."""
+    model = load_pack(settings.MODEL_PACK).model(ModelRole.IMAGE_EMBEDDING, ImageEmbeddingModel)
     return ImageWorkflow(
         pool=pool,
         pictures=decoders.pictures,
@@ -54,6 +58,7 @@ def compose_images(
         storage=backends.storage,
         zone=zone,
         url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
+        near_copy_cosine=model.params.near_copy_cosine,
     )
 
 

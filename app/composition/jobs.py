@@ -52,7 +52,11 @@ def compose_works(
             priority=Priority.BACKGROUND,
         )
         image_id = indexed.image.image_id
-        return {"image_id": image_id, "duplicate_of": image_id if indexed.is_duplicate else None}
+        return {
+            "image_id": image_id,
+            "duplicate_of": image_id if indexed.is_duplicate else None,
+            "near_duplicates": [copy.image_id for copy in indexed.near_copies],
+        }
 
     async def enrol_face(fields: Mapping[str, object], actor: str | None) -> Mapping[str, object]:
         request = validated(FaceEnrollmentRequest, fields)

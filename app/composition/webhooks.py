@@ -32,6 +32,7 @@ def open_webhooks(
     sender = WebhookSender(
         private=NetworkGuard(networks, purpose=WEBHOOKS),
         public=NetworkGuard(networks, purpose=PUBLIC_WEBHOOKS),
+        source=settings.EVENTS_SOURCE,
         timeout_s=settings.WEBHOOK_TIMEOUT_S,
     )
     stack.push_async_callback(sender.close)

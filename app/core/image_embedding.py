@@ -34,6 +34,10 @@ class QueryKind(StrEnum):
     BOTH = "both"
 
 
+# The same vector, but for what indexes round: the same picture, whatever the curve says of it.
+_SAME = 0.9999
+
+
 @dataclass(frozen=True, slots=True)
 class SimilarityCalibration:
     """From a cosine to the public ``similarity``, 0 to 1: ``1 / (1 + exp(-(slope * cosine + intercept)))``.
@@ -46,13 +50,17 @@ class SimilarityCalibration:
 
     def similarity(self, cosine: float) -> float:
         """Monotone: a closer picture never gets a lower figure."""
+        if cosine >= _SAME:
+            return 1.0
         return 1.0 / (1.0 + math.exp(-(self.slope * cosine + self.intercept)))
 
     def cosine(self, similarity: float) -> float:
-        """The inverse: the least cosine that is shown as that similarity; infinite at 0 and 1."""
-        if similarity <= 0.0 or similarity >= 1.0:
-            return math.copysign(math.inf, similarity - 0.5)
-        return (math.log(similarity / (1.0 - similarity)) - self.intercept) / self.slope
+        """The inverse: the least cosine that is shown as that similarity; infinite at 0."""
+        if similarity <= 0.0:
+            return -math.inf
+        if similarity >= 1.0:
+            return _SAME
+        return min(_SAME, (math.log(similarity / (1.0 - similarity)) - self.intercept) / self.slope)
 
 
 class ImageEmbedder(Protocol):

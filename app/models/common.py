@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from app.types import Box, shown
 from app.utils.clock import iso
+from app.utils.text_folding import composed
 
 # Ids travel into keys, paths and expressions, so they are plain. Pydantic's regex engine lets $ match at the very
 # end only, never before a line break.
@@ -25,9 +26,22 @@ RoomNumber = Annotated[
 SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="A UUID")]
 ActorName = Annotated[str, Field(pattern=_ID, max_length=20, description="Who does this; else the API key's label")]
 # PostgreSQL's text holds no NUL.
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$"), AfterValidator(composed)]
 
 PersonText = Annotated[Text, Field(min_length=1, max_length=200)]
+
+
+def not_blank(text: str) -> str:
+    """``text`` without blanks around it.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise ValueError("must not be blank")
+    return stripped
+
 
 Moment = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 """Written as ISO 8601 in UTC with ``Z``."""

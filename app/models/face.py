@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from app.core.face_covers import Cover
 from app.core.liveness import Liveness
@@ -21,6 +21,7 @@ from app.models.common import (
     Score,
     SessionId,
     Text,
+    not_blank,
 )
 from app.models.pages import ListPage
 from app.services.stores.face_store import StoredTemplate
@@ -70,7 +71,7 @@ def _is_alive(liveness: Liveness | None) -> bool | None:
 class PersonMetadata(Request):
     """What is known of the person; used where the service keeps its own ``employees`` table."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    name: Annotated[Text, Field(max_length=200), AfterValidator(not_blank)] | None = None
     department: Annotated[Text, Field(max_length=100)] | None = None
     position: Annotated[Text, Field(max_length=100)] | None = None
 
@@ -137,6 +138,7 @@ class FaceEnrollmentRequest(Request):
     allow_mismatch: bool = Field(
         False, description="Add it although it does not match the person's earlier templates (changed a lot)"
     )
+    allow_similar_id: bool = Field(False, description="Enrol although an id is there that differs only in case")
     enrolled_by: ActorName | None = None
     liveness_session_id: SessionId | None = _SESSION
     consent: ConsentInput | None = None
@@ -159,6 +161,7 @@ class FaceEnrollmentRequest(Request):
             replace_existing=self.replace_existing,
             allow_duplicate=self.allow_duplicate,
             allow_mismatch=self.allow_mismatch,
+            allow_similar_id=self.allow_similar_id,
         )
 
 
@@ -226,6 +229,7 @@ class FaceRecognitionResponse(Response):
     def of(cls, recognition: Recognition, *, elapsed_ms: int) -> FaceRecognitionResponse:
         answer: dict[str, object] = {
             "success": recognition.match is not None,
+            "is_alive": None,  # stands there in any case, as in the contract
             "recognition_time_ms": elapsed_ms,
             "timestamp": clock.now(),
         }

@@ -80,6 +80,13 @@ class ImageIndexRequest(Request):
     allow_duplicate: bool = Field(False, description="Index it although the category holds the same picture")
 
 
+class NearDuplicate(Response):
+    """A picture of the category that may be the same one: recompressed, resized or cropped."""
+
+    image_id: str
+    similarity: Score
+
+
 class ImageIndexResponse(Response):
     """What was indexed. `duplicate_of` names the picture that was there before; then nothing new was stored."""
 
@@ -90,6 +97,7 @@ class ImageIndexResponse(Response):
     thumbnail_url: str
     indexed_at: Moment
     duplicate_of: str | None = None
+    near_duplicates: list[NearDuplicate] = Field(default_factory=list, description="Stored beside them all the same")
 
     @classmethod
     def of(cls, indexed: Indexed, urls: ImageUrls) -> ImageIndexResponse:
@@ -101,6 +109,7 @@ class ImageIndexResponse(Response):
             thumbnail_url=urls.thumbnail_url,
             indexed_at=image.uploaded_at,
             duplicate_of=image.image_id if indexed.is_duplicate else None,
+            near_duplicates=[NearDuplicate.like(copy) for copy in indexed.near_copies],
         )
 
 

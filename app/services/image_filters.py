@@ -1,4 +1,5 @@
-"""What a search or a list of pictures may be narrowed to. Each backend turns it into its own language."""
+"""What a search or a list of pictures may be narrowed to. PostgreSQL has the last word; each vector database turns the
+filter into a condition of its own language that lets through all that PostgreSQL does, and perhaps a little more."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.utils.text_folding import folded
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
     """All that is set must hold; empty words and tags are not set.
 
     Attributes:
-        item_type: normalised, as tags and location are (``normal``).
+        item_type: without case and marks, as tags and location are (``folded``).
         tags: all of them.
         location: a part of it.
         since: uploaded at this moment or later.
@@ -29,14 +32,19 @@ class ImageFilter:
     before: datetime | None = None
 
     def __post_init__(self) -> None:
-        # Once, here: a backend that forgot would find nothing for "Floor 2".
-        object.__setattr__(self, "item_type", normal(self.item_type or "") or None)
-        object.__setattr__(self, "tags", normal_tags(self.tags))
-        object.__setattr__(self, "location", normal(self.location or "") or None)
+        # Once, here: a backend that forgot would find nothing for "Tang 2".
+        object.__setattr__(self, "item_type", folded(self.item_type or "") or None)
+        object.__setattr__(self, "tags", tuple(dict.fromkeys(folded(tag) for tag in normal_tags(self.tags))))
+        object.__setattr__(self, "location", folded(self.location or "") or None)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it asks for words, which an index may hold with their marks."""
+        return bool(self.item_type or self.tags or self.location)
 
 
 def normal(text: str) -> str:
-    """Lower case with single spaces: how words that are filtered by are compared."""
+    """Lower case with single spaces: how an index holds words that are filtered by."""
     return " ".join(text.lower().split())
 
 

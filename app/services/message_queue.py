@@ -14,11 +14,13 @@ from aio_pika.exceptions import AMQPException, ChannelClosed, DeliveryError, Pub
 from yarl import URL
 
 from app.services.calls import backend_call
+from app.services.cloud_events import cloud_attributes
 from app.utils.tasks import is_being_cancelled
 
 BACKEND = "message_queue"
 
-# Types with a durable queue of their own name, declared here so that no event is lost before a consumer exists.
+# Types with a durable queue of their own name, behind the prefix; declared here so that no event is lost before a
+# consumer exists.
 QUEUED_TYPES = ("attendance.events", "anomaly.alerts")
 
 # aiormq reports a channel that went away by a RuntimeError; lost connections are OSErrors.
@@ -35,12 +37,16 @@ class MessageQueue:
     Args:
         url: ``amqp://…``.
         exchange: its name.
+        queue_prefix: before the names of the queues that are declared here; two hotels may share a broker.
+        source: of the events, as CloudEvents name it.
         timeout_s: limit of one call.
     """
 
-    def __init__(self, url: str, *, exchange: str, timeout_s: float) -> None:
+    def __init__(self, url: str, *, exchange: str, queue_prefix: str, source: str, timeout_s: float) -> None:
         self._url = url
         self._exchange_name = exchange
+        self._queue_prefix = queue_prefix
+        self._source = source
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
@@ -61,7 +67,7 @@ class MessageQueue:
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await self._channel.declare_exchange(self._exchange_name, aio_pika.ExchangeType.TOPIC, durable=True)
         for name in QUEUED_TYPES:
-            queue = await self._channel.declare_queue(name, durable=True)
+            queue = await self._channel.declare_queue(self._queue_prefix + name, durable=True)
             await queue.bind(exchange, routing_key=name)
         return exchange
 
@@ -78,6 +84,7 @@ class MessageQueue:
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=str(payload["event_id"]),
             type=event_type,
+            headers=dict(cloud_attributes(payload, source=self._source, prefix="cloudEvents:")),
         )
         try:
             async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):

@@ -135,11 +135,12 @@ def _upright(picture: PillowImage.Image, allocate: Allocate) -> Image:
     try:
         orientation = picture.getexif().get(_ORIENTATION, 1)
         picture.load()
+        scale = _sample_scale(picture)
         width, height = picture.size
         upright = allocate((width, height, 3) if orientation in _TURNED else (height, width, 3))
         stored = _as_stored(upright, orientation)
         for top, bottom in _strips(height, width):
-            strip = _to_rgb(picture.crop((0, top, width, bottom)))
+            strip = _to_rgb(picture.crop((0, top, width, bottom)), scale)
             stored[top:bottom] = cv2.cvtColor(np.asarray(strip), cv2.COLOR_RGB2BGR)
     except _DECODER_ERRORS as error:
         raise _damaged() from error
@@ -160,10 +161,23 @@ def _as_stored(upright: Image, orientation: object) -> Image:
     return views.get(orientation, upright)
 
 
-def _to_rgb(image: PillowImage.Image) -> PillowImage.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
+def _sample_scale(image: PillowImage.Image) -> float:
+    """What samples of more than 8 bits are divided by. Sensors of 10, 12 or 14 bits fill the lower part of 16."""
+    if not _is_deep(image):
+        return 1.0
+    highest = int(np.asarray(image).max(initial=0))
+    bits = next((bits for bits in (10, 12, 14) if highest < 2**bits), 16)
+    return float(2**bits - 1) / 255.0
+
+
+def _is_deep(image: PillowImage.Image) -> bool:
+    return image.mode.startswith("I;16") or image.mode == "I"
+
+
+def _to_rgb(image: PillowImage.Image, scale: float) -> PillowImage.Image:
+    if _is_deep(image):
         # Pillow would clip 16-bit samples at 255; scale them instead.
-        samples = np.asarray(image).astype(np.float32) / 257.0
+        samples = np.asarray(image).astype(np.float32) / scale
         return PillowImage.fromarray(np.clip(samples, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")

@@ -10,7 +10,7 @@ import numpy as np
 from app.core.face_recognition import FaceRecognitionEngine
 from app.errors import Conflict, NotFound
 from app.services.database import Connection
-from app.services.stores import face_store
+from app.services.stores import face_store, people_store
 from app.services.stores.face_store import Template
 from app.types import shown
 from app.utils import metrics
@@ -24,11 +24,13 @@ class EnrolmentTerms:
         replace_existing: end the person's earlier templates, instead of adding to them.
         allow_duplicate: enrol although the face is somebody else's already.
         allow_mismatch: add although the face does not match the person's earlier templates.
+        allow_similar_id: enrol although somebody has an id that differs from this one in nothing but case.
     """
 
     replace_existing: bool = False
     allow_duplicate: bool = False
     allow_mismatch: bool = False
+    allow_similar_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,10 @@ class Admission:
 
         Raises:
             NotFound: the hotel's own ``employees`` table does not know the id.
-            Conflict: they do not match the person's earlier templates, or are too many.
+            Conflict: they do not match the person's earlier templates, or are too many; or the id is too like another.
         """
+        if not terms.allow_similar_id:
+            await self._check_id(connection, employee_id)
         if not await face_store.owns_employees(connection):
             await self._require_employee(connection, employee_id)
         if terms.replace_existing:
@@ -93,6 +97,17 @@ class Admission:
                 details={"employee_id": other, "confidence": shown(confidence)},
             )
         return {"duplicate_of": other}
+
+    async def _check_id(self, connection: Connection, employee_id: str) -> None:
+        """Ids are compared as they are given, so a slip of the shift key would make a second person."""
+        others = await people_store.ids_in_other_case(connection, employee_id)
+        if others:
+            raise Conflict(
+                f"{others[0]} is enrolled, which differs from {employee_id} in nothing but case. Send that id, or "
+                "allow_similar_id=true if they are two people.",
+                code="similar_id",
+                details={"employee_id": others[0]},
+            )
 
     async def _require_employee(self, connection: Connection, employee_id: str) -> None:
         if not await face_store.employee_exists(connection, employee_id):

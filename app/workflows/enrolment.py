@@ -13,6 +13,7 @@ import numpy as np
 
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
+from app.core.face_turning import look_for_faces
 from app.core.inference import InferencePool
 from app.core.liveness import LivenessProof
 from app.errors import Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
@@ -26,7 +27,7 @@ from app.services.stores.outbox import publish_event
 from app.services.stores.privacy_store import Consent
 from app.services.stores.removals import Kind
 from app.services.vectors.base import FaceIndex, FaceVector, new_vector_id
-from app.types import FloatArray, shown
+from app.types import shown
 from app.utils import clock, metrics, tracing
 from app.utils.image_processing import encode_jpeg
 from app.utils.logging import logger
@@ -39,6 +40,8 @@ from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 # What callers of the use cases speak in, wherever it is defined.
 __all__ = ["AdmissionRules", "Enrolment", "EnrolmentRules", "EnrolmentTerms", "EnrolmentWorkflow", "Person"]
 
+RESERVED_IDS = frozenset({"people", "enroll", "embedding", "recognize", "verify", "identify", "liveness"})
+"""They stand, or may one day stand, where the API's paths have an id."""
 # Photos of one enrolment must show one person: pairs under this match probability do not.
 _MIN_SAME_PERSON = 0.5
 
@@ -137,11 +140,14 @@ class EnrolmentWorkflow:
             ticket: a liveness session whose person all pictures have to show; it is spent.
 
         Raises:
-            InvalidInput: no picture was good enough; ``details`` say why, picture by picture.
+            InvalidInput: no picture was good enough, and ``details`` say why, picture by picture; or they show several
+                people; or the id is reserved.
             NotFound: the hotel's own ``employees`` table does not know the id; or of the session.
             Conflict: the face is somebody else's, is not that of the person's earlier templates, or these are too many;
                 or the session can't be spent, or is somebody else's.
         """
+        if person.employee_id.lower() in RESERVED_IDS:
+            raise InvalidInput(f"{person.employee_id} is a word of the API; choose another id.", code="reserved_id")
         candidates, rejected = await self._read_all(pictures)
         if not candidates:
             metrics.enrolment_total.labels("rejected").inc()
@@ -343,7 +349,9 @@ class EnrolmentWorkflow:
         with tracing.stage("face.decode"):
             image = picture.decode()
         with tracing.stage("face.detect"):
-            verdict = self._gate.assess(image, self._engine.detect_faces(image))
+            look = look_for_faces(image, self._engine.detect_faces)
+            image = look.image
+            verdict = self._gate.assess(image, look.faces)
         if verdict.face is None or verdict.reason is not None:
             return RejectedImage(index, verdict.reason or "no_face", verdict.message)
         with tracing.stage("face.embed"):
@@ -366,21 +374,30 @@ class EnrolmentWorkflow:
     def _same_person(
         self, candidates: list[_Candidate], rejected: list[RejectedImage]
     ) -> tuple[list[_Candidate], list[RejectedImage]]:
-        """Keep the pictures that show the same person as the best one."""
+        """Keep the pictures of whoever is on more than half of them.
+
+        Raises:
+            InvalidInput: nobody is.
+        """
         if not candidates:
             return candidates, rejected
-        best = max(candidates, key=lambda candidate: candidate.template.quality_score)
-        kept = []
-        for candidate in candidates:
-            if self._same(candidate.template.vector, best.template.vector):
-                kept.append(candidate)
-            else:
-                rejected.append(
-                    RejectedImage(
-                        candidate.index, "different_person", f"It shows somebody else than picture {best.index}."
-                    )
-                )
-        return kept, sorted(rejected, key=lambda r: r.index)
+        groups = [[other for other in candidates if self._same(one, other)] for one in candidates]
+        largest = max(groups, key=lambda group: (len(group), max(c.template.quality_score for c in group)))
+        if 2 * len(largest) <= len(candidates):
+            metrics.enrolment_total.labels("not_one_person").inc()
+            raise InvalidInput(
+                "The pictures show several people, and none of them is on more than half of the pictures.",
+                code="not_one_person",
+                details={"images": [[candidate.index for candidate in group] for group in groups]},
+            )
+        kept = {candidate.index for candidate in largest}
+        others = [
+            RejectedImage(one.index, "different_person", f"It shows somebody else than picture {min(kept)}.")
+            for one in candidates
+            if one.index not in kept
+        ]
+        return largest, sorted(rejected + others, key=lambda r: r.index)
 
-    def _same(self, a: FloatArray, b: FloatArray) -> bool:
-        return self._engine.calibration.confidence(float(a @ b)) >= _MIN_SAME_PERSON
+    def _same(self, one: _Candidate, other: _Candidate) -> bool:
+        cosine = float(one.template.vector @ other.template.vector)
+        return one is other or self._engine.calibration.confidence(cosine) >= _MIN_SAME_PERSON

@@ -17,6 +17,7 @@ import numpy as np
 
 from app.core.face_covers import Cover, FaceCoverDetector
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
+from app.core.face_turning import FaceLook, look_for_faces
 from app.core.inference import InferencePool
 from app.core.liveness import Liveness, LivenessDetector, LivenessProof
 from app.errors import BackendUnavailable, NotFound
@@ -65,6 +66,7 @@ class Probe:
     liveness: Liveness | None
     vector: FloatArray | None
     covered: Cover | None = None
+    warnings: tuple[str, ...] = ()
     needs_session: bool = False
 
 
@@ -236,6 +238,7 @@ class FaceWorkflow:
             confidence=confidence,
             liveness=probe.liveness,
             verified=verified,
+            warnings=probe.warnings,
             covered=probe.covered,
         )
 
@@ -381,7 +384,7 @@ class FaceWorkflow:
             confidence=found.confidence,
             liveness=probe.liveness,
             event_id=found.event_id,
-            warnings=found.warnings,
+            warnings=(*probe.warnings, *found.warnings),
             covered=probe.covered,
         )
 
@@ -391,28 +394,31 @@ class FaceWorkflow:
         with tracing.stage("face.decode"):
             image = picture.decode()
         with tracing.stage("face.detect"):
-            face = largest_face(self._engine.detect_dominant_faces(image))
+            look = look_for_faces(image, self._engine.detect_dominant_faces)
+            face = largest_face(look.faces)
         if face is None:
             return None
+        shown_face, warnings = look.as_sent(face), ("image_rotated",) if look.quarter_turns else ()
         liveness = None
         if check_liveness:
             with tracing.stage("face.liveness"):
-                [liveness] = self._liveness.assess(image, [face])
+                [liveness] = self._liveness.assess(look.image, [face])
             if not liveness.is_live:
-                return Probe(face, liveness, None)
+                return Probe(shown_face, liveness, None, warnings=warnings)
         with tracing.stage("face.embed"):
-            [embedding] = self._engine.embed_probes(image, [face])
+            [embedding] = self._engine.embed_probes(look.image, [face])
         if self._covers is None:
-            return Probe(face, liveness, embedding.vector)
+            return Probe(shown_face, liveness, embedding.vector, warnings=warnings)
         with tracing.stage("face.cover"):
-            [covered] = self._covers.detect(self._engine.align(image, [face]))
-        return Probe(face, liveness, embedding.vector, covered)
+            [covered] = self._covers.detect(self._engine.align(look.image, [face]))
+        return Probe(shown_face, liveness, embedding.vector, covered, warnings)
 
     def _read_all(self, picture: Picture, check_liveness: bool) -> list[Probe]:
         with tracing.stage("face.decode"):
             image = picture.decode()
         with tracing.stage("face.detect"):
-            faces = sorted(self._engine.detect_faces(image), key=lambda face: -face.box.area)[:_MAX_FACES]
+            look = FaceLook(image, self._engine.detect_faces(image), quarter_turns=0)
+            faces = sorted(look.faces, key=lambda face: -face.box.area)[:_MAX_FACES]
         verdicts: Sequence[Liveness | None] = [None] * len(faces)
         if check_liveness:
             with tracing.stage("face.liveness"):
@@ -421,7 +427,7 @@ class FaceWorkflow:
         with tracing.stage("face.embed"):
             embeddings = self._engine.embed_probes(image, faces)
         return [
-            Probe(face, liveness, embedding.vector if liveness is None or liveness.is_live else None)
+            Probe(look.as_sent(face), liveness, embedding.vector if liveness is None or liveness.is_live else None)
             for face, liveness, embedding in zip(faces, verdicts, embeddings, strict=True)
         ]
 
@@ -439,11 +445,10 @@ def _liveness_failure(probe: Probe | None) -> Outcome | None:
 
 
 def _warnings(probe: Probe | None) -> tuple[str, ...]:
-    if probe is not None and probe.liveness is _OTHER_PERSON:
-        return ("liveness_of_another_person",)
-    if probe is not None and probe.liveness is not None and probe.liveness.uncertain:
-        return ("liveness_uncertain",)
-    return ()
+    if probe is None:
+        return ()
+    is_uncertain = probe.liveness is not None and probe.liveness.uncertain
+    return (*probe.warnings, "liveness_uncertain") if is_uncertain else probe.warnings
 
 
 _STATUS = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from app.core.image_embedding import ImageEmbedder
+from app.core.image_embedding import ImageEmbedder, QueryKind
 from app.core.inference import InferencePool, Priority
 from app.errors import Conflict, InvalidInput, NotFound, VisionError
 from app.services.database import Connection, Database
@@ -42,14 +42,25 @@ _VECTOR_FIELDS = ("room_number", "item_type", "tags", "location", "status")
 JPEG = "image/jpeg"
 # A picture that somebody else changed in between is read again this often.
 _CHANGE_TRIES = 5
+_NEAR_COPIES = 5  # that an answer names at most
+
+
+@dataclass(frozen=True, slots=True)
+class NearCopy:
+    """A picture that may be the same; ``similarity`` is calibrated, 0 to 1."""
+
+    image_id: str
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What came of it; ``is_duplicate`` where ``image`` was there before and nothing new was stored."""
+    """What came of it; ``is_duplicate`` where ``image`` was there before and nothing new was stored. ``near_copies``
+    are pictures of the category that may be the same one, made smaller, recompressed or cropped."""
 
     image: StoredImage
     is_duplicate: bool
+    near_copies: tuple[NearCopy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class ImageWorkflow:
     Args:
         zone: the hotel's, for the date in an image's id.
         url_lifetime_s: how long presigned addresses work.
+        near_copy_cosine: from which on two pictures are copies of one; None tells none.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class ImageWorkflow:
         storage: ObjectStorage,
         zone: ZoneInfo,
         url_lifetime_s: int,
+        near_copy_cosine: float | None,
     ) -> None:
         self._pool = pool
         self._pictures = pictures
@@ -88,6 +101,7 @@ class ImageWorkflow:
         self._storage = storage
         self._zone = zone
         self._url_lifetime_s = url_lifetime_s
+        self._near_copy_cosine = near_copy_cosine
 
     async def index(
         self,
@@ -110,13 +124,27 @@ class ImageWorkflow:
         if not allow_duplicate and (known := await self._duplicate(details.category, reading.pixel_sha256)):
             return self._count(Indexed(known, is_duplicate=True))
         uploaded_at = clock.now().astimezone(self._zone)
+        copies = await self._near_copies(reading.embedding.vector, details.category)
         image = new_stored_image(reading, details, uploaded_at=uploaded_at, uploaded_by=actor)
         try:
             indexed = await self._store(image, reading, allow_duplicate=allow_duplicate)
         except VisionError:
             metrics.image_index_total.labels(details.category, "failure").inc()
             raise
-        return self._count(indexed)
+        return self._count(indexed if indexed.is_duplicate else replace(indexed, near_copies=copies))
+
+    async def _near_copies(self, vector: FloatArray, category: str) -> tuple[NearCopy, ...]:
+        if self._near_copy_cosine is None:
+            return ()
+        wanted = ImageFilter(category=category)
+        hits = await self._vectors.search(vector, wanted=wanted, top_k=_NEAR_COPIES)
+        near = [hit for hit in hits if hit.similarity >= self._near_copy_cosine]
+        if not near:
+            return ()
+        async with self._database.connection() as connection:
+            known = await image_store.shown_vectors(connection, [hit.vector_id for hit in near], wanted)
+        rate = self._embedder.calibrations[QueryKind.IMAGE].similarity
+        return tuple(NearCopy(hit.image_id, rate(hit.similarity)) for hit in near if hit.vector_id in known)
 
     @staticmethod
     def _count(indexed: Indexed) -> Indexed:

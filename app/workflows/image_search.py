@@ -94,8 +94,7 @@ class ImageSearchWorkflow:
             return await self._pool.submit("image", self._embed, opened, query.text)
 
     async def _find(self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery) -> ImageMatches:
-        # A similarity of 1 is one that no greater cosine can raise, and not an infinite one.
-        min_cosine = calibration.cosine(min(query.min_similarity, 1 - 2**-53))
+        min_cosine = calibration.cosine(query.min_similarity)
         wanted = PictureQuery(embedding.vector, query.wanted, min_cosine, query.offset, query.top_k)
         snapshot_counts = True
         for _ in range(_LOOKS):

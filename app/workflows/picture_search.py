@@ -113,7 +113,7 @@ class IndexPictures:
             hits = await self._index.search(query.vector, wanted=query.wanted, top_k=window)
             good = [hit for hit in hits if hit.similarity >= query.min_cosine]
             async with self._database.connection() as connection:
-                known = await image_store.shown_vectors(connection, [hit.vector_id for hit in good])
+                known = await image_store.shown_vectors(connection, [hit.vector_id for hit in good], query.wanted)
             shown = [(hit.image_id, hit.similarity) for hit in good if hit.vector_id in known]
             are_all = len(good) < window
             if are_all or (counts_all and len(shown) >= end):

@@ -15,6 +15,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from app.errors import VisionError
+from app.services.cloud_events import cloud_attributes
 from app.services.database import Database
 from app.services.delivery.signing import signed_headers
 from app.services.delivery.webhook_sender import Answer, WebhookSender
@@ -65,6 +66,7 @@ async def send_event(sender: WebhookSender, box: SecretBox, webhook: WebhookReco
     secret = box.open(webhook.secret, owner=secret_owner(webhook.id))
     event_id, sent_at_s = str(event.payload["event_id"]), int(clock.now().timestamp())
     headers = signed_headers(secret, event_id=event_id, sent_at_s=sent_at_s, body=body)
+    headers |= cloud_attributes(event.payload, source=sender.source, prefix="ce-")
     return await sender.post(webhook.columns.url, headers=headers, body=body)
 
 

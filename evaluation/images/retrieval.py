@@ -32,11 +32,11 @@ def read_photos(folder: Path, label_column: str, embed: Callable[[Sequence[Image
     with (folder / "labels.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    vectors = [embed([_read_image(folder / row["file"]) for row in batch]) for batch in batches]
+    vectors = [embed([read_image(folder / row["file"]) for row in batch]) for batch in batches]
     return PhotoSet([row[label_column] for row in rows], np.concatenate(vectors))
 
 
-def _read_image(path: Path) -> Image:
+def read_image(path: Path) -> Image:
     image = cv2.imread(str(path))
     if image is None:
         raise SystemExit(f"{path} is no picture")

@@ -87,11 +87,13 @@ def test_recognition_answers_as_the_spec_does(client: httpx.Client) -> None:
         "employee_id",
         "employee_name",
         "confidence",
+        "is_alive",
         "recognition_time_ms",
         "face_location",
         "timestamp",
         "event_id",
     }
+    assert answer["is_alive"] is None  # nobody asked
     assert answer["employee_id"] == "EMP001"
     assert answer["employee_name"] == "Name of EMP001"
     assert answer["timestamp"].endswith("Z")
@@ -189,10 +191,66 @@ def test_nothing_is_stored_when_no_picture_is_good(client: httpx.Client, records
     assert records.vectors() == []
 
 
-def test_photos_of_two_people_are_not_mixed(client: httpx.Client) -> None:
-    answer = enroll(client, "EMP001", base64_jpeg(portrait(0)), base64_jpeg(portrait(5))).json()
-    assert answer["embeddings_created"] == 1
-    assert [warning["reason"] for warning in answer["warnings"]] == ["different_person"]
+def test_whoever_is_on_most_photos_is_enrolled(client: httpx.Client) -> None:
+    photos = (portrait(5), portrait(0), varied(portrait(0)))
+    answer = enroll(client, "EMP001", *map(base64_jpeg, photos)).json()
+    assert answer["embeddings_created"] == 2
+    assert [(warning["index"], warning["reason"]) for warning in answer["warnings"]] == [(0, "different_person")]
+
+
+def test_photos_of_two_people_are_refused(client: httpx.Client, records: Records) -> None:
+    refused = enroll(client, "EMP001", base64_jpeg(portrait(0)), base64_jpeg(portrait(5)))
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_one_person")
+    assert records.count("employee_faces") == 0
+
+
+def test_an_id_that_differs_in_case_alone_is_refused_unless_allowed(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(portrait(2)))
+    refused = enroll(client, "emp001", base64_jpeg(portrait(3)))
+    assert (refused.status_code, refused.json()["code"]) == (409, "similar_id")
+    assert refused.json()["employee_id"] == "EMP001"
+    for _ in range(2):  # once it is there, it is nobody else's
+        allowed = enroll(client, "emp001", base64_jpeg(portrait(3)), allow_similar_id=True, allow_duplicate=True)
+        assert allowed.status_code == 200, allowed.text
+    assert enroll(client, "emp001", base64_jpeg(portrait(3)), allow_duplicate=True).status_code == 200
+    assert records.count("employees") == 2
+
+
+@pytest.mark.parametrize(
+    ("employee_id", "name", "code"), [("people", "A", "reserved_id"), ("EMP001", " \u3000", "validation_error")]
+)
+def test_words_of_the_api_are_no_ids_and_blanks_no_names(
+    client: httpx.Client, employee_id: str, name: str, code: str
+) -> None:
+    refused = enroll(client, employee_id, base64_jpeg(portrait(2)), metadata={"name": name})
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+
+
+def test_text_is_stored_with_one_form_of_each_letter(client: httpx.Client, records: Records) -> None:
+    enroll(client, "EMP001", base64_jpeg(portrait(2)), metadata={"name": " Nguye\u0302\u0303n "})
+    assert records.rows("SELECT name FROM employees") == [{"name": "Nguyễn"}]
+
+
+@pytest.mark.parametrize(("person", "turns"), [(0, 1), (0, 3), (5, 1), (5, 2), (5, 3)])
+def test_a_picture_on_its_side_is_recognised_by_a_second_look(client: httpx.Client, person: int, turns: int) -> None:
+    enroll(client, "EMP001", base64_jpeg(portrait(person)))
+    turned = np.ascontiguousarray(np.rot90(portrait(person), turns))
+    answer = recognize(client, base64_jpeg(turned)).json()
+    assert answer["employee_id"] == "EMP001"
+    assert "image_rotated" in answer["warnings"]
+    place = answer["face_location"]
+    height, width = turned.shape[:2]
+    assert 0 <= place["x"] < place["x"] + place["width"] <= width
+    assert 0 <= place["y"] < place["y"] + place["height"] <= height
+    upright = recognize(client, base64_jpeg(portrait(person)), camera_id="other").json()
+    assert "image_rotated" not in upright.get("warnings", [])
+
+
+def test_is_alive_is_null_where_nobody_asked(client: httpx.Client) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    for picture in (astronaut(), coffee()):
+        answer = recognize(client, base64_jpeg(picture), check_liveness=False).json()
+        assert answer["is_alive"] is None
 
 
 def test_a_face_of_somebody_else_is_refused_and_twins_are_allowed(client: httpx.Client, records: Records) -> None:

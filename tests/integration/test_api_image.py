@@ -22,7 +22,7 @@ from app.types import Image
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.records import RESTART_S, Records
-from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg, varied
+from tests.photos import astronaut, base64_jpeg, cat, coffee, group, jpeg, varied
 
 API = "/api/v1/cv/image"
 TIMEOUT_S = 1.0
@@ -561,3 +561,59 @@ def test_metrics_name_the_category(client: httpx.Client) -> None:
     assert 'cv_image_search_total{category="lost_found"}' in told
     assert 'cv_image_index_total{category="lost_found",status="success"}' in told
     assert "cv_image_search_duration_seconds_count" in told
+
+
+def test_the_same_picture_is_found_at_a_threshold_of_one(client: httpx.Client) -> None:
+    image = index(client, coffee()).json()["image_id"]
+    index(client, cat())
+    body = {"query_image": base64_jpeg(coffee()), "threshold": 1.0}
+    found = client.post(f"{API}/search", json=body).json()["results"]
+    assert [(one["image_id"], one["similarity"]) for one in found] == [(image, 1.0)]
+
+
+def test_filters_fold_marks_and_take_wildcards_for_letters(client: httpx.Client) -> None:
+    about: dict[str, Any] = {
+        "category": "lost_found",
+        "location": "Sảnh tầng 2",
+        "item_type": "Ví da",
+        "tags": ["Màu Đỏ", "100%_x"],
+    }
+    image = index(client, coffee(), **about).json()["image_id"]
+    for filters, is_found in (
+        ({"location": "tang 2"}, True),
+        ({"location": "TA\u0302\u0300NG"}, True),
+        ({"location": "tầng_2"}, False),
+        ({"item_type": "vi da"}, True),
+        ({"item_type": "vi%"}, False),
+        ({"tags": ["mau do"]}, True),
+        ({"tags": ["100%_x"]}, True),
+        ({"tags": ["100__x"]}, False),
+    ):
+        expected = [image] if is_found else []
+        answer = client.get(API, params=filters)
+        assert answer.status_code == 200, answer.text
+        assert [one["image_id"] for one in answer.json()["items"]] == expected, filters
+        body = {"query_image": base64_jpeg(coffee()), "threshold": 0, "filters": filters}
+        found = client.post(f"{API}/search", json=body).json()["results"]
+        assert [one["image_id"] for one in found] == expected, filters
+
+
+def test_search_and_list_agree_on_the_end_to_the_microsecond(client: httpx.Client, records: Records) -> None:
+    image = index(client, coffee()).json()["image_id"]
+    records.rows("UPDATE image_metadata SET upload_time = date_trunc('second', upload_time) + INTERVAL '500001 us'")
+    [row] = records.rows("SELECT upload_time FROM image_metadata")
+    moment = row["upload_time"]
+    for end, is_there in ((moment, True), (moment - timedelta(microseconds=1), False)):
+        listed = client.get(API, params={"end": end.isoformat()}).json()["items"]
+        body = {"query_image": base64_jpeg(coffee()), "filters": {"date_range": {"end": end.isoformat()}}}
+        found = client.post(f"{API}/search", json=body).json()["results"]
+        assert [one["image_id"] for one in listed] == [one["image_id"] for one in found] == [image] * is_there
+
+
+def test_copies_of_a_picture_are_told(client: httpx.Client) -> None:
+    image = index(client, coffee(), category="lost_found").json()["image_id"]
+    assert index(client, cat(), category="lost_found").json()["near_duplicates"] == []
+    smaller = cv2.resize(coffee(), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    [told] = index(client, smaller, category="lost_found").json()["near_duplicates"]
+    assert told["image_id"] == image
+    assert index(client, coffee()[:-3], category="amenity").json()["near_duplicates"] == []

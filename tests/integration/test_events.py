@@ -153,6 +153,30 @@ class Broker:
 
         return asyncio.run(consume())
 
+    def take_one(self, queue: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The next message of a queue, acknowledged: its headers and its body."""
+
+        async def consume() -> tuple[dict[str, Any], dict[str, Any]]:
+            async with await aio_pika.connect(self._url) as connection:
+                channel = await connection.channel()
+                async with asyncio.timeout(15), (await channel.get_queue(queue)).iterator() as messages:
+                    message = await anext(messages)
+                    await message.ack()
+                    return dict(message.headers), json.loads(message.body)
+
+        return asyncio.run(consume())
+
+    def remove(self, *queues: str) -> None:
+        """Remove queues of a test's own."""
+
+        async def run() -> None:
+            async with await aio_pika.connect(self._url) as connection:
+                channel = await connection.channel()
+                for queue in queues:
+                    await channel.queue_delete(queue)
+
+        asyncio.run(run())
+
     def purge(self) -> None:
         """Empty the shared queues and remove the exchange of this test."""
 
@@ -188,6 +212,30 @@ def test_attendance_reaches_the_queue_and_unroutable_events_block_nothing(
         records = service.records
         records.wait_until(lambda: records.count("event_outbox", "published_at IS NOT NULL") == 1)
         assert records.count("event_outbox", "unroutable") == 1
+
+
+def test_two_hotels_share_a_broker_and_events_bear_the_attributes_of_cloudevents(
+    broker: Broker, broker_url: str, start_service: Start
+) -> None:
+    prefix = f"{broker.exchange}."
+    with start_service(
+        RABBITMQ_URL=broker_url,
+        EVENTS_EXCHANGE=broker.exchange,
+        EVENTS_QUEUE_PREFIX=prefix,
+        EVENTS_SOURCE="/hotels/1",
+    ) as service:
+        enroll(service.client, "EMP001", base64_jpeg(astronaut()))
+        answer = recognize(service.client, base64_jpeg(astronaut())).json()
+        headers, message = broker.take_one(f"{prefix}attendance.events")
+    assert message["event_id"] == answer["event_id"]
+    assert headers == {
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:id": message["event_id"],
+        "cloudEvents:source": "/hotels/1",
+        "cloudEvents:type": "attendance.events",
+        "cloudEvents:time": message["occurred_at"],
+    }
+    broker.remove(f"{prefix}attendance.events", f"{prefix}anomaly.alerts")
 
 
 def test_events_written_without_a_broker_are_published_when_there_is_one(

@@ -45,7 +45,7 @@ async def queue(broker_url: str, proxy: TcpProxy, channel: AbstractChannel) -> A
     credentials = url.netloc.rpartition("@")[0]
     through_proxy = url._replace(netloc=f"{credentials}@127.0.0.1:{proxy.port}").geturl()
     exchange = f"test.{uuid.uuid4().hex}"
-    queue = MessageQueue(through_proxy, exchange=exchange, timeout_s=TIMEOUT_S)
+    queue = MessageQueue(through_proxy, exchange=exchange, queue_prefix="", source="/test", timeout_s=TIMEOUT_S)
     await queue.ping()
     for name in QUEUED_TYPES:
         await (await channel.get_queue(name)).purge()
@@ -159,7 +159,9 @@ async def test_a_connection_whose_farewell_failed_counts_as_closed(queue: Messag
 
 
 async def test_nothing_listens_there() -> None:
-    queue = MessageQueue("amqp://guest:guest@127.0.0.1:1/", exchange="x", timeout_s=TIMEOUT_S)
+    queue = MessageQueue(
+        "amqp://guest:guest@127.0.0.1:1/", exchange="x", queue_prefix="", source="/test", timeout_s=TIMEOUT_S
+    )
     with pytest.raises(BackendUnavailable):
         await queue.ping()
     await queue.close()

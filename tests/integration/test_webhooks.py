@@ -134,7 +134,9 @@ def test_events_arrive_in_order_signed_and_once(service: Service, receiver: Rece
     assert numbers(receiver.events()) == [0, 1, 2, 3]
     assert receiver.events("other.made") == []
     for message in receiver.messages:
-        assert message.headers["webhook-id"] == message.event["event_id"]
+        assert message.headers["webhook-id"] == message.headers["ce-id"] == message.event["event_id"]
+        assert message.headers["ce-type"] == message.event["type"]
+        assert (message.headers["ce-specversion"], message.headers["ce-source"]) == ("1.0", "/cv-service")
         assert abs(int(message.headers["webhook-timestamp"]) - time.time()) < 60
         signed = f"{message.headers['webhook-id']}.{message.headers['webhook-timestamp']}.".encode() + message.body
         key = base64.b64decode(secret.removeprefix("whsec_"))

@@ -11,7 +11,7 @@ from app.api.idempotency import is_idempotent
 from app.api.routes import MarkedRoute
 from app.api.v1 import endpoints
 
-READING = {"/image/search", "/face/verify", "/face/identify"}
+READING = {"/image/search", "/face/verify", "/face/identify", "/cameras/test"}
 
 
 def test_every_post_that_writes_takes_an_idempotency_key() -> None:

@@ -137,7 +137,7 @@ def test_calibration_is_monotone_and_bounded() -> None:
 def test_the_bounds_of_similarity_accept_all_and_none() -> None:
     calibration = SimilarityCalibration(slope=17.1, intercept=-7.63)
     assert calibration.cosine(0.0) == -math.inf
-    assert calibration.cosine(1.0) == math.inf
+    assert calibration.similarity(calibration.cosine(1.0)) == calibration.similarity(1.0) == 1.0
 
 
 def unit(*values: float) -> FloatArray:

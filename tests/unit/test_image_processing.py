@@ -88,6 +88,14 @@ def test_16_bit_png_is_scaled_not_clipped() -> None:
     assert image[0, 99, 0] == 255
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_samples_of_a_sensor_fill_the_range_that_they_use(bits: int) -> None:
+    ramp = np.linspace(0, 2**bits - 1, 100, dtype=np.uint16)[None].repeat(10, 0)
+    image = decode(encoded(PillowImage.fromarray(ramp), "PNG"))
+    assert (image[0, 0, 0], image[0, 99, 0]) == (0, 255)
+    assert 120 <= image[0, 50, 0] <= 135
+
+
 def test_transparency_is_laid_on_white() -> None:
     clear = PillowImage.new("RGBA", (10, 10), (255, 0, 0, 0))
     assert decode(encoded(clear, "PNG")).min() == 255

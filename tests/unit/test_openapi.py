@@ -7,7 +7,9 @@ import json
 import jsonschema
 import pytest
 
+from scripts import export_asyncapi
 from scripts.export_openapi import TARGET, document
+from tests.event_schemas import documented
 
 OPEN_PATHS = {f"/api/v1/cv/{path}" for path in ("health", "health/live", "health/ready")}
 
@@ -46,3 +48,26 @@ def test_every_reference_is_resolved() -> None:
     used = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert used <= set(SCHEMAS)
     assert "HTTPValidationError" not in text
+
+
+def test_the_committed_document_of_events_is_current() -> None:
+    committed = export_asyncapi.TARGET.read_text(encoding="utf-8")
+    assert committed == export_asyncapi.document(), "an event has changed; run: make openapi"
+
+
+def test_every_documented_event_is_in_it_and_every_reference_leads_somewhere() -> None:
+    whole = json.loads(export_asyncapi.document())
+    messages = whole["components"]["messages"]
+    assert set(messages) == set(documented())
+    assert all(message["examples"][0]["payload"]["type"] == name for name, message in messages.items())
+    pending: list[object] = [whole]
+    count = 0
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict) and "$ref" in node:
+            place = whole
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                place = place[part.replace("~1", "/")]
+            count += 1
+        pending += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    assert count > 50

@@ -86,7 +86,7 @@ def test_plain_http_stays_in_the_house() -> None:
     ],
 )
 async def test_only_plain_web_addresses_are_taken(url: str) -> None:
-    sender = WebhookSender(private=guard(WEBHOOKS), public=guard(PUBLIC_WEBHOOKS), timeout_s=1.0)
+    sender = WebhookSender(private=guard(WEBHOOKS), public=guard(PUBLIC_WEBHOOKS), source="/test", timeout_s=1.0)
     with pytest.raises(InvalidInput) as caught:
         await sender.check(url)
     assert caught.value.code == "invalid_webhook_url"
@@ -131,7 +131,7 @@ async def post(path: str, *, rebound: str = "127.0.0.1") -> tuple[int | None, st
         return (rebound,)
 
     house = NetworkGuard(parse_networks("127.0.0.1"), purpose=WEBHOOKS, resolver=told)
-    sender = WebhookSender(private=house, public=house, timeout_s=1.0)
+    sender = WebhookSender(private=house, public=house, source="/test", timeout_s=1.0)
     with answering() as port:
         answer = await sender.post(f"http://receiver.example:{port}{path}", headers={}, body=b"{}")
         await sender.close()

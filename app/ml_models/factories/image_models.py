@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from app.ml_models.data_files import FileTable
 from app.ml_models.specs import CalibrationSpec, LogisticSpec, ModelSpec
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 class ImageEmbeddingParams(FileTable):
-    """``dimension`` is the length of the vectors."""
+    """``dimension`` is the length of the vectors. From ``near_copy_cosine`` on two pictures are copies of one, made
+    smaller, recompressed or cropped; None where it was not measured, and then no copies are told."""
 
     dimension: PositiveInt
+    near_copy_cosine: float | None = Field(None, gt=0, lt=1)
 
 
 class QueryCalibrationSpec(CalibrationSpec):

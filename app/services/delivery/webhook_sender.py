@@ -70,10 +70,12 @@ class WebhookSender:
     Args:
         private: guard of receivers over plain HTTP: inside the networks that the settings name.
         public: guard of receivers over HTTPS, which may be anywhere in the internet too.
+        source: of the events, as CloudEvents name it.
         timeout_s: limit of one message, from the connection to the answer's end.
     """
 
-    def __init__(self, *, private: NetworkGuard, public: NetworkGuard, timeout_s: float) -> None:
+    def __init__(self, *, private: NetworkGuard, public: NetworkGuard, source: str, timeout_s: float) -> None:
+        self.source = source
         self._guards = {"http": private, "https": public}
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(

@@ -9,12 +9,13 @@ import numpy as np
 
 from app.core.vector_matrix import BoolArray, MatrixRow, MatrixView
 from app.services.database import Connection, Row
-from app.services.image_filters import ImageFilter, normal
+from app.services.image_filters import ImageFilter
 from app.services.stores.matrix_store import MatrixPage
+from app.utils.text_folding import folded
 
 IMAGES = "images"
 COLUMNS = ("category", "room_number", "item_type", "location", "status", "tags")
-"""The labels of a row, in this order; words and tags are normalised, and empty where unknown."""
+"""The labels of a row, in this order; words and tags are folded, and empty where unknown."""
 
 _SHOWN = "FROM image_metadata m JOIN image_assets a ON a.image_id = m.id WHERE NOT m.is_deleted AND a.model_id = $1"
 _ROWS = (
@@ -73,10 +74,10 @@ def _read(rows: Sequence[Row]) -> tuple[MatrixRow, ...]:
             (
                 row["category"],
                 row["room_number"] or "",
-                normal(row["item_type"] or ""),
-                normal(row["location"] or ""),
+                folded(row["item_type"] or ""),
+                folded(row["location"] or ""),
                 row["status"],
-                frozenset(row["tags"] or ()),
+                frozenset(map(folded, row["tags"] or ())),
             ),
             row["upload_time"].timestamp(),
         )

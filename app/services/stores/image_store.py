@@ -10,6 +10,7 @@ import numpy as np
 
 from app.services.database import Connection, Row, affected
 from app.services.image_filters import ImageFilter
+from app.services.stores.folding import folded_sql
 from app.services.stores.image_matrix import IMAGES
 from app.services.stores.matrix_store import unseen
 from app.types import FloatArray
@@ -19,6 +20,11 @@ _PAGE_COLUMNS = (
     "a.object_key, a.thumbnail_key, a.width, a.height, a.model_id"
 )
 _FROM = "FROM image_metadata m JOIN image_assets a ON a.image_id = m.id WHERE NOT m.is_deleted"
+_ITEM_TYPE, _LOCATION = folded_sql("m.metadata->>'item_type'"), folded_sql("m.metadata->>'location'")
+_TAGS = (
+    f"SELECT {folded_sql('tag')} FROM jsonb_array_elements_text("  # noqa: S608  # constants only
+    "CASE jsonb_typeof(m.tags) WHEN 'array' THEN m.tags ELSE '[]' END) AS tag"
+)
 _SHOWN = f"SELECT {_PAGE_COLUMNS} {_FROM}"  # constants only
 
 
@@ -147,10 +153,13 @@ async def remove_image(connection: Connection, image_id: str) -> StoredImage | N
     return image
 
 
-async def shown_vectors(connection: Connection, vector_ids: Sequence[str]) -> set[str]:
-    """Those of the ids whose picture may be shown: an orphan of a crash and a deleted picture are not among them."""
+async def shown_vectors(connection: Connection, vector_ids: Sequence[str], wanted: ImageFilter) -> set[str]:
+    """Those of the ids whose picture may be shown and meets the filter; an orphan of a crash and a deleted picture do
+    not."""
+    arguments: list[object] = [list(vector_ids)]
+    conditions = conditions_of(wanted, arguments)
     rows = await connection.fetch(
-        "SELECT vector_id FROM image_metadata WHERE vector_id = ANY($1) AND NOT is_deleted", list(vector_ids)
+        " AND ".join([f"SELECT m.vector_id {_FROM} AND m.vector_id = ANY($1)", *conditions]), *arguments
     )
     return {row["vector_id"] for row in rows}
 
@@ -235,11 +244,13 @@ async def count_for_which(connection: Connection, wanted: ImageFilter, *, model_
     return int(await connection.fetchval(query, *arguments))
 
 
-async def vectors_for_which(connection: Connection, wanted: ImageFilter) -> list[str]:
-    """The vector ids of all pictures for which the filter holds, in no order."""
+async def vectors_for_which(connection: Connection, wanted: ImageFilter, *, limit: int) -> list[str]:
+    """The vector ids of up to ``limit`` pictures for which the filter holds, in no order."""
     arguments: list[object] = []
     conditions = conditions_of(wanted, arguments)
-    rows = await connection.fetch(" AND ".join([f"SELECT m.vector_id {_FROM}", *conditions]), *arguments)
+    arguments.append(limit)
+    query = " AND ".join([f"SELECT m.vector_id {_FROM}", *conditions]) + f" LIMIT ${len(arguments)}"
+    rows = await connection.fetch(query, *arguments)
     return [row["vector_id"] for row in rows]
 
 
@@ -303,13 +314,14 @@ def conditions_of(wanted: ImageFilter, arguments: list[object]) -> list[str]:
         if value:
             found.append(f"{column} = {place(value)}")
     if wanted.item_type:
-        found.append(f"lower(m.metadata->>'item_type') = {place(wanted.item_type)}")
+        found.append(f"{_ITEM_TYPE} = {place(wanted.item_type)}")
     if wanted.status:
         found.append(f"m.metadata->>'status' = {place(wanted.status)}")
     if wanted.tags:
-        found.append(f"m.tags @> {place(list(wanted.tags))}")
+        tags = place(list(wanted.tags))
+        found.append(f"{tags}::text[] <@ ARRAY({_TAGS})")
     if wanted.location:
-        found.append(f"position({place(wanted.location)} in lower(m.metadata->>'location')) > 0")
+        found.append(f"position({place(wanted.location)} in {_LOCATION}) > 0")
     if wanted.since:
         found.append(f"m.upload_time >= {place(wanted.since)}")
     if wanted.before:

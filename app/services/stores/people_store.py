@@ -64,10 +64,10 @@ async def find_person(connection: Connection, employee_id: str) -> EnrolledPerso
 
 
 async def ids_in_other_case(connection: Connection, employee_id: str) -> list[str]:
-    """Enrolled ids that differ from this one in nothing but case."""
+    """Enrolled ids that differ from this one in nothing but case; none where it is enrolled itself."""
     rows = await connection.fetch(
         "SELECT DISTINCT employee_id FROM employee_faces WHERE is_active AND lower(employee_id) = lower($1) "
-        "AND employee_id <> $1 LIMIT 5",
+        "AND NOT EXISTS (SELECT FROM employee_faces WHERE is_active AND employee_id = $1) LIMIT 5",
         employee_id,
     )
     return [row["employee_id"] for row in rows]

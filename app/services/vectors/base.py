@@ -22,7 +22,11 @@ BACKEND = "vector_db"
 """The name of every vector database in /health and in metrics."""
 
 Chooser = Callable[[ImageFilter], Awaitable[Sequence[str]]]
-"""Names the vectors for which a filter holds: for adapters whose server cannot evaluate all of it."""
+"""Names the vectors for which a filter with words holds: an index knows nothing of marks, and each server finds parts
+of texts in a way of its own. More than ``MAX_CHOSEN`` where there are as many."""
+
+MAX_CHOSEN = 10_000
+"""Of more than these an index looks among all: a filter that holds for so many leaves enough of the nearest ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,21 @@ from pymilvus import AsyncMilvusClient, CollectionSchema, DataType
 
 from app.services.calls import backend_call
 from app.services.image_filters import ImageFilter
-from app.services.vectors.base import BACKEND, Chooser, CollectionSpec, FaceHit, FaceVector, ImageHit, ImageVector
+from app.services.vectors.base import (
+    BACKEND,
+    MAX_CHOSEN,
+    Chooser,
+    CollectionSpec,
+    FaceHit,
+    FaceVector,
+    ImageHit,
+    ImageVector,
+)
 from app.services.vectors.milvus_collection import MilvusAddress, MilvusCollection
 from app.services.vectors.milvus_expressions import (
     any_of,
-    finds_parts,
     image_expression,
     joined_tags,
-    looks_inside_texts,
 )
 from app.services.vectors.milvus_settings import FAILURES, MilvusIndexKind
 from app.types import FloatArray
@@ -108,7 +115,7 @@ class MilvusImageIndex(MilvusCollection):
     """``ImageIndex`` over Milvus.
 
     Args:
-        choose: names the vectors to look among where the server finds no parts of texts.
+        choose: names the vectors to look among where the filter has words.
     """
 
     def __init__(
@@ -124,7 +131,6 @@ class MilvusImageIndex(MilvusCollection):
             client, address, spec, schema=image_schema(spec.dimension), index=index, time_field="upload_time"
         )
         self._choose = choose
-        self._finds_parts: bool | None = None
 
     async def insert(self, images: Sequence[ImageVector]) -> None:
         """Add pictures."""
@@ -154,17 +160,9 @@ class MilvusImageIndex(MilvusCollection):
         return [ImageHit(hit.fields["vector_id"], hit.fields["image_id"], hit.similarity) for hit in found]
 
     async def _expression(self, wanted: ImageFilter) -> str:
-        if not looks_inside_texts(wanted) or await self._server_finds_parts():
-            return image_expression(wanted)
-        return any_of("vector_id", await self._choose(wanted))
-
-    async def _server_finds_parts(self) -> bool:
-        """Asked once."""
-        if self._finds_parts is None:
-            async with self._call():
-                version = str(await self._client.get_server_version(**self._options))
-            self._finds_parts = finds_parts(version)
-        return self._finds_parts
+        if wanted.has_words and len(chosen := await self._choose(wanted)) <= MAX_CHOSEN:
+            return any_of("vector_id", chosen)
+        return image_expression(wanted)
 
 
 class MilvusBackend:

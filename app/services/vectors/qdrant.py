@@ -13,7 +13,16 @@ from qdrant_client import AsyncQdrantClient, models
 
 from app.services.calls import backend_call
 from app.services.image_filters import ImageFilter
-from app.services.vectors.base import BACKEND, Chooser, CollectionSpec, FaceHit, FaceVector, ImageHit, ImageVector
+from app.services.vectors.base import (
+    BACKEND,
+    MAX_CHOSEN,
+    Chooser,
+    CollectionSpec,
+    FaceHit,
+    FaceVector,
+    ImageHit,
+    ImageVector,
+)
 from app.services.vectors.qdrant_collection import FAILURES, QdrantCollection, equal_to, point_id
 from app.types import FloatArray
 
@@ -122,11 +131,9 @@ class QdrantImageIndex(QdrantCollection):
 
     async def search(self, query: FloatArray, *, wanted: ImageFilter, top_k: int) -> list[ImageHit]:
         """The nearest pictures for which the filter holds, closest first."""
-        if wanted.location:
-            ids = [point_id(vector_id) for vector_id in await self._choose(wanted)]
-            conditions: list[models.Condition] = [models.HasIdCondition(has_id=ids)]
-        else:
-            conditions = image_conditions(wanted)
+        conditions = image_conditions(wanted)
+        if wanted.has_words and len(chosen := await self._choose(wanted)) <= MAX_CHOSEN:
+            conditions = [models.HasIdCondition(has_id=[point_id(vector_id) for vector_id in chosen])]
         [points] = await self._nearest(
             query[None], limit=top_k, fields=("vector_id", "image_id"), conditions=conditions
         )
@@ -138,18 +145,12 @@ class QdrantImageIndex(QdrantCollection):
 
 
 def image_conditions(wanted: ImageFilter) -> list[models.Condition]:
-    """The filter's conditions on the payload, the location apart."""
-    equal = {
-        "category": wanted.category,
-        "room_number": wanted.room_number,
-        "item_type": wanted.item_type,
-        "status": wanted.status,
-    }
+    """The filter's conditions on the payload, words apart; moments are whole seconds there."""
+    equal = {"category": wanted.category, "room_number": wanted.room_number, "status": wanted.status}
     conditions: list[models.Condition] = [equal_to(field, value) for field, value in equal.items() if value]
-    conditions += [equal_to("tags", tag) for tag in wanted.tags]
     if wanted.since or wanted.before:
         moments = models.Range(
-            gte=wanted.since.timestamp() if wanted.since else None,
+            gte=math.floor(wanted.since.timestamp()) if wanted.since else None,
             lt=wanted.before.timestamp() if wanted.before else None,
         )
         conditions.append(models.FieldCondition(key="upload_time", range=moments))

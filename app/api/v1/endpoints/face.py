@@ -84,7 +84,8 @@ async def enroll_face(
     request: Annotated[FaceEnrollmentRequest, Depends(body_of(FaceEnrollmentRequest))],
     enrolments: Enrolments,
 ) -> FaceEnrollmentResponse:
-    """Enrol a person from 1 to 10 photos; bad ones are named in `warnings`."""
+    """Enrol a person from 1 to 10 photos: whoever is on more than half of the good ones. The others are named in
+    `warnings`."""
     enrolment = await enrolments.enroll(
         request.person,
         request.images,
