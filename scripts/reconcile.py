@@ -128,7 +128,7 @@ async def reconcile(settings: Settings, *, mends: bool, allowed: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mend", action="store_true", help="restore missing vectors and delete orphans")
+    parser.add_argument("--mend", action="store_true", help="restore missing and different vectors, delete orphans")
     parser.add_argument("--yes-delete", type=int, default=0, metavar="N", help="delete up to N orphans")
     arguments = parser.parse_args()
     try:

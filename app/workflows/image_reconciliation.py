@@ -25,12 +25,14 @@ class ImageFindings:
     Attributes:
         orphan_vectors: in the index without a row: no search shows them, and they only take room.
         missing_vectors: rows whose vector the index lacks: no search finds these pictures.
+        different_vectors: in the index with another vector than the row's.
         orphan_objects: stored pictures and thumbnails that no row names.
         looked_at: how many vectors and objects are stored.
     """
 
     orphan_vectors: tuple[str, ...]
     missing_vectors: tuple[str, ...]
+    different_vectors: tuple[str, ...]
     orphan_objects: tuple[str, ...]
     looked_at: int
 
@@ -41,7 +43,7 @@ class ImageFindings:
 
     @property
     def consistent(self) -> bool:
-        return not (self.orphan_vectors or self.missing_vectors or self.orphan_objects)
+        return not (self.orphan_vectors or self.missing_vectors or self.different_vectors or self.orphan_objects)
 
 
 class ImageReconciler:
@@ -55,7 +57,7 @@ class ImageReconciler:
     async def find(self) -> ImageFindings:
         """Look, without changing anything."""
         # The index and the store first: what is committed in between would otherwise look like an orphan.
-        stored = await self._stored_vectors()
+        stored, different = await self._stored_vectors()
         objects = {
             key
             for folder in IMAGE_FOLDERS.values()
@@ -72,6 +74,7 @@ class ImageReconciler:
         return ImageFindings(
             orphan_vectors=tuple(sorted(old_vectors - {image.vector_id for image in images} - pending)),
             missing_vectors=tuple(sorted(wanted - set(stored))),
+            different_vectors=tuple(sorted(different & wanted)),
             orphan_objects=tuple(sorted(orphan_objects - pending)),
             looked_at=len(stored) + len(objects),
         )
@@ -82,25 +85,36 @@ class ImageReconciler:
         await self._storage.delete_all(findings.orphan_objects)
 
     async def restore(self, findings: ImageFindings) -> None:
-        """Insert missing vectors from PostgreSQL."""
-        for start in range(0, len(findings.missing_vectors), _PAGE):
-            await self._insert(findings.missing_vectors[start : start + _PAGE])
+        """Insert missing vectors from PostgreSQL, and others in the place of different ones."""
+        await self._vectors.delete(findings.different_vectors)
+        absent = findings.missing_vectors + findings.different_vectors
+        for start in range(0, len(absent), _PAGE):
+            await self._insert(absent[start : start + _PAGE])
 
     async def _insert(self, vector_ids: Sequence[str]) -> None:
         async with self._database.connection() as connection:
             images = await image_store.vectors_of(connection, vector_ids)
         await self._vectors.insert([vector_row(image, vector) for image, vector in images])
 
-    async def _stored_vectors(self) -> dict[str, int]:
-        """Unix time of the upload, by vector id."""
+    async def _stored_vectors(self) -> tuple[dict[str, int], set[str]]:
+        """Unix time of the upload by vector id, and the ids of those vectors that are not what the record has."""
         stored: dict[str, int] = {}
+        different: set[str] = set()
         cursor = None
         while True:
             page = await self._vectors.page(cursor=cursor, limit=_PAGE)
-            stored |= {stored_vector.vector_id: stored_vector.stored_at_s for stored_vector in page.vectors}
+            stored |= {vector.vector_id: vector.stored_at_s for vector in page.vectors}
+            async with self._database.connection() as connection:
+                images = await image_store.vectors_of(connection, [vector.vector_id for vector in page.vectors])
+            record = {image.vector_id: vector for image, vector in images}
+            different |= {
+                vector.vector_id
+                for vector in page.vectors
+                if vector.vector_id in record and vector.differs_from(record[vector.vector_id])
+            }
             cursor = page.next_cursor
             if cursor is None:
-                return stored
+                return stored, different
 
 
 def _orphans(objects: Set[str], *, kept: Set[str]) -> set[str]:

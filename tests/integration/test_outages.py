@@ -225,3 +225,15 @@ def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
         assert stored >= set(acknowledged)
         assert records.count("employee_faces") == records.count("face_templates")
         assert records.reconcile("--mend", "--yes-delete", "100").returncode == 0
+
+
+def test_reconciling_puts_the_records_vector_in_the_place_of_a_forged_one(service: Service) -> None:
+    [vector_id] = service.records.vectors()
+    service.records.insert_vector(vector_id, "EMP001")  # beside the right one
+    looked = service.records.reconcile()
+    assert looked.returncode == 1
+    assert f"different vectors: 1: {vector_id}" in looked.stdout
+    mended = service.records.reconcile("--mend")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert service.records.vectors() == [vector_id]
+    assert "different vectors: 0" in service.records.reconcile().stdout

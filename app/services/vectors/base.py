@@ -14,10 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from app.errors import ConfigurationError
 from app.services.image_filters import ImageFilter
 from app.types import FloatArray
 
+_ROUNDING = 1e-3
 BACKEND = "vector_db"
 """The name of every vector database in /health and in metrics."""
 
@@ -125,10 +128,15 @@ class ImageHit:
 
 @dataclass(frozen=True, slots=True)
 class StoredVector:
-    """A vector that the index holds; ``stored_at_s`` is the Unix time of its enrolment or upload."""
+    """A vector that the index holds, (d,) float32; ``stored_at_s`` is the Unix time of its enrolment or upload."""
 
     vector_id: str
     stored_at_s: int
+    vector: FloatArray
+
+    def differs_from(self, record: FloatArray) -> bool:
+        """Whether it is another one than the record's, (d,) float32 of unit norm, beyond what rounding may do."""
+        return self.vector.shape != record.shape or float(np.abs(self.vector - record).max()) > _ROUNDING
 
 
 @dataclass(frozen=True, slots=True)

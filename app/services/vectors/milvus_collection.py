@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
+import numpy as np
 from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusClient, MilvusException
 from pymilvus.client.types import Status
 
@@ -247,12 +248,15 @@ class MilvusCollection:
         """The next vectors by ascending primary key: a limited query keeps that order."""
         arguments = {
             "filter": f"id > {-1 if cursor is None else int(cursor)}",
-            "output_fields": ["id", "vector_id", self._time_field],
+            "output_fields": ["id", "vector_id", "embedding", self._time_field],
             "limit": limit,
         }
         async with self._loaded():
             rows = await self._twice(self._client.query, arguments)
-        vectors = tuple(StoredVector(row["vector_id"], int(row[self._time_field])) for row in rows)
+        vectors = tuple(
+            StoredVector(row["vector_id"], int(row[self._time_field]), np.asarray(row["embedding"], np.float32))
+            for row in rows
+        )
         return VectorPage(vectors, str(rows[-1]["id"]) if len(rows) == limit else None)
 
     async def delete(self, vector_ids: Sequence[str]) -> None:

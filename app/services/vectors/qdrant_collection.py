@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
@@ -196,10 +197,19 @@ class QdrantCollection:
         """The next vectors by the id of their point."""
         fields = ["vector_id", self._time_field]
         points, following = await self._twice(
-            partial(self._client.scroll, self._spec.collection, limit=limit, offset=cursor, with_payload=fields)
+            partial(
+                self._client.scroll,
+                self._spec.collection,
+                limit=limit,
+                offset=cursor,
+                with_payload=fields,
+                with_vectors=True,
+            )
         )
-        payloads = [point.payload or {} for point in points]
-        vectors = tuple(StoredVector(payload["vector_id"], payload[self._time_field]) for payload in payloads)
+        vectors = tuple(
+            StoredVector(payload["vector_id"], payload[self._time_field], np.asarray(point.vector, np.float32))
+            for point, payload in ((point, point.payload or {}) for point in points)
+        )
         return VectorPage(vectors, None if following is None else str(following))
 
     async def delete(self, vector_ids: Sequence[str]) -> None:
