@@ -41,14 +41,15 @@ class Bench:
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds that each service has used so far, children included."""
-        return {name: _cpu_s(process) for name, process in self.processes.items()}
+        return {name: process_cpu_s(process) for name, process in self.processes.items()}
 
     def resident_mb(self, name: str) -> float:
         """Memory of one service's process that is really in use."""
         return float(self.processes[name].memory_info().rss) / 2**20
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def process_cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of a process and its descendants, those that ended included where their parents waited for them."""
     total = 0.0
     for one in [process, *process.children(recursive=True)]:
         try:

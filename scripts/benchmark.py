@@ -1,6 +1,10 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [anomaly face image ocr ocr-memory room] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [anomaly face image matrix ocr ocr-memory room] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py compare --against URL[@PID],URL[@PID] [--seconds 20] [--rounds 2]
+
+``compare`` starts nothing: it puts services that run already under one load in turn. PID is the process above all of a
+service's servers, such as that of ``make run``.
 
 Photos: the astronaut of scikit-image is who checks in; where CV_EVAL_DATA is set, its faces_lfw fill the gallery and
 one of its rooms is analysed. Nothing else should run meanwhile; compare ratios of one run rather than figures of two.
@@ -24,7 +28,7 @@ from app.composition.models import open_loader
 from app.config import Settings
 from app.ml_models.factories.image import build_image_embedder
 from app.types import Image
-from benchmarks import anomaly, face, image, ocr, room
+from benchmarks import anomaly, compare, face, image, matrix, ocr, room
 from benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -179,6 +183,23 @@ def measure_room(options: argparse.Namespace) -> str:
     return room.report(measured, picture=picture, shape=(960, 1280))
 
 
+def measure_matrix(options: argparse.Namespace) -> str:
+    """Searches in memory by themselves."""
+    return matrix.report([matrix.faces(300), matrix.faces(options.images), *matrix.pictures(options.images)])
+
+
+def measure_compare(options: argparse.Namespace) -> str:
+    """Running services in turn."""
+    rivals = [compare.Rival.parse(text) for text in options.against.split(",") if text]
+    if not rivals:
+        raise SystemExit("compare needs --against URL,URL")
+    picture = face.frame(astronaut())
+    for rival in rivals:
+        compare.enrol(rival, picture)
+    turns = compare.take_turns(rivals, picture, rounds=options.rounds, seconds=options.seconds)
+    return compare.report(rivals, turns, rounds=options.rounds)
+
+
 _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 """So that a busy machine gives long latencies and not failures."""
 
@@ -186,6 +207,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "anomaly": measure_anomaly,
     "face": measure_face,
     "image": measure_image,
+    "matrix": measure_matrix,
     "ocr": measure_ocr,
     "ocr-memory": measure_ocr_memory,
     "room": measure_room,
@@ -194,14 +216,19 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help="by default all")
+    kinds = {**MEASUREMENTS, "compare": measure_compare}
+    parser.add_argument("what", nargs="*", choices=[*kinds, []], help="by default all but compare")
+    parser.add_argument(
+        "--against", default="", help="of compare: addresses of running services, the first to compare with"
+    )
+    parser.add_argument("--rounds", type=int, default=2, help="of compare")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")
     parser.add_argument("--pages", type=int, help="documents of ocr (default: each once), of ocr-memory (default: 500)")
     options = parser.parse_args()
     for name in options.what or MEASUREMENTS:
-        section = MEASUREMENTS[name](options)
+        section = kinds[name](options)
         print(f"\n## Speed: {name}\n\n{machine()}\n\n{section}")
     return 0
 
