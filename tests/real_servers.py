@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.local.credentials import LocalCredentials
 from scripts.local.layout import Layout
 from scripts.local.milvus import MilvusServer
 from scripts.local.ports import LOOPBACK, choose_free_port
@@ -74,7 +73,6 @@ class MilvusStandalone:
     """Milvus with all its parts and an etcd, in one process."""
 
     layout: Layout
-    credentials: LocalCredentials
     port: int
     health_port: int
     etcd_ports: tuple[int, int]
@@ -96,11 +94,7 @@ class MilvusStandalone:
         ports = [str(self.port), str(self.health_port)]
         return Command(
             argv=[str(self.python), "-c", _LAUNCHER, str(data_dir), *ports, str(self._etcd_configuration)],
-            environment=server_environment(
-                GOMAXPROCS="2",
-                COMMON_SECURITY_AUTHORIZATIONENABLED="true",
-                COMMON_SECURITY_DEFAULTROOTPASSWORD=self.credentials.milvus_password,
-            ),
+            environment=server_environment(GOMAXPROCS="2"),
             directory=self.layout.data_dir,
             log_path=self.layout.log_file(self.name),
             stop_timeout_s=2.0,  # it flushes what it holds, and then waits for ever for parts of its own
@@ -125,8 +119,8 @@ class MilvusStandalone:
             "MILVUS_HOST": LOOPBACK,
             "MILVUS_PORT": str(self.port),
             "MILVUS_URI": "",
-            "MILVUS_USER": "root",
-            "MILVUS_PASSWORD": self.credentials.milvus_password,
+            "MILVUS_USER": "",
+            "MILVUS_PASSWORD": "",
         }
 
 
@@ -170,7 +164,7 @@ class RealStack(LocalStack):
                 taken.append(choose_free_port(taken))
             health, etcd = taken[-3], (taken[-2], taken[-1])
             program = Path(python).absolute()
-            return MilvusStandalone(self.layout, server.credentials, ports["milvus"], health, etcd, program)
+            return MilvusStandalone(self.layout, ports["milvus"], health, etcd, program)
         if isinstance(server, ValkeyServer) and redis:
             return RedisServer(server, Path(redis))
         return server
