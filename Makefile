@@ -11,9 +11,9 @@ SERVING := requirements.txt requirements-embedded.txt
 DEVELOPMENT := $(SERVING) requirements-dev.txt
 IN_VENV := .venv/bin/python
 
-# Each has servers of its own for half of the integration tests; whoever is done takes unit tests (tests/conftest.py).
+# Each takes file after file, and starts servers of its own for the first one that needs them.
 WORKERS ?= 2
-PARALLEL := -n $(WORKERS) --dist loadgroup
+PARALLEL := -n $(WORKERS) --dist loadfile
 
 # The first Python on this machine that is new enough runs the bootstrap; PYTHON=... names another.
 define bootstrap

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,25 +12,6 @@ import pytest
 
 from tests.backends import RunningBackends, rabbitmq_answers, rabbitmq_is_required, rabbitmq_url, running_backends
 from tests.timeouts import pytest_runtest_protocol  # noqa: F401  # pytest finds its hooks by name
-
-_INTEGRATION = Path(__file__).parent / "integration"
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For parallel runs: two groups of tests that share a worker's servers, then the others, file by file.
-
-    Whatever uses the broker is in one group, since its durable queues have one name for all.
-    """
-    with_broker = {item.path for item in items if "broker_url" in getattr(item, "fixturenames", ())}
-    for item in items:
-        if not item.path.is_relative_to(_INTEGRATION):
-            together = item.path.name
-        elif item.path in with_broker or item.get_closest_marker("any_server"):
-            together = "any servers"
-        else:
-            together = "servers"
-        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +21,21 @@ def backends() -> Iterator[RunningBackends]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def broker_url() -> str:
-    """A RabbitMQ that answers; without one the test is skipped, or fails where CV_REQUIRE_RABBITMQ is set."""
+@pytest.fixture
+def broker_url() -> Iterator[str]:
+    """A RabbitMQ that answers; without one the test is skipped, or fails where CV_REQUIRE_RABBITMQ is set.
+
+    One test has it at a time, whatever runs beside it: its durable queues have one name for all.
+    """
     url = rabbitmq_url()
     if not rabbitmq_answers(url):
         problem = "no RabbitMQ at 127.0.0.1:5672; start one or set CV_TEST_RABBITMQ_URL"
         if rabbitmq_is_required():
             pytest.fail(problem)
         pytest.skip(problem)
-    return url
+    with (Path(tempfile.gettempdir()) / f"cv-service-tests-broker-{os.geteuid()}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield url
 
 
 def _folder_named_by(variable: str, *, what: str) -> Path:
