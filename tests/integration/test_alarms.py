@@ -20,6 +20,8 @@ from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, Orig
 from tests.event_schemas import problems
 from tests.integration.records import Records
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 TABLES = "incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras"
 INTRUDER = Finding("intrusion", 0.9, None, Severity.HIGH, "Somebody is there", alert=True)

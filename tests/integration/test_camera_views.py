@@ -18,6 +18,8 @@ from tests.integration.records import Records
 from tests.photos import group, jpeg
 from tests.tls_front import tls_front
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 WAIT_S = 60.0
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.integration.test_api_face import enroll
 from tests.photos import astronaut, base64_jpeg, coffee
+
+pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
 

@@ -32,6 +32,8 @@ from tests.integration.live import migrate
 from tests.integration.records import Records
 from tests.photos import astronaut, base64_jpeg, coffee, jpeg, portrait
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 KIND = BulkKind("image.index", Scope.IMAGE_WRITE)
 LIMITS = BulkLimits(max_items=10, max_file_bytes=2**20)

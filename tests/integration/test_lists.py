@@ -16,6 +16,8 @@ from tests.integration.records import Records
 from tests.integration.test_api_face import enroll
 from tests.photos import astronaut, base64_jpeg, coffee, portrait
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 
 
