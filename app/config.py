@@ -92,6 +92,14 @@ class Settings(BaseSettings):
         "", description="scheme://host[:port] under which browsers reach the object store; URLs are signed for it."
     )
 
+    # Ours: the keys of what is encrypted at rest
+    CV_MASTER_KEY: Annotated[SecretStr, AfterValidator(values.master_keys)] = Field(
+        SecretStr(""), description="VERSION:BASE64 of 32 bytes, several separated by commas; the same on all replicas."
+    )
+    CV_MASTER_KEY_FILE: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="A file of such keys, one a line, instead of CV_MASTER_KEY."
+    )
+
     # Ours: models and inference
     MODEL_PACK: str = "compact"
     MODEL_WEIGHTS_DIR: Path = WEIGHTS_DIR
@@ -189,7 +197,7 @@ class Settings(BaseSettings):
     )
     CAMERA_ALLOW_FILES: bool = Field(False, description="Accept file: cameras, for tests and demonstrations.")
     CAMERA_SECRET_KEY: Annotated[SecretStr, AfterValidator(values.camera_key)] = Field(
-        SecretStr(""), description="32 bytes in base64, the same on all replicas; empty: a key file in CV_DATA_DIR."
+        SecretStr(""), description="Deprecated: opens logins that were sealed before there was CV_MASTER_KEY."
     )
     CAMERAS_PER_REPLICA: int = Field(16, ge=0, description="Cameras that one process reads at most; 0 reads none.")
     CAMERA_LEASE_S: float = Field(6.0, ge=1.0, description="A dead replica's cameras move after this time.")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import SecretStr
 
 _MIN_ADMIN_KEY_LENGTH = 32
-_CAMERA_KEY_BYTES = 32
+_KEY_BYTES = 32
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 OCR_LANGUAGES = ("vi", "en")
@@ -88,9 +88,21 @@ def camera_key(key: SecretStr) -> SecretStr:
         length = len(base64.b64decode(key.get_secret_value(), validate=True))
     except (binascii.Error, ValueError):
         length = -1
-    if length not in (0, _CAMERA_KEY_BYTES):
-        raise ValueError(f"give {_CAMERA_KEY_BYTES} bytes in base64, for example: openssl rand -base64 32")
+    if length not in (0, _KEY_BYTES):
+        raise ValueError(f"give {_KEY_BYTES} bytes in base64, for example: openssl rand -base64 32")
     return key
+
+
+def master_keys(text: SecretStr) -> SecretStr:
+    """Empty, or ``VERSION:BASE64`` entries of 32 bytes each; the version may be missing where there is one."""
+    for entry in re.split(r"[\s,]+", text.get_secret_value().strip()):
+        try:
+            length = len(base64.b64decode(entry.rpartition(":")[2], validate=True))
+        except (binascii.Error, ValueError):
+            length = -1
+        if length not in (0, _KEY_BYTES) or (entry and not re.fullmatch(r"(\d+:)?[^:]+", entry)):
+            raise ValueError('give VERSION:BASE64 of 32 bytes, for example: echo "1:$(openssl rand -base64 32)"')
+    return text
 
 
 def known_zone(name: str) -> str:

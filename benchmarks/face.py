@@ -188,7 +188,7 @@ def floor_per_second(settings: Settings, picture: bytes, *, seconds: float) -> f
 
     def work(worker: int) -> None:
         while time.monotonic() < until_s:
-            _read(engines, picture)
+            read_frame(engines, picture)
             done[worker] += 1
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(2)]
@@ -199,7 +199,8 @@ def floor_per_second(settings: Settings, picture: bytes, *, seconds: float) -> f
     return sum(done) / seconds
 
 
-def _read(engines: FaceEngines, picture: bytes) -> None:
+def read_frame(engines: FaceEngines, picture: bytes) -> None:
+    """A frame's way through the networks of a check-in."""
     image = decode_image(picture, PictureLimits(50_000_000))
     face = largest_face(engines.recognition.detect_dominant_faces(image))
     if face is None:

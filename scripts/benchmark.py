@@ -1,6 +1,6 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [anomaly face image matrix ocr ocr-memory room] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [anomaly face image matrix ocr ocr-memory room sealing] [--seconds 20] [--clients 8]
     python scripts/benchmark.py compare --against URL[@PID],URL[@PID] [--seconds 20] [--rounds 2]
 
 ``compare`` starts nothing: it puts services that run already under one load in turn. PID is the process above all of a
@@ -28,7 +28,7 @@ from app.composition.models import open_loader
 from app.config import Settings
 from app.ml_models.factories.image import build_image_embedder
 from app.types import Image
-from benchmarks import anomaly, compare, face, image, matrix, ocr, room
+from benchmarks import anomaly, compare, face, image, matrix, ocr, room, sealing
 from benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -200,6 +200,14 @@ def measure_compare(options: argparse.Namespace) -> str:
     return compare.report(rivals, turns, rounds=options.rounds)
 
 
+def measure_sealing(options: argparse.Namespace) -> str:
+    """Encryption at rest, beside the networks of a check-in; no server is started."""
+    given = {"DATABASE_URL": "postgresql://unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
+    settings = Settings(**{**given, "_env_file": None})  # type: ignore[arg-type]  # pydantic parses text
+    rounds = max(20, round(options.seconds * 10))
+    return sealing.report(sealing.measure(settings, face.frame(astronaut()), rounds=rounds))
+
+
 _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 """So that a busy machine gives long latencies and not failures."""
 
@@ -211,6 +219,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "ocr": measure_ocr,
     "ocr-memory": measure_ocr_memory,
     "room": measure_room,
+    "sealing": measure_sealing,
 }
 
 

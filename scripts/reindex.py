@@ -33,6 +33,7 @@ from app.core.inference import InferencePool
 from app.errors import VisionError
 from app.ml_models.factories.face import build_face_engines
 from app.ml_models.factories.image import build_image_embedder
+from app.services.sealed_storage import SealedStorage
 from app.utils.logging import setup_logging
 from app.workflows.face_migration import FaceMigration, Move
 from app.workflows.reindexing import ImageReindexer
@@ -61,7 +62,7 @@ async def move_faces(settings: Settings, console: Console) -> Move:
             engine=engines.recognition,
             database=backends.database,
             vectors=faces,
-            storage=backends.storage,
+            storage=SealedStorage(backends.storage, backends.database),
             cache=backends.cache,
             limits=picture_limits(settings),
         ).run()

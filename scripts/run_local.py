@@ -57,6 +57,7 @@ def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threa
     for label, arguments in {
         "Migrating the database": ["-m", "alembic", "upgrade", "head"],
         "Making the vector collections": ["scripts/init_vector_db.py"],
+        "Sealing what is not sealed with the newest master key": ["scripts/rotate_key.py"],
     }.items():
         announce(label)
         run_step(label, arguments, environment=environment, stop_requested=stop_requested)

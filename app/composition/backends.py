@@ -18,6 +18,7 @@ from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
 from app.services.stores.image_store import vectors_for_which
 from app.services.stores.schema import DatabaseProbe, older_revisions
+from app.services.vault import MasterKeys, Vault
 from app.services.vector_db import VectorDBService
 from app.services.vectors.base import (
     MAX_CHOSEN,
@@ -27,15 +28,17 @@ from app.services.vectors.base import (
     face_collection,
     image_collection,
 )
+from app.services.vectors.turned import TurnedFaceIndex
 from app.workflows.health import Ping
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Adapters of everything outside the process."""
+    """Adapters of everything outside the process. ``turned_faces`` are the faces of ``vectors``, with their turns."""
 
     database: Database
     vectors: VectorDBService
+    turned_faces: TurnedFaceIndex
     cache: Cache
     storage: ObjectStorage
     queue: MessageQueue | None
@@ -84,11 +87,13 @@ def _open_qdrant(
 _VECTOR_BACKENDS = {"milvus": _open_milvus, "qdrant": _open_qdrant}
 
 
-def open_vectors(settings: Settings, database: Database) -> VectorDBService:
-    """The vector database that the settings name, with the collections of their pack; connects at the first call.
+def open_vectors(settings: Settings, database: Database) -> tuple[VectorDBService, TurnedFaceIndex]:
+    """The vector database that the settings name, with the collections of their pack, and its index of faces; connects
+    at the first call.
 
     Args:
-        database: names the pictures of a filter that the vector database cannot evaluate.
+        database: names the pictures of a filter that the vector database cannot evaluate, and knows how the vectors of
+            faces are turned.
     """
     pack = load_pack(settings.MODEL_PACK)
     face = pack.model(ModelRole.FACE_EMBEDDING, FaceEmbeddingModel)
@@ -98,13 +103,24 @@ def open_vectors(settings: Settings, database: Database) -> VectorDBService:
         async with database.connection() as connection:
             return await vectors_for_which(connection, wanted, limit=MAX_CHOSEN + 1)
 
+    faces = face_collection(face.model_id, face.params.dimension)
     backend = _VECTOR_BACKENDS[settings.VECTOR_DB](
         settings,
-        face_collection(face.model_id, face.params.dimension),
+        faces,
         image_collection(image.model_id, image.params.dimension),
         choose=choose,
     )
-    return VectorDBService(backend)
+    turned = TurnedFaceIndex(faces, open_index=backend.face_index, database=database)
+    return VectorDBService(backend, turned), turned
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The master keys of the settings; there may be none, where nothing is sealed or opened.
+
+    Raises:
+        ConfigurationError: the file can't be read, or what stands there is no key.
+    """
+    return Vault(MasterKeys(settings.CV_MASTER_KEY.get_secret_value(), file=settings.CV_MASTER_KEY_FILE))
 
 
 async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
@@ -113,6 +129,7 @@ async def open_database(stack: AsyncExitStack, settings: Settings) -> Database:
         settings.DATABASE_URL.get_secret_value(),
         max_size=settings.POSTGRES_POOL_SIZE + settings.POSTGRES_MAX_OVERFLOW,
         timeout_s=settings.BACKEND_TIMEOUT_S,
+        vault=open_vault(settings),
     )
     await database.open()
     stack.push_async_callback(database.close)
@@ -138,7 +155,7 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
     """Adapters of all backends, closed by ``stack``. None has to be up."""
     timeout_s = settings.BACKEND_TIMEOUT_S
     database = await open_database(stack, settings)
-    vectors = open_vectors(settings, database)
+    vectors, turned_faces = open_vectors(settings, database)
     stack.push_async_callback(vectors.close)
     cache = Cache(settings.REDIS_URL.get_secret_value(), ttl_s=settings.REDIS_CACHE_TTL)
     stack.push_async_callback(cache.close)
@@ -154,4 +171,4 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
             timeout_s=timeout_s,
         )
         stack.push_async_callback(queue.close)
-    return Backends(database, vectors, cache, storage, queue)
+    return Backends(database, vectors, turned_faces, cache, storage, queue)

@@ -17,6 +17,7 @@ from app.core.ocr_engine import OCREngine
 from app.errors import ConfigurationError
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.model_loader import ModelLoader
+from app.services.sealed_storage import SealedStorage
 from app.utils import metrics
 from app.utils.fair_queue import FairPlaces
 from app.workflows.long_invoices import LongInvoiceWork
@@ -57,7 +58,7 @@ def compose_documents(
         pdfs=decoders.pdfs,
         engine=engine,
         database=backends.database,
-        storage=backends.storage,
+        storage=SealedStorage(backends.storage, backends.database),
         turns=turns,
         rules=OcrRules(
             languages=tuple(name.strip() for name in settings.OCR_LANGUAGES.split(",") if name.strip()),

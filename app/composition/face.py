@@ -13,6 +13,7 @@ from app.core.active_liveness.observation import FrameObserver
 from app.core.inference import InferencePool
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.model_loader import ModelLoader
+from app.services.sealed_storage import SealedStorage
 from app.services.secret_box import SecretBox
 from app.utils import metrics
 from app.workflows.attendance import AttendanceBook, AttendanceRules
@@ -120,7 +121,7 @@ def compose_enrolments(
         database=backends.database,
         vectors=backends.vectors.faces,
         gallery=gallery,
-        storage=backends.storage,
+        storage=SealedStorage(backends.storage, backends.database),
         cache=backends.cache,
         sessions=sessions,
         rules=EnrolmentRules(

@@ -22,6 +22,7 @@ from app.composition.face import (
 )
 from app.composition.image import compose_image_searches, compose_images, load_image_embedder
 from app.composition.jobs import compose_bulk, compose_jobs, compose_works
+from app.composition.keys import require_keys
 from app.composition.loops import background_loops
 from app.composition.matrices import compose_matrices
 from app.composition.models import open_loader
@@ -71,6 +72,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         room_model = await asyncio.to_thread(load_room_model, settings, loader)
         anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader, settings)
         backends = await open_backends(stack, settings)
+        await require_keys(backends.database)
         decoders = await open_decoders(stack, settings)
         try:
             await backends.vectors.open()
@@ -78,7 +80,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
         zone = ZoneInfo(settings.HOTEL_TIMEZONE)
         per_minute = settings.RATE_LIMIT_PER_MINUTE
-        box = open_secret_box(settings)
+        box = open_secret_box(settings, backends.database.vault)
         events = EventStream(backends.database)
         sessions = compose_liveness_sessions(settings, pool, decoders, backends, face_engines, box)
         matrices = compose_matrices(settings, backends)

@@ -19,6 +19,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from app.errors import BackendUnavailable, DiskFull, SchemaMissing
 from app.services.calls import backend_call, bounded_call
+from app.services.vault import MasterKeys, Vault
 
 BACKEND = "database"
 VERSION_TABLE = "cv_alembic_version"
@@ -118,13 +119,16 @@ class _Transaction:
 class Connection:
     """A connection that its holder has alone. Every statement has the time limit, and raises BackendUnavailable where
     PostgreSQL does not answer, SchemaMissing where it lacks our tables; other errors of the statement itself pass
-    through as asyncpg's."""
+    through as asyncpg's.
 
-    __slots__ = ("_raw", "_timeout_s")
+    ``vault`` seals and opens what stores keep encrypted."""
 
-    def __init__(self, raw: _RawConnection, *, timeout_s: float) -> None:
+    __slots__ = ("_raw", "_timeout_s", "vault")
+
+    def __init__(self, raw: _RawConnection, *, timeout_s: float, vault: Vault) -> None:
         self._raw = raw
         self._timeout_s = timeout_s
+        self.vault = vault
 
     async def fetch(self, query: str, *args: object) -> list[Row]:
         """All rows."""
@@ -207,12 +211,14 @@ class Database:
         url: ``postgresql://user:password@host:port/name``; ``postgresql+asyncpg://`` is accepted too.
         max_size: connections at most.
         timeout_s: limit of one statement, and of the wait for a connection.
+        vault: for stores that keep something encrypted; without one they refuse.
     """
 
-    def __init__(self, url: str, *, max_size: int, timeout_s: float) -> None:
+    def __init__(self, url: str, *, max_size: int, timeout_s: float, vault: Vault | None = None) -> None:
         self._url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self._max_size = max_size
         self._timeout_s = timeout_s
+        self.vault = vault or Vault(MasterKeys())
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -246,7 +252,7 @@ class Database:
         async with bounded_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
             raw = await self._pool.acquire(timeout=self._timeout_s)
         try:
-            yield Connection(raw, timeout_s=self._timeout_s)
+            yield Connection(raw, timeout_s=self._timeout_s, vault=self.vault)
         finally:
             # One that can't be given back is closed; what was done with it is done.
             with contextlib.suppress(BackendUnavailable):
@@ -295,7 +301,7 @@ class Database:
                 server_settings=session_settings("cv-service-listener", timeout_s=self._timeout_s),
             )
         try:
-            session = DedicatedConnection(raw, timeout_s=self._timeout_s)
+            session = DedicatedConnection(raw, timeout_s=self._timeout_s, vault=self.vault)
             await session.prepare()
             yield session
         finally:

@@ -1,23 +1,19 @@
-"""Keeps camera credentials and webhook secrets encrypted in PostgreSQL; the key lives outside of it.
-
-AES-256-GCM. What is stored is a key's fingerprint, a nonce and the ciphertext, bound to its owner's id: a row's
-secret can't be moved to another one, and a lost key is told apart from damage.
-"""
+"""Keeps camera credentials and webhook secrets encrypted in PostgreSQL: with the master keys, and opens those of the
+key that came before them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.errors import ConfigurationError, Unavailable
+from app.errors import Unavailable
+from app.services.vault import KEY_BYTES, SealedUnreadable, SealPlace, Vault, is_sealed, version_of
 
-_KEY_BYTES = 32
 _FINGERPRINT_BYTES = 4
 _NONCE_BYTES = 12
 
@@ -29,35 +25,49 @@ class SecretLost(Unavailable):
 
 
 class SecretBox:
-    """Seals and opens short secrets with one key.
+    """Seals short secrets in the vault, and opens those as well as older ones.
 
     Args:
-        key_base64: the key of the settings; empty uses the key file.
-        key_file: read, and written on the first ``seal``, where the settings give no key.
+        old_key_base64: the key of secrets that were sealed before there was a vault; empty uses the file.
+        old_key_file: of that key, which may not be there.
     """
 
-    def __init__(self, key_base64: str, *, key_file: Path) -> None:
-        self._key_file = key_file
-        self._key = _decode(key_base64) if key_base64 else None
+    def __init__(self, vault: Vault, *, old_key_base64: str, old_key_file: Path) -> None:
+        self._vault = vault
+        self._old_key_base64 = old_key_base64
+        self._old_key_file = old_key_file
 
-    def seal(self, secret: str, *, owner: str) -> bytes:
-        """Encrypt ``secret`` for ``owner``."""
-        key = self._key or self._read_file() or self._write_file()
-        nonce = os.urandom(_NONCE_BYTES)
-        return _fingerprint(key) + nonce + AESGCM(key).encrypt(nonce, secret.encode(), owner.encode())
+    def seal(self, secret: str, *, owner: str, version: int) -> bytes:
+        """Encrypt ``secret`` for ``owner`` with the master key of that version."""
+        return self._vault.seal(secret.encode(), _place(owner), version=version)
 
     def open(self, sealed: bytes, *, owner: str) -> str:
-        """Decrypt what ``seal`` made for ``owner``.
+        """Decrypt what was sealed for ``owner``.
 
         Raises:
-            SecretLost: it was sealed with another key, or it is damaged.
+            SecretLost: its key is gone, or it is damaged.
         """
+        if not is_sealed(sealed):
+            return self._open_old(sealed, owner)
+        try:
+            return self._vault.open(sealed, _place(owner)).decode()
+        except SealedUnreadable as error:
+            raise SecretLost(
+                f"The credentials of {owner} can't be opened: {error.message} Or set the credentials again."
+            ) from error
+
+    @staticmethod
+    def is_sealed_with(sealed: bytes, version: int) -> bool:
+        """Whether it was sealed with the master key of that version."""
+        return is_sealed(sealed) and version_of(sealed) == version
+
+    def _open_old(self, sealed: bytes, owner: str) -> str:
         fingerprint = sealed[:_FINGERPRINT_BYTES]
-        key = self._key or self._read_file()
+        key = self._old_key()
         if key is None or _fingerprint(key) != fingerprint:
             raise SecretLost(
                 f"The credentials of {owner} were encrypted with a key that is gone (fingerprint "
-                f"{fingerprint.hex()}); bring CAMERA_SECRET_KEY or the key file back, or set the credentials again."
+                f"{fingerprint.hex()}); bring CAMERA_SECRET_KEY or camera.key back, or set the credentials again."
             )
         nonce, ciphertext = sealed[_FINGERPRINT_BYTES:][:_NONCE_BYTES], sealed[_FINGERPRINT_BYTES + _NONCE_BYTES :]
         try:
@@ -65,42 +75,17 @@ class SecretBox:
         except (InvalidTag, ValueError) as error:
             raise SecretLost(f"The credentials of {owner} are damaged; set them again.") from error
 
-    def _read_file(self) -> bytes | None:
+    def _old_key(self) -> bytes | None:
         try:
-            return _decode(self._key_file.read_text(encoding="ascii").strip())
-        except FileNotFoundError:
+            text = self._old_key_base64 or self._old_key_file.read_text(encoding="ascii").strip()
+            key = base64.b64decode(text, validate=True)
+        except (OSError, ValueError, binascii.Error):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"The camera key file {self._key_file.name} can't be read.") from error
-
-    def _write_file(self) -> bytes:
-        text = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
-        self._key_file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._key_file.with_name(f"{self._key_file.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, self._key_file)  # unlike a rename, refuses to replace the key of a process that was first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        key = self._read_file()
-        if key is None:
-            raise ConfigurationError(f"The camera key file {self._key_file.name} can't be written.")
-        return key
+        return key if len(key) == KEY_BYTES else None
 
 
-def _decode(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigurationError("The camera key is not valid base64; it takes 32 bytes.") from error
-    if len(key) != _KEY_BYTES:
-        raise ConfigurationError(f"The camera key has {len(key)} bytes; it takes 32, in base64.")
-    return key
+def _place(owner: str) -> SealPlace:
+    return SealPlace("secrets", "secret", owner)
 
 
 def _fingerprint(key: bytes) -> bytes:

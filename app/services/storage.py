@@ -107,8 +107,8 @@ class ObjectStorage:
             raise
         self._write_failed = False
 
-    async def get(self, key: str) -> bytes:
-        """The object's bytes.
+    async def get(self, key: str, *, first_bytes: int = 0) -> bytes:
+        """The object's bytes; only so many of the first ones where ``first_bytes`` says so.
 
         Raises:
             NotFound: no object has that key.
@@ -117,7 +117,7 @@ class ObjectStorage:
 
         def read() -> bytes | None:
             try:
-                response = self._client.get_object(self.bucket, key)
+                response = self._client.get_object(self.bucket, key, length=first_bytes)
             except S3Error as error:
                 if error.code in _ABSENT:
                     return None

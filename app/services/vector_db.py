@@ -26,15 +26,17 @@ class VectorDBService:
 
     Args:
         backend: the adapter, closed by ``close``.
+        faces: the index of people's templates, where that is not the adapter's own.
     """
 
-    def __init__(self, backend: VectorBackend) -> None:
+    def __init__(self, backend: VectorBackend, faces: FaceIndex | None = None) -> None:
         self._backend = backend
+        self._faces = faces
 
     @property
     def faces(self) -> FaceIndex:
         """The templates of people."""
-        return self._backend.faces
+        return self._faces or self._backend.faces
 
     @property
     def images(self) -> ImageIndex:

@@ -19,7 +19,7 @@ from app.core.liveness import LivenessProof
 from app.errors import Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
-from app.services.storage import ObjectStorage
+from app.services.sealed_storage import SealedStorage
 from app.services.stores import face_store, privacy_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
@@ -106,7 +106,7 @@ class EnrolmentWorkflow:
         database: Database,
         vectors: FaceIndex,
         gallery: FaceGallery,
-        storage: ObjectStorage,
+        storage: SealedStorage,
         cache: Cache,
         sessions: LivenessSessions,
         rules: EnrolmentRules,
@@ -256,7 +256,7 @@ class EnrolmentWorkflow:
     async def _keep_crops(self, candidates: Sequence[_Candidate]) -> None:
         for candidate in candidates:
             if candidate.crop_jpeg is not None and candidate.template.crop_key is not None:
-                await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg, content_type="image/jpeg")
+                await self._storage.put(candidate.template.crop_key, candidate.crop_jpeg)
 
     async def _publish(
         self,

@@ -14,7 +14,7 @@ from app.core.inference import InferencePool, Priority
 from app.errors import Conflict, InvalidImage, NotFound
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Database
-from app.services.storage import ObjectStorage
+from app.services.sealed_storage import SealedStorage
 from app.services.stores import face_migration_store as store
 from app.services.stores import face_store
 from app.services.stores.audit import add_audit_entry
@@ -55,7 +55,7 @@ class FaceMigration:
         engine: FaceRecognitionEngine,
         database: Database,
         vectors: FaceIndex,
-        storage: ObjectStorage,
+        storage: SealedStorage,
         cache: Cache,
         limits: PictureLimits,
     ) -> None:

@@ -11,7 +11,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +31,7 @@ from app.core.inference import InferencePool
 from app.errors import Conflict, InvalidInput, NotFound
 from app.services.database import Database
 from app.services.secret_box import SecretBox
+from app.services.stores import key_store
 from app.services.stores import liveness_sessions as store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.liveness_sessions import SessionProgress, SessionStatus, StoredSession
@@ -246,10 +247,12 @@ class LivenessSessions:
             score=shown(judgement.score),
             guidance=judgement.guidance,
             reason=judgement.reason,
-            sealed_state=self._sealed(session, frames, status),
+            sealed_state=None,
             sketches=sketches,
         )
         async with self._database.transaction() as connection:
+            version = await key_store.sealing_version(connection)
+            progress = replace(progress, sealed_state=self._sealed(session, frames, status, version=version))
             saved = await store.save_progress(
                 connection, session.id, progress, version=session.version, spendable_s=self._settings.lifetime_s
             )
@@ -261,14 +264,18 @@ class LivenessSessions:
         if status is not SessionStatus.OPEN:
             metrics.liveness_sessions_total.labels(judgement.reason or status.value).inc()
 
-    def _sealed(self, session: StoredSession, frames: Sequence[SeenFrame], status: SessionStatus) -> bytes | None:
+    def _sealed(
+        self, session: StoredSession, frames: Sequence[SeenFrame], status: SessionStatus, *, version: int
+    ) -> bytes | None:
         """The frames while the session is open, then the person alone, then nothing."""
         if status is SessionStatus.OPEN:
-            return self._box.seal(json.dumps([pack(frame) for frame in frames]), owner=_owner(session.id))
+            return self._box.seal(
+                json.dumps([pack(frame) for frame in frames]), owner=_owner(session.id), version=version
+            )
         if status is not SessionStatus.PASSED:
             return None
         total = np.sum([frame.head.vector for frame in frames if frame.head is not None], axis=0)
-        return self._box.seal(json.dumps(pack_vector(total)), owner=_owner(session.id))
+        return self._box.seal(json.dumps(pack_vector(total)), owner=_owner(session.id), version=version)
 
 
 def _most_seen_before(sketches: bytes, earlier: Sequence[bytes]) -> float:

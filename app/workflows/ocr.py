@@ -20,7 +20,7 @@ from app.core.ocr.text import squeeze
 from app.core.ocr_engine import IdentityReading, OCREngine, SourcePage
 from app.errors import Conflict, InvalidInput, ModelUnavailable, NotFound
 from app.services.database import Connection, Database
-from app.services.storage import ObjectStorage
+from app.services.sealed_storage import SealedStorage
 from app.services.stores import document_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind, ResultKey, StoredResult
@@ -100,7 +100,7 @@ class OcrWorkflow:
         pdfs: PdfReader,
         engine: OCREngine | None,
         database: Database,
-        storage: ObjectStorage,
+        storage: SealedStorage,
         turns: FairPlaces,
         rules: OcrRules,
         roots: TrustedRoots,
@@ -309,7 +309,7 @@ class OcrWorkflow:
         key = f"ocr/{uuid4().hex}.jpg" if picture is not None else None
         async with announced(self._database, _objects(key)):
             if key is not None and picture is not None:
-                await self._storage.put(key, picture, content_type="image/jpeg")
+                await self._storage.put(key, picture)
             yield key
 
 

@@ -12,7 +12,7 @@ from app.services.database import Connection, Database
 from app.services.delivery.signing import new_signing_secret
 from app.services.delivery.webhook_sender import Answer, WebhookSender
 from app.services.secret_box import SecretBox
-from app.services.stores import webhook_store
+from app.services.stores import key_store, webhook_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.outbox import SCHEMA_VERSION, StoredEvent
 from app.services.stores.webhook_store import DeadLetter, WebhookColumns, WebhookRecord
@@ -68,8 +68,8 @@ class WebhookBook:
         """
         await self._sender.check(columns.url)
         webhook_id, secret = str(uuid.uuid4()), new_signing_secret()
-        sealed = self._box.seal(secret, owner=secret_owner(webhook_id))
         async with self._database.transaction() as connection:
+            sealed = await self._sealed(connection, webhook_id, secret)
             record = await webhook_store.insert_webhook(connection, webhook_id, columns, secret=sealed, most=_MOST)
             if record is None:
                 raise Conflict(f"There are {_MOST} webhooks already; remove one.", code="too_many_webhooks")
@@ -105,12 +105,16 @@ class WebhookBook:
             NotFound: there is no such webhook.
         """
         secret = new_signing_secret()
-        sealed = self._box.seal(secret, owner=secret_owner(webhook_id))
         async with self._database.transaction() as connection:
+            sealed = await self._sealed(connection, webhook_id, secret)
             if not await webhook_store.replace_secret(connection, webhook_id, sealed):
                 _missing(webhook_id)
             await add_audit_entry(connection, "webhook.renew_secret", subject=webhook_id, actor=actor)
         return secret
+
+    async def _sealed(self, connection: Connection, webhook_id: str, secret: str) -> bytes:
+        version = await key_store.sealing_version(connection)
+        return self._box.seal(secret, owner=secret_owner(webhook_id), version=version)
 
     async def remove(self, webhook_id: str, *, actor: str) -> None:
         """End a subscription; its dead letters go with it.

@@ -78,7 +78,10 @@ def api_environment(given: Mapping[str, str], *, servers: Mapping[str, str], lay
     The servers' addresses always hold; of the rest, what somebody gave wins over the defaults of a local run: no
     broker, no API keys, logs beside the data, and none of the threads that numpy's OpenBLAS would have beside the
     inference pool's: where cores are few and busy they wait for each other, ten times as long as one alone works.
+    Master keys that somebody gave are used instead of the generated ones.
     """
+    own_keys = given.get("CV_MASTER_KEY") or given.get("CV_MASTER_KEY_FILE")
+    servers = {name: value for name, value in servers.items() if not (own_keys and name == "CV_MASTER_KEY_FILE")}
     defaults = {
         "RABBITMQ_URL": "",
         "AUTH_REQUIRED": "false",

@@ -56,6 +56,11 @@ class Layout:
         return self.data_dir / "secrets.json"
 
     @property
+    def master_keys_file(self) -> Path:
+        """The keys of what is encrypted at rest (0600). Whoever backs up the data keeps this file elsewhere."""
+        return self.data_dir / "master.keys"
+
+    @property
     def ports_file(self) -> Path:
         """The port of each server, chosen once."""
         return self.data_dir / "ports.json"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.services.vault import new_key
 from scripts.local.credentials import LocalCredentials
 from scripts.local.layout import Layout, write_private
 from scripts.local.milvus import MilvusServer
@@ -51,6 +52,8 @@ class LocalStack:
                 f"its account {self._postgres_files.account_name} cannot reach {layout.data_dir}"
             )
         self._credentials = LocalCredentials.load_or_generate(layout.secrets_file)
+        if not layout.master_keys_file.exists():
+            write_private(layout.master_keys_file, f"1:{new_key()}\n")
         self._stop_leftovers(dependents)
         self.ports = assign_ports(layout.ports_file, _SERVER_NAMES)
         self.services: dict[str, Service] = {server.name: self.service(server) for server in self._servers(self.ports)}
@@ -76,8 +79,10 @@ class LocalStack:
         self.layout.environment_file.unlink(missing_ok=True)
 
     def settings(self) -> dict[str, str]:
-        """The service's settings that point at these servers."""
-        return {name: value for service in self.services.values() for name, value in service.server.settings().items()}
+        """The service's settings that point at these servers, and at the keys of what they hold."""
+        addresses = [service.server.settings() for service in self.services.values()]
+        keys = {"CV_MASTER_KEY_FILE": str(self.layout.master_keys_file)}
+        return {name: value for one in (*addresses, keys) for name, value in one.items()}
 
     def service(self, server: Server, *, ready_timeout_s: float = 60.0) -> Service:
         """A server under the stack's care: its pid file beside those of the servers."""

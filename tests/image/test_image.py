@@ -86,6 +86,7 @@ def place(backends: RunningBackends) -> Iterator[Place]:
         settings = {**backends.settings, "RABBITMQ_URL": "", "CAMERAS_PER_REPLICA": "0"}
         secret = {name: settings.pop(name, "") for name in COMPOSE["cv-service"]["secrets"]}
         secret |= {"DATABASE_URL": backends.new_database(), "ADMIN_API_KEY": f"cvk_{secrets.token_hex(24)}"}
+        secret["CV_MASTER_KEY"] = Path(settings.pop("CV_MASTER_KEY_FILE")).read_text(encoding="ascii").strip()
         place = Place(image, folder, settings, choose_free_port())
         place.secrets_dir.mkdir()
         for name, value in secret.items():

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx
+import numpy as np
 from minio import Minio
 from pymilvus import MilvusClient
 from redis import Redis
@@ -147,6 +148,26 @@ class Records:
     def serve_face_collection(self, name: str) -> None:
         """Let the service's face index be that collection."""
         self._milvus.alter_alias(name, "face_embeddings")
+
+    def face_collection(self) -> str:
+        """The collection that is the service's face index."""
+        return str(self._milvus.describe_alias("face_embeddings")["collection_name"])
+
+    def drop_collection(self, name: str) -> None:
+        """Remove a collection that has no public name."""
+        self._milvus.drop_collection(name)
+
+    def insert_plain_vector(self, collection: str, vector_id: str, employee_id: str, vector: bytes) -> None:
+        """Put a vector of little-endian float32 into a collection, as releases did that turned none."""
+        row = {
+            "vector_id": vector_id,
+            "employee_id": employee_id,
+            "embedding": np.frombuffer(vector, "<f4").tolist(),
+            "quality_score": 0.5,
+            "enrolled_at": 0,
+            "model_id": "test",
+        }
+        self._milvus.insert(collection, [row])
 
     def image_collection(self) -> str:
         """The collection that searches look into."""

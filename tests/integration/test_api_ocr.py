@@ -18,6 +18,7 @@ from loguru import logger
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from app.composition.backends import open_vault
 from app.core.ocr.issuers.base import DocumentType
 from app.services.database import Database
 from app.services.stores.document_store import OtherKind
@@ -370,7 +371,8 @@ def test_a_picture_without_its_row_goes_again(service: Service) -> None:
 
 
 async def redact_old_results(service: Service, action: Any) -> None:
-    database = Database(service.settings.DATABASE_URL.get_secret_value(), max_size=2, timeout_s=5)
+    url = service.settings.DATABASE_URL.get_secret_value()
+    database = Database(url, max_size=2, timeout_s=5, vault=open_vault(service.settings))
     await database.open()
     try:
         await DocumentRetention(database, days=30, action=action).step()

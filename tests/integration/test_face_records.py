@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.composition.backends import open_storage
+from app.composition.backends import open_storage, open_vault
 from app.config import Settings
 from app.services.database import Connection
 from app.services.stores.face_store import Template, add_templates, lock_enrolments
@@ -159,7 +159,7 @@ def test_erasing_waits_for_no_enrolment_of_another(kept: Service) -> None:
         connection = await asyncpg.connect(kept.settings.DATABASE_URL.get_secret_value())
         try:
             async with connection.transaction():
-                await lock_enrolments(Connection(connection, timeout_s=RESTART_S))
+                await lock_enrolments(Connection(connection, timeout_s=RESTART_S, vault=open_vault(kept.settings)))
                 return await asyncio.to_thread(kept.client.delete, f"{API}/EMP001")
         finally:
             await connection.close()
@@ -175,12 +175,17 @@ def test_reconciling_waits_for_an_enrolment_under_way(
     async def enrol_slowly() -> str:
         async with asyncpg.create_pool(settings.DATABASE_URL.get_secret_value(), min_size=1, max_size=1) as pool:
             async with pool.acquire() as connection, connection.transaction():
-                await lock_enrolments(Connection(connection, timeout_s=RESTART_S))
+                await lock_enrolments(Connection(connection, timeout_s=RESTART_S, vault=open_vault(settings)))
                 records.insert_vector("vec_under_way", "EMP001")
                 looking = asyncio.create_task(asyncio.to_thread(records.reconcile))
                 await asyncio.to_thread(records.wait_until, lambda: waiting_for_a_lock(records))
                 template = Template("vec_under_way", np.zeros(512, np.float32), "test", 0.5, "frontal")
-                await add_templates(Connection(connection, timeout_s=RESTART_S), "EMP001", [template], enrolled_by=None)
+                await add_templates(
+                    Connection(connection, timeout_s=RESTART_S, vault=open_vault(settings)),
+                    "EMP001",
+                    [template],
+                    enrolled_by=None,
+                )
             return (await looking).stdout
 
     assert "orphan vectors: 0" in asyncio.run(enrol_slowly())

@@ -18,6 +18,7 @@ from app.services.live_matrix import LiveMatrix, keep_in_step
 from app.services.stores import face_store, matrix_store
 from app.services.stores.face_matrix import FACES, TemplateTable, owners_now
 from app.services.stores.face_store import Template
+from app.services.vault import MasterKeys, Vault, new_key
 from app.services.vectors.base import FaceVector, VectorBackend, face_collection, image_collection
 from app.types import FloatArray
 from app.workflows.gallery import FaceGallery, IndexGallery, MemoryGallery, NearTemplate
@@ -66,6 +67,9 @@ class Hotel:
         return LiveMatrix(self.database, TemplateTable(MODEL), dimension=DIMENSION, columns=1, limit=limit)
 
 
+VAULT = Vault(MasterKeys(new_key()))
+
+
 @pytest.fixture(scope="module")
 def migrated_url(backends: RunningBackends) -> str:
     return migrated_database(backends)
@@ -73,7 +77,7 @@ def migrated_url(backends: RunningBackends) -> str:
 
 @pytest.fixture
 async def hotel(backends: RunningBackends, migrated_url: str) -> AsyncIterator[Hotel]:
-    database = Database(migrated_url, max_size=4, timeout_s=TIMEOUT_S)
+    database = Database(migrated_url, max_size=4, timeout_s=TIMEOUT_S, vault=VAULT)
     await database.open()
     await database.execute("TRUNCATE face_templates, employee_faces, employees, matrix_changes")
     alias, adapter = f"gallery_{uuid.uuid4().hex}", MilvusAdapter(backends)

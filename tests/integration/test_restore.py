@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pydantic import SecretStr
 
+from app.services.vault import new_key
 from scripts.reconcile import may_remove
 from tests.backends import RunningBackends
 from tests.integration.conftest import Service, Start
@@ -96,6 +98,22 @@ def test_the_documented_restore_brings_back_all_but_the_lost_objects(
         assert recognize(client, base64_jpeg(astronaut())).json()["employee_id"] == "EMP001"
         assert set(found(client, top_k=10)) == set(pictures)
         assert client.get("/api/v1/cv/room/status/201").status_code == 200
+
+
+def test_a_backup_is_refused_without_the_key_that_it_names(
+    service: Service, backends: RunningBackends, tmp_path: Path
+) -> None:
+    assert enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200
+    backup = tmp_path / "hotel.sql"
+    backup.write_text(backends.postgres_tool("pg_dump", service.settings.DATABASE_URL.get_secret_value()))
+    accepted = service.records.run("scripts/check_backup.py", str(backup))
+    assert accepted.returncode == 0, accepted.stderr
+    [known] = service.records.rows("SELECT version, fingerprint FROM key_versions")
+    assert f"needs master keys {known['version']} ({known['fingerprint'].hex()})" in accepted.stdout
+    changes = {"CV_MASTER_KEY": SecretStr(f"1:{new_key()}"), "CV_MASTER_KEY_FILE": None}
+    refused = Records(service.settings.model_copy(update=changes)).run("scripts/check_backup.py", str(backup))
+    assert refused.returncode == 2
+    assert known["fingerprint"].hex() in refused.stderr
 
 
 def test_against_an_empty_database_nothing_is_deleted_without_consent(

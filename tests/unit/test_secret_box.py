@@ -1,82 +1,67 @@
-"""Camera logins: sealed for one camera, and clear words when the key is gone."""
+"""Camera logins: sealed for one camera, clear words when the key is gone, and what came before the master keys."""
 
 from __future__ import annotations
 
 import base64
 import os
-import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.errors import ConfigurationError
 from app.services.secret_box import SecretBox, SecretLost
-from tests.integration.records import Records
+from app.services.vault import MasterKeys, Vault, new_key
 
-KEY = base64.b64encode(bytes(range(32))).decode()
+MASTER = new_key()
+OLD_KEY = bytes(range(32))
+OLD_FINGERPRINT = bytes.fromhex("00229dde")  # a camera.key of that content had it
 SECRET = "viewer:Mật khẩu"
 
 
-def box(tmp_path: Path, key: str = "") -> SecretBox:
-    return SecretBox(key, key_file=tmp_path / "keys" / "camera.key")
+def box(tmp_path: Path, *, master: str = MASTER, old_key: str = "") -> SecretBox:
+    return SecretBox(Vault(MasterKeys(master)), old_key_base64=old_key, old_key_file=tmp_path / "camera.key")
 
 
-@pytest.mark.parametrize("key", ["", KEY])
-def test_what_is_sealed_can_be_opened_also_after_a_restart(tmp_path: Path, key: str) -> None:
-    sealed = box(tmp_path, key).seal(SECRET, owner="cam_1")
+def sealed_before(owner: str) -> bytes:
+    """As releases before the master keys did it."""
+    nonce = os.urandom(12)
+    return OLD_FINGERPRINT + nonce + AESGCM(OLD_KEY).encrypt(nonce, SECRET.encode(), owner.encode())
+
+
+def test_what_is_sealed_opens_for_its_camera_alone(tmp_path: Path) -> None:
+    sealed = box(tmp_path).seal(SECRET, owner="cam_1", version=1)
     assert SECRET.encode() not in sealed
-    assert box(tmp_path, key).open(sealed, owner="cam_1") == SECRET
+    assert box(tmp_path).open(sealed, owner="cam_1") == SECRET
+    assert SecretBox.is_sealed_with(sealed, 1)
+    assert not SecretBox.is_sealed_with(sealed, 2)
+    with pytest.raises(SecretLost, match=r"cam_2.*set the credentials again"):
+        box(tmp_path).open(sealed, owner="cam_2")
 
 
-def test_the_same_secret_never_looks_the_same(tmp_path: Path) -> None:
-    mine = box(tmp_path, KEY)
-    assert mine.seal(SECRET, owner="cam_1") != mine.seal(SECRET, owner="cam_1")
+def test_a_lost_master_key_is_named_as_such(tmp_path: Path) -> None:
+    sealed = box(tmp_path).seal(SECRET, owner="cam_1", version=1)
+    with pytest.raises(SecretLost, match=r"cam_1.*CV_MASTER_KEY"):
+        box(tmp_path, master=f"2:{MASTER}").open(sealed, owner="cam_1")
 
 
-def test_the_key_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    box(tmp_path).seal(SECRET, owner="cam_1")
-    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["camera.key"]
-    assert stat.S_IMODE((tmp_path / "keys" / "camera.key").stat().st_mode) == 0o600
-
-
-def test_no_key_file_appears_before_it_is_needed(tmp_path: Path) -> None:
-    box(tmp_path)
-    box(tmp_path, KEY).seal(SECRET, owner="cam_1")
-    assert not (tmp_path / "keys").exists()
-
-
-def test_processes_that_begin_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    sealed = Records.at_once(8, lambda: box(tmp_path).seal(SECRET, owner="cam_1"))
-    assert [box(tmp_path).open(one, owner="cam_1") for one in sealed] == [SECRET] * 8
-
-
-def test_a_lost_key_is_named_as_such(tmp_path: Path) -> None:
-    sealed = box(tmp_path).seal(SECRET, owner="cam_1")
-    (tmp_path / "keys" / "camera.key").unlink()
-    with pytest.raises(SecretLost, match=r"cam_1.*key that is gone.*CAMERA_SECRET_KEY"):
-        box(tmp_path).open(sealed, owner="cam_1")
-    with pytest.raises(SecretLost, match="key that is gone"):
-        box(tmp_path, KEY).open(sealed, owner="cam_1")
-
-
-def test_a_secret_of_another_camera_and_a_damaged_one_do_not_open(tmp_path: Path) -> None:
-    mine = box(tmp_path, KEY)
-    sealed = mine.seal(SECRET, owner="cam_1")
-    for damaged in (sealed[:-1], sealed[:10], sealed[:-1] + bytes([sealed[-1] ^ 1])):
-        with pytest.raises(SecretLost, match="damaged"):
-            mine.open(damaged, owner="cam_1")
+@pytest.mark.parametrize("from_file", [True, False])
+def test_secrets_from_before_the_master_keys_open(tmp_path: Path, from_file: bool) -> None:
+    text = base64.b64encode(OLD_KEY).decode()
+    if from_file:
+        (tmp_path / "camera.key").write_text(text + "\n")
+    old = sealed_before("cam_1")
+    opener = box(tmp_path, old_key="" if from_file else text)
+    assert opener.open(old, owner="cam_1") == SECRET
+    assert not SecretBox.is_sealed_with(old, 1)
     with pytest.raises(SecretLost, match="damaged"):
-        mine.open(sealed, owner="cam_2")
+        opener.open(old, owner="cam_2")
+    with pytest.raises(SecretLost, match="damaged"):
+        opener.open(old[:-1], owner="cam_1")
 
 
-@pytest.mark.parametrize("key", ["short", base64.b64encode(b"sixteen bytes ok").decode(), "*" * 44])
-def test_a_wrong_key_stops_the_start(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ConfigurationError, match="32"):
-        box(tmp_path, key)
-
-
-def test_a_key_file_that_cannot_be_read_is_no_new_key(tmp_path: Path) -> None:
-    sealed = box(tmp_path).seal(SECRET, owner="cam_1")
-    (tmp_path / "keys" / "camera.key").write_bytes(os.urandom(10))
-    with pytest.raises(ConfigurationError):
-        box(tmp_path).open(sealed, owner="cam_1")
+@pytest.mark.parametrize("left", [None, b"no key", base64.b64encode(bytes(32))])
+def test_a_lost_old_key_is_named_as_such(tmp_path: Path, left: bytes | None) -> None:
+    if left is not None:
+        (tmp_path / "camera.key").write_bytes(left)
+    with pytest.raises(SecretLost, match=r"cam_1.*key that is gone.*CAMERA_SECRET_KEY"):
+        box(tmp_path).open(sealed_before("cam_1"), owner="cam_1")

@@ -106,6 +106,8 @@ def test_every_setting_of_the_spec_works_by_env_file_and_the_environment_wins(mo
         ("ADMIN_API_KEY", "hunter2-khóa-của-khách-sạn-0123456789abcdef"),
         ("ADMIN_API_KEY", "hunter2 of the hotel 0123456789abcdef0123"),
         ("CAMERA_SECRET_KEY", "hunter2"),
+        ("CV_MASTER_KEY", "hunter2"),
+        ("CV_MASTER_KEY", "first:aHVudGVyMg=="),
         ("CAMERA_ALLOWED_CIDRS", "10.0.0.0/8,300.1.1.1/8"),
         ("ALLOWED_HOSTS", "https://desk.hotel"),
         ("TRUSTED_PROXIES", "*"),

@@ -129,6 +129,17 @@ async def lock_camera(connection: Connection, camera_id: str) -> CameraRecord | 
     return _record(row) if row else None
 
 
+async def lock_secrets(connection: Connection) -> list[tuple[str, bytes]]:
+    """The sealed secrets of all cameras that have one, by id, locked until the transaction ends."""
+    rows = await connection.fetch("SELECT id, secret FROM cameras WHERE secret IS NOT NULL ORDER BY id FOR UPDATE")
+    return [(row["id"], row["secret"]) for row in rows]
+
+
+async def seal_otherwise(connection: Connection, camera_id: str, sealed: bytes) -> None:
+    """The same secret, sealed with another key: whoever reads the camera goes on."""
+    await connection.execute("UPDATE cameras SET secret = $2 WHERE id = $1", camera_id, sealed)
+
+
 async def delete_camera(connection: Connection, camera_id: str) -> bool:
     return affected(await connection.execute("DELETE FROM cameras WHERE id = $1", camera_id)) == 1
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.services.database import Connection, Row
-from app.services.stores.face_store import STORED_VECTOR, Identity, stored_vector
+from app.services.stores import key_store
+from app.services.stores.face_store import STORED_VECTOR, Identity, sealed_vector, stored_vector
 from app.types import FloatArray
 
 _MOVABLE = (
@@ -58,6 +59,7 @@ async def templates_to_move(connection: Connection, model_id: str) -> list[Movab
 async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], *, model_id: str) -> None:
     """Write the new model's templates of those who are still enrolled; they keep the crops of the old ones, and do not
     count yet."""
+    version = await key_store.sealing_version(connection)
     for template in templates:
         of = template.of
         # The person may have been erased, or enrolled again, since the crop was read.
@@ -73,13 +75,14 @@ async def add_moved(connection: Connection, templates: Sequence[MovedTemplate], 
             of.enrolled_by,
         )
         await connection.execute(
-            "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key) "
-            f"SELECT $1, $2, $3, $4, $5 WHERE {kept}",
+            "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key, key_version) "
+            f"SELECT $1, $2, $3, $4, $5, $6 WHERE {kept}",
             template.vector_id,
             of.employee_id,
             model_id,
-            template.vector.astype("<f4").tobytes(),
+            sealed_vector(connection, template.vector_id, template.vector, version=version),
             of.crop_key,
+            version,
         )
 
 

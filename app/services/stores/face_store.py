@@ -9,14 +9,16 @@ from datetime import datetime
 import numpy as np
 
 from app.services.database import Connection, Row
+from app.services.stores import key_store
 from app.services.stores.schema import OWNER_MARK
+from app.services.vault import SealedUnreadable, SealPlace
 from app.types import FloatArray
 
 # One lock for all that adds templates, held for a few statements: it closes the race of two people being enrolled with
 # one face at once, which a lock of each person would leave open.
 _ENROLMENT_LOCK = 0x6376_6661
 
-STORED_VECTOR = "t.vector_id, t.vector"
+STORED_VECTOR = "t.vector_id, t.vector, t.key_version"
 """The columns of ``face_templates t`` that ``stored_vector`` reads."""
 
 
@@ -94,15 +96,27 @@ async def remove_employee(connection: Connection, employee_id: str) -> None:
 async def add_templates(
     connection: Connection, employee_id: str, templates: Sequence[Template], *, enrolled_by: str | None
 ) -> None:
-    """Write the rows that make templates visible to recognition."""
+    """Write the rows that make templates visible to recognition; inside a transaction."""
+    version = await key_store.sealing_version(connection)
     await connection.executemany(
         "INSERT INTO employee_faces (employee_id, vector_id, quality_score, image_angle, enrolled_by) "
         "VALUES ($1, $2, $3, $4, $5)",
         [(employee_id, t.vector_id, t.quality_score, t.angle, enrolled_by) for t in templates],
     )
     await connection.executemany(
-        "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key) VALUES ($1, $2, $3, $4, $5)",
-        [(t.vector_id, employee_id, t.model_id, t.vector.astype("<f4").tobytes(), t.crop_key) for t in templates],
+        "INSERT INTO face_templates (vector_id, employee_id, model_id, vector, crop_key, key_version) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
+        [
+            (
+                t.vector_id,
+                employee_id,
+                t.model_id,
+                sealed_vector(connection, t.vector_id, t.vector, version=version),
+                t.crop_key,
+                version,
+            )
+            for t in templates
+        ],
     )
 
 
@@ -127,13 +141,29 @@ async def template_vectors(connection: Connection, employee_id: str, *, model_id
     return stored_vectors(connection, rows)
 
 
-def stored_vector(_connection: Connection, row: Row) -> FloatArray:
-    """The template of a row of ``face_templates``, (d,) float32. This alone knows how vectors are stored.
+def stored_vector(connection: Connection, row: Row) -> FloatArray:
+    """The template of a row of ``face_templates``, (d,) float32. A row without a key version is plain: it
+    was written before there were keys, and ``scripts/rotate_key.py`` has not come to it.
 
     Args:
-        row: with ``vector_id`` and all columns of ``STORED_VECTOR``.
+        row: with all columns of ``STORED_VECTOR``.
+
+    Raises:
+        SealedUnreadable: its key is not here, or it is damaged.
     """
-    return np.frombuffer(row["vector"], "<f4")
+    stored = row["vector"]
+    if row["key_version"] is not None:
+        stored = connection.vault.open(stored, _place(row["vector_id"]))
+    return np.frombuffer(stored, "<f4")
+
+
+def sealed_vector(connection: Connection, vector_id: str, vector: FloatArray, *, version: int) -> bytes:
+    """The template as its row keeps it, beside the key version."""
+    return connection.vault.seal(vector.astype("<f4").tobytes(), _place(vector_id), version=version)
+
+
+def _place(vector_id: str) -> SealPlace:
+    return SealPlace("face_templates", "vector", vector_id)
 
 
 def stored_vectors(connection: Connection, rows: Sequence[Row]) -> FloatArray:
@@ -141,6 +171,35 @@ def stored_vectors(connection: Connection, rows: Sequence[Row]) -> FloatArray:
     if not rows:
         return np.empty((0, 0), np.float32)
     return np.stack([stored_vector(connection, row) for row in rows])
+
+
+async def seal_again(
+    connection: Connection, version: int, *, after_id: str, limit: int
+) -> tuple[int, list[str], str | None]:
+    """Seal the next templates that are plain, or sealed with another key, with that of ``version``. Inside a
+    transaction.
+
+    Returns:
+        How many were sealed, those that can't be opened, and the id to go on after; None at the end.
+    """
+    rows = await connection.fetch(
+        f"SELECT {STORED_VECTOR} FROM face_templates t WHERE key_version IS DISTINCT FROM $1 AND vector_id > $2 "  # noqa: S608
+        "ORDER BY vector_id LIMIT $3 FOR UPDATE",
+        version,
+        after_id,
+        limit,
+    )
+    lost, again = [], []
+    for row in rows:
+        try:
+            vector = stored_vector(connection, row)
+        except SealedUnreadable:
+            lost.append(f"template {row['vector_id']}")
+            continue
+        sealed = sealed_vector(connection, row["vector_id"], vector, version=version)
+        again.append((row["vector_id"], sealed, version))
+    await connection.executemany("UPDATE face_templates SET vector = $2, key_version = $3 WHERE vector_id = $1", again)
+    return len(again), lost, rows[-1]["vector_id"] if rows else None
 
 
 async def last_number(connection: Connection) -> int:
@@ -218,6 +277,17 @@ async def known_templates(connection: Connection) -> list[KnownTemplate]:
         "FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) WHERE f.is_active"
     )
     return [KnownTemplate(**row) for row in rows]
+
+
+async def templates_until(connection: Connection, moment: datetime | None, *, model_id: str) -> set[str]:
+    """The ids of the model's active templates that were there at a moment, or now."""
+    rows = await connection.fetch(
+        "SELECT vector_id FROM face_templates t JOIN employee_faces f USING (employee_id, vector_id) "
+        "WHERE f.is_active AND t.model_id = $1 AND ($2::timestamptz IS NULL OR t.created_at <= $2)",
+        model_id,
+        moment,
+    )
+    return {row["vector_id"] for row in rows}
 
 
 async def half_enrolled(connection: Connection) -> list[str]:

@@ -104,6 +104,17 @@ async def update_webhook(connection: Connection, webhook_id: str, columns: Webho
     return _record(row) if row else None
 
 
+async def lock_secrets(connection: Connection) -> list[tuple[str, bytes]]:
+    """The sealed secrets of all subscriptions, by id, locked until the transaction ends."""
+    rows = await connection.fetch("SELECT id, secret FROM webhooks ORDER BY id FOR UPDATE")
+    return [(row["id"], row["secret"]) for row in rows]
+
+
+async def seal_otherwise(connection: Connection, webhook_id: str, sealed: bytes) -> None:
+    """The same secret, sealed with another key."""
+    await connection.execute("UPDATE webhooks SET secret = $2 WHERE id = $1", webhook_id, sealed)
+
+
 async def replace_secret(connection: Connection, webhook_id: str, secret: bytes) -> bool:
     """Sign with another secret from now on; False if there is no such subscription."""
     status = await connection.execute(

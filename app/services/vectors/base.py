@@ -21,6 +21,8 @@ from app.services.image_filters import ImageFilter
 from app.types import FloatArray
 
 _ROUNDING = 1e-3
+_TURN = "__turn_"
+
 BACKEND = "vector_db"
 """The name of every vector database in /health and in metrics."""
 
@@ -34,24 +36,30 @@ MAX_CHOSEN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """A collection: its public name, and the model whose vectors of ``dimension`` numbers it holds."""
+    """A collection: its public name, the model whose vectors of ``dimension`` numbers it holds, and the fingerprint of
+    the key that turned them; empty where they are plain."""
 
     public_name: str
     model_id: str
     dimension: int
+    turn: str = ""
 
     @property
     def collection(self) -> str:
         """The name behind the public one: letters, digits and underscores."""
+        return f"{self._of_model}{_TURN}{self.turn}" if self.turn else self._of_model
+
+    @property
+    def _of_model(self) -> str:
         return f"{self.public_name}__{re.sub(r'[^A-Za-z0-9]', '_', self.model_id)}"
 
     def refuse_other(self, current: str | None) -> None:
-        """Hold what the public name is now against this model.
+        """Hold what the public name is now against this model; the turn may be another.
 
         Raises:
             ConfigurationError: it is another model's collection.
         """
-        if current is not None and current != self.collection:
+        if current is not None and current.partition(_TURN)[0] != self._of_model:
             raise ConfigurationError(
                 f"{self.public_name} holds vectors of another model ({current}), the loaded one is {self.model_id}. "
                 f"Migrate with: python scripts/reindex.py --collection {self.public_name}",
@@ -226,12 +234,16 @@ class VectorBackend(Protocol):
     """One vector database with both indexes. It connects at the first call."""
 
     @property
-    def faces(self) -> FaceIndex: ...
+    def faces(self) -> FaceIndex:
+        """The index of the model's plain vectors."""
+
+    def face_index(self, spec: CollectionSpec) -> FaceIndex:
+        """The index of a collection; the same one whenever it is asked for."""
 
     @property
     def images(self) -> ImageIndex: ...
 
     async def ping(self) -> None:
-        """Raises BackendUnavailable unless the vector database answers and both indexes are open."""
+        """Raises BackendUnavailable unless the vector database answers and the indexes that were asked for are open."""
 
     async def close(self) -> None: ...

@@ -185,17 +185,31 @@ class MilvusBackend:
     ) -> None:
         self._address = address
         self._client = address.client()
-        self.faces = MilvusFaceIndex(self._client, address, faces)
+        self._face_spec = faces
+        self._face_indexes: dict[CollectionSpec, MilvusFaceIndex] = {}
         self.images = MilvusImageIndex(self._client, address, images, index=index, choose=choose)
+
+    @property
+    def faces(self) -> MilvusFaceIndex:
+        """The index of the model's plain vectors."""
+        return self.face_index(self._face_spec)
+
+    def face_index(self, spec: CollectionSpec) -> MilvusFaceIndex:
+        """The index of a collection."""
+        if spec not in self._face_indexes:
+            self._face_indexes[spec] = MilvusFaceIndex(self._client, self._address, spec)
+        return self._face_indexes[spec]
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Milvus answers and the collections are open."""
         async with backend_call(BACKEND, timeout_s=self._address.timeout_s, failures=FAILURES):
             await self._client.list_collections(timeout=self._address.timeout_s, retry_times=0)
-        await self.faces.ready()
+        for index in list(self._face_indexes.values()):
+            await index.ready()
         await self.images.ready()
 
     async def close(self) -> None:
-        await self.faces.close()
+        for index in list(self._face_indexes.values()):
+            await index.close()
         await self.images.close()
         await self._client.close()

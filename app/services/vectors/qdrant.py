@@ -177,17 +177,31 @@ class QdrantBackend:
     ) -> None:
         self._client = client
         self._timeout_s = timeout_s
-        self.faces = QdrantFaceIndex(client, faces, timeout_s=timeout_s)
+        self._face_spec = faces
+        self._face_indexes: dict[CollectionSpec, QdrantFaceIndex] = {}
         self.images = QdrantImageIndex(client, images, timeout_s=timeout_s, choose=choose)
+
+    @property
+    def faces(self) -> QdrantFaceIndex:
+        """The index of the model's plain vectors."""
+        return self.face_index(self._face_spec)
+
+    def face_index(self, spec: CollectionSpec) -> QdrantFaceIndex:
+        """The index of a collection."""
+        if spec not in self._face_indexes:
+            self._face_indexes[spec] = QdrantFaceIndex(self._client, spec, timeout_s=self._timeout_s)
+        return self._face_indexes[spec]
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Qdrant answers and the collections are open."""
         async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=FAILURES):
             await self._client.get_collections()
-        await self.faces.ready()
+        for index in list(self._face_indexes.values()):
+            await index.ready()
         await self.images.ready()
 
     async def close(self) -> None:
-        await self.faces.close()
+        for index in list(self._face_indexes.values()):
+            await index.close()
         await self.images.close()
         await self._client.close()

@@ -10,9 +10,9 @@ from enum import StrEnum
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.services.database import Database
+from app.services.database import Connection, Database
 from app.services.secret_box import SecretBox, SecretLost
-from app.services.stores import camera_store
+from app.services.stores import camera_store, key_store
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.camera_store import CameraColumns, CameraRecord
 from app.services.streams.opener import StreamOpener
@@ -131,7 +131,7 @@ class CameraRegistry:
             name=plan.name,
             kind=plan.kind.value,
             url=bare_url,
-            secret=self._sealed(camera_id, _Secret(plan.credentials or login, query)),
+            secret=None,
             tasks=tuple(task.value for task in plan.tasks),
             frames_per_second=plan.frames_per_second,
             rules=rules_to_json(plan.rules),
@@ -140,7 +140,9 @@ class CameraRegistry:
             tls_verify=plan.tls.verify,
             tls_fingerprint=plan.tls.fingerprint,
         )
+        secret = _Secret(plan.credentials or login, query)
         async with self._database.transaction() as connection:
+            columns = replace(columns, secret=await self._sealed(connection, camera_id, secret))
             record = await camera_store.insert_camera(connection, camera_id, columns)
             if record is None:
                 raise Conflict(f"There is a camera {camera_id} already.", code="camera_exists")
@@ -169,7 +171,7 @@ class CameraRegistry:
                 name=change.name if change.name is not None else old.name,
                 kind=kind.value,
                 url=bare_url,
-                secret=self._changed_secret(held, change),
+                secret=await self._changed_secret(connection, held, change),
                 tasks=tuple(task.value for task in change.tasks) if change.tasks else old.tasks,
                 frames_per_second=change.frames_per_second or old.frames_per_second,
                 rules=rules_to_json(change.rules) if change.rules else old.rules,
@@ -242,7 +244,7 @@ class CameraRegistry:
     async def _check(self, kind: StreamKind, url: str) -> None:
         await asyncio.to_thread(self._opener.check, StreamSource(kind, url))
 
-    def _changed_secret(self, held: CameraRecord, change: CameraChange) -> bytes | None:
+    async def _changed_secret(self, connection: Connection, held: CameraRecord, change: CameraChange) -> bytes | None:
         if not (change.url or change.credentials or change.drops_credentials):
             return held.columns.secret
         try:
@@ -256,14 +258,14 @@ class CameraRegistry:
             login = given or (login if _host(url) == _host(held.columns.url) else None)
         if change.drops_credentials:
             login = None
-        return self._sealed(held.id, _Secret(change.credentials or login, query))
+        return await self._sealed(connection, held.id, _Secret(change.credentials or login, query))
 
-    def _sealed(self, camera_id: str, secret: _Secret) -> bytes | None:
+    async def _sealed(self, connection: Connection, camera_id: str, secret: _Secret) -> bytes | None:
         if secret.credentials is None and not secret.query:
             return None
         login = secret.credentials
         text = json.dumps([login.username if login else None, login.password if login else None, secret.query])
-        return self._box.seal(text, owner=camera_id)
+        return self._box.seal(text, owner=camera_id, version=await key_store.sealing_version(connection))
 
     def _opened(self, record: CameraRecord) -> _Secret:
         if record.columns.secret is None:
