@@ -60,6 +60,7 @@ async def move_faces(settings: Settings, console: Console) -> Move:
         move = await FaceMigration(
             pool=pool,
             engine=engines.recognition,
+            covers=engines.covers,
             database=backends.database,
             vectors=faces,
             storage=SealedStorage(backends.storage, backends.database),

@@ -5,6 +5,10 @@
 PHOTOS holds one folder a label, or a labels.csv with the columns file, label and, where several photos show one
 scene, group. The head is cross-validated by group, calibrated, written to the folder of own heads and used at the
 next start. A head of a shipped name replaces that one.
+
+    python scripts/train_heads.py pad --data DIR
+
+trains the second opinion on liveness instead; see ``scripts/heads/attacks.py``.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import HEADS_DIR, write_head
 from app.ml_models.model_loader import ModelLoader
+from scripts.heads.attacks import main as train_attack_head
 from scripts.heads.card import Story, facts, model_card
 from scripts.heads.examples import BadData, Source, labels_of
 from scripts.heads.recipes import Recipe, read_recipes
@@ -34,6 +39,9 @@ from scripts.heads.training import Collected, Question, Tiles, Trained, collect,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 1 with one line that says what is wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["pad"]:
+        return train_attack_head(arguments[1:])
     options = _parse(arguments)
     try:
         recipes = _wanted(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ class Uncertainty(StrEnum):
     """Why nothing can be said. The networks look at fine texture; where there is none they call fakes real."""
 
     TOO_SMALL = "too_small"
+    TOO_TIGHT = "too_tight"
+    TOO_DARK = "too_dark"
     BLURRY = "blurry"
 
 
@@ -70,20 +72,43 @@ class LivenessView:
 
 @dataclass(frozen=True, slots=True)
 class LivenessLimits:
-    """Below these the verdict is uncertain: the face's height in pixels, and ``face_measures.sharpness``."""
+    """Below these the verdict is uncertain.
+
+    Attributes:
+        min_face_px: height of the face.
+        min_sharpness: as ``face_measures.sharpness``.
+        min_context: the picture's shorter side in sides of the face; less shows nothing of what is around it.
+        min_tone: mean grey value of the face, 0 to 255.
+    """
 
     min_face_px: float
     min_sharpness: float
+    min_context: float = 0.0
+    min_tone: float = 0.0
+
+
+class SecondOpinion(Protocol):
+    """Judges faces once more, by the first network's answers and whatever else the picture shows."""
+
+    def scores(self, image: Image, boxes: Sequence[Box], *, logits: FloatArray, first: Sequence[float]) -> list[float]:
+        """Public scores of live faces.
+
+        Args:
+            logits: (n, classes) of the first network.
+            first: public scores by the networks alone.
+        """
+        ...
 
 
 class LivenessDetector:
-    """Separates live faces from printed and held-up ones. Screens were not among the photos that it was measured on.
+    """Separates live faces from printed, held-up and replayed ones.
 
     Args:
         views: their probabilities are averaged.
         calibration: of that average.
         min_score: public, from which a face counts as live.
         limits: of what can be judged.
+        second: has the last word where there is one.
     """
 
     def __init__(
@@ -93,69 +118,85 @@ class LivenessDetector:
         calibration: ScoreCalibration,
         min_score: float,
         limits: LivenessLimits,
+        second: SecondOpinion | None = None,
     ) -> None:
         self._views = tuple(views)
         self._calibration = calibration
         self._min_score = min_score
         self._limits = limits
+        self._second = second
 
     def assess(self, image: Image, faces: Sequence[Face]) -> list[Liveness]:
         """The verdict on each face of a BGR picture, in order."""
         boxes = [face.box for face in faces]
-        return [self._judge(image, box, score) for box, score in zip(boxes, self._scores(image, boxes), strict=True)]
+        return [self._judge(image, box, score) for box, score in zip(boxes, self.scores(image, boxes), strict=True)]
 
     def check_liveness(self, image: Image, face_bbox: Sequence[float]) -> tuple[bool, float]:
         """Whether the face in ``x1, y1, x2, y2`` is live, and its score."""
         box = Box(*map(float, face_bbox))
-        verdict = self._judge(image, box, self._scores(image, [box])[0])
+        verdict = self._judge(image, box, self.scores(image, [box])[0])
         return verdict.is_live, verdict.score
+
+    def logits(self, image: Image, boxes: Sequence[Box]) -> FloatArray:
+        """(n, classes) float32: what the first network answers."""
+        return _logits(self._views[0], image, boxes)
 
     def warm_up(self) -> None:
         """Every network once."""
-        self._scores(np.zeros((480, 640, 3), np.uint8), [Box(200.0, 100.0, 400.0, 300.0)])
+        self.scores(np.zeros((480, 640, 3), np.uint8), [Box(200.0, 100.0, 400.0, 300.0)])
 
     def _judge(self, image: Image, box: Box, score: float) -> Liveness:
         uncertain = self._doubt(image, box)
         return Liveness(score, is_live=score >= self._min_score and uncertain is None, uncertain=uncertain)
 
     def _doubt(self, image: Image, box: Box) -> Uncertainty | None:
-        if box.height < self._limits.min_face_px:
+        limits = self._limits
+        if box.height < limits.min_face_px:
             return Uncertainty.TOO_SMALL
-        if sharpness(face_tones(image, box)) < self._limits.min_sharpness:
-            return Uncertainty.BLURRY
-        return None
+        if min(image.shape[:2]) < limits.min_context * box.area**0.5:
+            return Uncertainty.TOO_TIGHT
+        tones = face_tones(image, box)
+        if float(tones.mean()) < limits.min_tone:
+            return Uncertainty.TOO_DARK
+        return Uncertainty.BLURRY if sharpness(tones) < limits.min_sharpness else None
 
-    def _scores(self, image: Image, boxes: Sequence[Box]) -> list[float]:
-        """Public scores."""
+    def scores(self, image: Image, boxes: Sequence[Box]) -> list[float]:
+        """Public scores of the faces in those boxes."""
         if not boxes:
             return []
-        raw = np.mean([_probabilities(view, image, boxes) for view in self._views], axis=0)
-        return [self._calibration.public(float(probability)) for probability in raw]
+        answers = [_logits(view, image, boxes) for view in self._views]
+        probabilities = [softmax(logits)[:, view.live_class] for logits, view in zip(answers, self._views, strict=True)]
+        first = [self._calibration.public(float(raw)) for raw in np.mean(probabilities, axis=0)]
+        return first if self._second is None else self._second.scores(image, boxes, logits=answers[0], first=first)
 
 
-def _probabilities(view: LivenessView, image: Image, boxes: Sequence[Box]) -> FloatArray:
-    """(n,) float32: how probably each face is live, as one network sees it."""
-    crops = [_surroundings(image, box, view) for box in boxes]
+def _logits(view: LivenessView, image: Image, boxes: Sequence[Box]) -> FloatArray:
+    """(n, classes) float32, as one network sees each face."""
+    crops = [
+        surroundings(image, box, context=view.context, side_px=view.side_px, outline=view.outline) for box in boxes
+    ]
     [logits] = view.network.run(crops)
     # One row of classes a face, whatever singular dimensions an export leaves.
-    return softmax(logits.reshape(len(boxes), -1))[:, view.live_class]
+    return logits.reshape(len(boxes), -1)
 
 
-def _surroundings(image: Image, box: Box, view: LivenessView) -> Image:
+def surroundings(
+    image: Image, box: Box, *, context: float, side_px: int, outline: Literal["square", "box"] = "square"
+) -> Image:
     """The face with what is around it, always from inside the picture.
 
     Where the wanted part reaches over an edge it is moved in, and made smaller where it is larger than the picture:
     an invented border would pass for the frame of a live shot (measured: 45 % of the prints were then called live).
     """
     height, width = image.shape[:2]
-    wide, high = (box.width, box.height) if view.outline == "box" else (box.area**0.5, box.area**0.5)
+    wide, high = (box.width, box.height) if outline == "box" else (box.area**0.5, box.area**0.5)
     wide, high = max(wide, 1.0), max(high, 1.0)
-    context = min(view.context, width / wide, height / high)
+    context = min(context, width / wide, height / high)
     wide, high = wide * context, high * context
     left = min(max((box.x1 + box.x2 - wide) / 2, 0.0), width - wide)
     top = min(max((box.y1 + box.y2 - high) / 2, 0.0), height - high)
     right, bottom = max(round(left + wide), int(left) + 1), max(round(top + high), int(top) + 1)
-    return _shrunk(image[int(top) : bottom, int(left) : right], side_px=view.side_px)
+    return _shrunk(image[int(top) : bottom, int(left) : right], side_px=side_px)
 
 
 def _shrunk(part: Image, *, side_px: int) -> Image:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from app.core.face_covers import Cover
-from app.core.liveness import Liveness
+from app.core.liveness import Liveness, Uncertainty
 from app.models.bodies import ImageData
 from app.models.common import (
     ActorName,
@@ -47,15 +47,21 @@ _COVERED = {
     Cover.EYES: "No match: the eyes are covered; take off dark glasses or push up the cap, and try again",
 }
 _OTHER_PERSON = "The liveness session was somebody else's"
-_UNCERTAIN = "Liveness could not be judged: the face is too small or blurred; come closer"
+_DOUBTS = {
+    Uncertainty.TOO_SMALL: "Liveness could not be judged: the face is too small; come closer",
+    Uncertainty.TOO_TIGHT: "Liveness could not be judged: the face fills the picture; step back",
+    Uncertainty.TOO_DARK: "Liveness could not be judged: the face is too dark; add light",
+    Uncertainty.BLURRY: "Liveness could not be judged: the face is blurred; hold still, or come closer",
+}
 
 
-def _message(outcome: Outcome, warnings: tuple[str, ...], covered: Cover | None) -> str:
-    if outcome is Outcome.UNKNOWN and covered is not None:
-        return _COVERED[covered]
-    if "liveness_of_another_person" in warnings:
+def _message(result: Recognition | Verification) -> str:
+    if result.outcome is Outcome.UNKNOWN and result.covered is not None:
+        return _COVERED[result.covered]
+    if "liveness_of_another_person" in result.warnings:
         return _OTHER_PERSON
-    return _UNCERTAIN if outcome is Outcome.NOT_LIVE and "liveness_uncertain" in warnings else _MESSAGES[outcome]
+    doubt = result.liveness.uncertain if result.liveness else None
+    return _DOUBTS[doubt] if result.outcome is Outcome.NOT_LIVE and doubt else _MESSAGES[result.outcome]
 
 
 _SESSION = Field(
@@ -242,7 +248,7 @@ class FaceRecognitionResponse(Response):
             answer["confidence"] = recognition.confidence
         if recognition.match is None:
             answer["error"] = recognition.outcome.value
-            answer["message"] = _message(recognition.outcome, recognition.warnings, recognition.covered)
+            answer["message"] = _message(recognition)
         else:
             answer["employee_id"] = recognition.match.identity.employee_id
             answer["employee_name"] = recognition.match.identity.name
@@ -353,7 +359,7 @@ class FaceVerificationResponse(Response):
             face_location=Location.of_any(result.box),
             recognition_time_ms=elapsed_ms,
             error=result.outcome.value if failed else None,
-            message=_message(result.outcome, result.warnings, result.covered) if failed else None,
+            message=_message(result) if failed else None,
             covered=result.covered,
             warnings=list(result.warnings),
         )
@@ -368,6 +374,7 @@ class IdentifiedFaceInfo(Response):
     confidence: Score
     is_alive: bool | None
     liveness_score: Score | None
+    covered: Cover | None
     warnings: list[str]
 
     @classmethod
@@ -380,6 +387,7 @@ class IdentifiedFaceInfo(Response):
             confidence=found.confidence,
             is_alive=_is_alive(liveness),
             liveness_score=liveness.score if liveness else None,
+            covered=found.covered,
             warnings=["liveness_uncertain"] if liveness and liveness.uncertain else [],
         )
 

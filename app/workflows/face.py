@@ -123,6 +123,7 @@ class IdentifiedFace:
     match: Match | None
     confidence: float
     liveness: Liveness | None
+    covered: Cover | None = None
 
 
 class LivenessMode(StrEnum):
@@ -257,7 +258,7 @@ class FaceWorkflow:
         faces = []
         for probe in probes:
             match, confidence = next(found) if probe.vector is not None else (None, 0.0)
-            faces.append(IdentifiedFace(probe.face, match, confidence, probe.liveness))
+            faces.append(IdentifiedFace(probe.face, match, confidence, probe.liveness, probe.covered))
         named = sorted({face.match.identity.employee_id for face in faces if face.match})
         if named:
             async with self._database.transaction() as connection:
@@ -426,9 +427,15 @@ class FaceWorkflow:
         metrics.batch_size.labels("face").observe(len(faces))
         with tracing.stage("face.embed"):
             embeddings = self._engine.embed_probes(image, faces)
+        covers: Sequence[Cover | None] = [None] * len(faces)
+        if self._covers is not None:
+            with tracing.stage("face.cover"):
+                covers = self._covers.detect(self._engine.align(look.image, faces))
         return [
-            Probe(look.as_sent(face), liveness, embedding.vector if liveness is None or liveness.is_live else None)
-            for face, liveness, embedding in zip(faces, verdicts, embeddings, strict=True)
+            Probe(
+                look.as_sent(face), liveness, embedding.vector if liveness is None or liveness.is_live else None, cover
+            )
+            for face, liveness, embedding, cover in zip(faces, verdicts, embeddings, covers, strict=True)
         ]
 
 
@@ -447,6 +454,8 @@ def _liveness_failure(probe: Probe | None) -> Outcome | None:
 def _warnings(probe: Probe | None) -> tuple[str, ...]:
     if probe is None:
         return ()
+    if probe.liveness is _OTHER_PERSON:
+        return (*probe.warnings, "liveness_of_another_person")
     is_uncertain = probe.liveness is not None and probe.liveness.uncertain
     return (*probe.warnings, "liveness_uncertain") if is_uncertain else probe.warnings
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
+from app.core.face_covers import FaceCoverDetector
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.inference import InferencePool, Priority
 from app.errors import Conflict, InvalidImage, NotFound
@@ -53,6 +54,7 @@ class FaceMigration:
         *,
         pool: InferencePool,
         engine: FaceRecognitionEngine,
+        covers: FaceCoverDetector | None,
         database: Database,
         vectors: FaceIndex,
         storage: SealedStorage,
@@ -61,6 +63,7 @@ class FaceMigration:
     ) -> None:
         self._pool = pool
         self._engine = engine
+        self._covers = covers
         self._database = database
         self._vectors = vectors
         self._storage = storage
@@ -138,11 +141,14 @@ class FaceMigration:
             vector = await self._pool.submit_at(Priority.BACKGROUND, "face", self._read, crop)
         except (NotFound, InvalidImage):
             return None
-        return MovedTemplate(template, new_vector_id(), vector)
+        return None if vector is None else MovedTemplate(template, new_vector_id(), vector)
 
-    def _read(self, crop: bytes) -> FloatArray:
-        """Runs on an inference thread."""
+    def _read(self, crop: bytes) -> FloatArray | None:
+        """Runs on an inference thread. None for a covered face: it would be taken for others that are covered too, and
+        was enrolled before that was refused."""
         image = decode_image(crop, self._limits)
+        if self._covers is not None and self._covers.detect([image])[0] is not None:
+            return None
         return self._engine.embed_aligned([image])[0].embedding.vector
 
     async def _fill(self, templates: Sequence[MovedTemplate]) -> None:

@@ -6,9 +6,9 @@ landmarks, passive liveness, embedding, judgement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -101,19 +101,28 @@ class _Studio:
         challenges = draw_challenges(_CHALLENGES)
         return self.judge(challenges, self.film(portrait, acted(challenges, rng), rng))
 
-    def judge(self, challenges: Sequence[Challenge], frames: Sequence[SeenFrame]) -> Judgement:
+    def judge(self, challenges: Sequence[Challenge], frames: Iterable[SeenFrame]) -> Judgement:
         """What the service says at the end: it stops at the first failure, and when all is done."""
-        judgement = self._judge.judge(challenges, frames[:1])
-        for count in range(_BATCH, len(frames) + _BATCH, _BATCH):
-            judgement = self._judge.judge(challenges, frames[:count])
-            if judgement.passed or judgement.reason is not None:
-                break
-        return judgement
+        seen: list[SeenFrame] = []
+        judgement = self._judge.judge(challenges, seen)
+        for frame in frames:
+            seen.append(frame)
+            if len(seen) % _BATCH == 0:
+                judgement = self._judge.judge(challenges, seen)
+                if judgement.passed or judgement.reason is not None:
+                    return judgement
+        return self._judge.judge(challenges, seen)
 
     def film(
-        self, portrait: Portrait, moments: Moments, rng: Generator, *, depth: Depth = head_depth,
+        self,
+        portrait: Portrait,
+        moments: Moments,
+        rng: Generator,
+        *,
+        depth: Depth = head_depth,
         touch: Callable[[Image], Image] | None = None,
-    ) -> list[SeenFrame]:  # fmt: skip
+    ) -> Iterator[SeenFrame]:
+        """The frames as they are asked for; a client sends some at a time."""
         light = rng.uniform(0.9, 1.1)
 
         def images(part: Moments) -> Iterator[tuple[int, Image]]:
@@ -121,9 +130,8 @@ class _Studio:
                 image = render(portrait.photo, portrait.landmarks, depth, stance, whole=depth is not head_depth)
                 yield at_ms, recorded(touch(image) if touch else image, rng, light=light, quality=88)
 
-        # A client sends some frames at a time.
-        batches = (moments[start : start + _BATCH] for start in range(0, len(moments), _BATCH))
-        return [frame for batch in batches for frame in self._observer.observe(images(batch))]
+        for start in range(0, len(moments), _BATCH):
+            yield from self._observer.observe(images(moments[start : start + _BATCH]))
 
 
 def recorded(image: Image, rng: Generator, *, light: float, quality: int) -> Image:
@@ -229,8 +237,8 @@ def _replay(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) ->
     """replays of an earlier session, encoded again"""
     earlier, now = draw_challenges(_CHALLENGES), draw_challenges(_CHALLENGES)
     moments = acted(earlier, rng)
-    first = studio.film(portrait, moments, np.random.default_rng(1))
-    second = studio.film(portrait, moments, np.random.default_rng(2))
+    first = list(studio.film(portrait, moments, np.random.default_rng(1)))
+    second = list(studio.film(portrait, moments, np.random.default_rng(2)))
     seen = share_seen_before(b"".join(f.sketch for f in second), b"".join(f.sketch for f in first))
     judgement = studio.judge(now, second)
     return replace(judgement, passed=False, reason=Reason.REPLAYED) if seen > MAX_SEEN_BEFORE else judgement
@@ -241,7 +249,7 @@ def _two_people(studio: _Studio, portrait: Portrait, other: Portrait, rng: Gener
     challenges = draw_challenges(_CHALLENGES)
     moments = acted(challenges, rng)
     middle = int(rng.integers(len(moments) // 4, 3 * len(moments) // 4))
-    frames = studio.film(portrait, moments[:middle], rng) + studio.film(other, moments[middle:], rng)
+    frames = chain(studio.film(portrait, moments[:middle], rng), studio.film(other, moments[middle:], rng))
     return studio.judge(challenges, frames)
 
 
@@ -272,7 +280,7 @@ def _cut(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Ju
         (at, replace(p, shift=(p.shift[0] + place[0], p.shift[1] + place[1]), scale=p.scale * factor))
         for at, p in moments[middle:]
     ]
-    frames = studio.film(portrait, moments[:middle], rng) + studio.film(portrait, later, rng)
+    frames = chain(studio.film(portrait, moments[:middle], rng), studio.film(portrait, later, rng))
     return studio.judge(challenges, frames)
 
 

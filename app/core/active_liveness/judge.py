@@ -18,6 +18,8 @@ from app.core.calibration import MatchCalibration
 from app.core.face_alignment import pose
 from app.types import FloatArray
 
+_STEP_S = 0.15  # between two frames, as a client sends them
+
 
 class Reason(StrEnum):
     """Why a session failed; stable codes for the caller."""
@@ -61,8 +63,8 @@ class SessionRules:
         held_frames: in which a movement has to be seen.
         min_challenge_ms: nobody sees, understands and moves faster.
         max_speed_deg: of a head, in a second.
-        max_growth: of the face from one frame to the next.
-        max_shift: of the face from one frame to the next, in ``face_size``.
+        max_growth: of the face from one frame to the next, 0.15 s later.
+        max_shift: of the face from one frame to the next, 0.15 s later, in ``face_size``.
         max_tone_step: of the face's light from one frame to the next, as a factor.
         max_lost: share of the frames that may show no face.
         min_depth: parallax of the pixels over that of the landmarks, under which the head is a sheet.
@@ -90,8 +92,8 @@ class SessionRules:
     max_growth: float = 1.2
     max_shift: float = 0.6
     max_tone_step: float = 1.35
-    max_lost: float = 0.25
-    min_depth: float = 0.43
+    max_lost: float = 0.34
+    min_depth: float = 0.4
     min_depth_deg: float = 25.0
     max_flatness: float = 0.09
     max_squeeze: float = 1.5
@@ -238,8 +240,14 @@ class SessionJudge:
             growth = max(later_turn.scale / turn.scale, turn.scale / later_turn.scale)
             tone = max((later.tone + 8) / (head.tone + 8), (head.tone + 8) / (later.tone + 8))
             angle = math.hypot(later_turn.yaw - turn.yaw, later_turn.pitch - turn.pitch)
-            limit = max(12.0, rules.max_speed_deg * seconds)
-            if angle > limit or growth > rules.max_growth or shift > rules.max_shift or tone > rules.max_tone_step:
+            steps = min(max(seconds / _STEP_S, 1.0), 2.0)
+            leaps = (
+                angle > max(12.0, rules.max_speed_deg * seconds),
+                growth > rules.max_growth**steps,
+                shift > rules.max_shift * steps,
+                tone > rules.max_tone_step,
+            )
+            if any(leaps):
                 return Reason.JUMP
         return None
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.core.attack_cues import AttackHead
 from app.core.face_covers import FaceCoverDetector
 from app.core.face_detection import FaceDetector
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
-from app.core.liveness import LivenessDetector
+from app.core.features import FeatureExtractor
+from app.core.liveness import LivenessDetector, SecondOpinion
 from app.ml_models.factories.face_detection import FaceDetectionModel
 from app.ml_models.factories.face_embedding import FaceEmbeddingModel
 from app.ml_models.factories.face_liveness import LivenessModel, WideLivenessModel
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.heads import HEADS_DIR, load_heads
+from app.ml_models.heads import HEADS_DIR, load_heads, read_head_file
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 
 LOWER_HEAD, EYES_HEAD = "face_lower_covered", "face_eyes_covered"
+ATTACK_HEAD = "face_attack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,11 @@ def build_face_engines(
         ModelUnavailable: a file is missing or damaged.
     """
     embedding = loader.model(ModelRole.FACE_EMBEDDING, FaceEmbeddingModel)
-    covers = build_cover_detector(loader)
+    extractor = build_feature_extractor(loader) if loader.has(ModelRole.IMAGE_FEATURES) else None
+    covers = _build_cover_detector(extractor)
     return FaceEngines(
         recognition=embedding.build(loader, build_face_detector(loader, min_score=min_detection_score)),
-        liveness=build_liveness_detector(loader, min_score=min_liveness),
+        liveness=_liveness(loader, min_score=min_liveness, second=_build_attack_head(loader, extractor)),
         gate=FaceQualityGate(embedding.params.quality.as_limits(), covers),
         covers=covers,
     )
@@ -66,21 +70,42 @@ def build_face_detector(loader: ModelLoader, *, min_score: float) -> FaceDetecto
     return loader.model(ModelRole.FACE_DETECTION, FaceDetectionModel).build(loader, min_score=min_score)
 
 
-def build_cover_detector(loader: ModelLoader) -> FaceCoverDetector | None:
+def _build_cover_detector(extractor: FeatureExtractor | None) -> FaceCoverDetector | None:
     """What sees masks and dark glasses; None where the pack has no backbone, or the heads were not trained yet."""
-    if not loader.has(ModelRole.IMAGE_FEATURES) or not (HEADS_DIR / f"{LOWER_HEAD}.json").is_file():
+    if extractor is None or not (HEADS_DIR / f"{LOWER_HEAD}.json").is_file():
         return None
-    extractor = build_feature_extractor(loader)
     heads = load_heads(LOWER_HEAD, EYES_HEAD, model_id=extractor.model_id)
     return FaceCoverDetector(extractor, lower=heads[LOWER_HEAD], eyes=heads[EYES_HEAD])
 
 
-def build_liveness_detector(loader: ModelLoader, *, min_score: float) -> LivenessDetector:
-    """The pack's presentation attack detector, of one network or of two. Raises as ``build_face_engines``."""
+def build_first_liveness(loader: ModelLoader, *, min_score: float) -> LivenessDetector:
+    """The pack's liveness networks alone. Raises as ``build_face_engines``."""
+    return _liveness(loader, min_score=min_score, second=None)
+
+
+def attack_head_model_id(loader: ModelLoader) -> str:
+    """The networks whose answers the second opinion reads."""
+    return " ".join(loader.spec(role).model_id for role in (ModelRole.FACE_LIVENESS, ModelRole.IMAGE_FEATURES))
+
+
+def _build_attack_head(loader: ModelLoader, extractor: FeatureExtractor | None) -> AttackHead | None:
+    """None where the pack has other networks than the head was trained on, or it was not trained yet."""
+    path = HEADS_DIR / f"{ATTACK_HEAD}.json"
+    if extractor is None or not path.is_file():
+        return None
+    head = read_head_file(path)
+    return AttackHead(extractor, head.as_head()) if head.model_id == attack_head_model_id(loader) else None
+
+
+def _liveness(loader: ModelLoader, *, min_score: float, second: SecondOpinion | None) -> LivenessDetector:
     first = loader.model(ModelRole.FACE_LIVENESS, LivenessModel)
     views = [first.build_view(loader)]
     if loader.has(ModelRole.FACE_LIVENESS_WIDE):
         views.append(loader.model(ModelRole.FACE_LIVENESS_WIDE, WideLivenessModel).build_view(loader))
     return LivenessDetector(
-        views, calibration=first.calibration.as_calibration(), min_score=min_score, limits=first.limits
+        views,
+        calibration=first.calibration.as_calibration(),
+        min_score=min_score,
+        limits=first.limits,
+        second=second,
     )

@@ -24,6 +24,8 @@ class _ViewParams(FileTable):
 class _LivenessParams(_ViewParams):
     min_face_px: NonNegativeFloat
     min_sharpness: NonNegativeFloat
+    min_context: NonNegativeFloat = 0.0
+    min_tone: NonNegativeFloat = 0.0
 
 
 class WideLivenessModel(CropModel):
@@ -56,7 +58,13 @@ class LivenessModel(WideLivenessModel):
         """Below these the verdict is uncertain."""
         from app.core.liveness import LivenessLimits
 
-        return LivenessLimits(min_face_px=self.params.min_face_px, min_sharpness=self.params.min_sharpness)
+        params = self.params
+        return LivenessLimits(
+            min_face_px=params.min_face_px,
+            min_sharpness=params.min_sharpness,
+            min_context=params.min_context,
+            min_tone=params.min_tone,
+        )
 
 
 KINDS = (LivenessModel,)
