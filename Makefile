@@ -2,7 +2,8 @@
 # Settings go by the environment or by .env, for example: make run PORT=8002 CV_DATA_DIR=/srv/cv
 
 .DEFAULT_GOAL := help
-.PHONY: help run servers test test-fast test-servers test-image check hooks audit format bench evaluate openapi weights model-tools lock \
+.PHONY: help run servers test test-fast test-servers test-image test-faults soak bomb-zoo \
+  check hooks audit format bench evaluate openapi weights model-tools lock \
   environment environment-dev
 
 ARGS ?=
@@ -48,6 +49,15 @@ test-servers: environment-dev weights ## the tests for which it counts, with Mil
 
 test-image: environment-dev ## build the image by the Dockerfile's commands and try it, as root, without an engine; VARIANT=gpu
 	@VARIANT=$(or $(VARIANT),cpu) exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
+
+test-faults: environment-dev weights ## break every backend under load; needs RabbitMQ; REPORT=docs/reliability.md writes the table
+	@CV_FAULTS_REPORT=$(REPORT) exec $(IN_VENV) -m pytest -rs -s tests/faults $(ARGS)
+
+soak: environment-dev weights ## load for SECONDS=1800, and the slope of every process's memory; REPORT=FILE as above
+	@exec $(IN_VENV) -m tests.faults.soak $(or $(SECONDS),1800) $(REPORT)
+
+bomb-zoo: environment-dev ## the memory that each hostile file takes; REPORT=FILE as above
+	@exec $(IN_VENV) -m tests.bomb_zoo $(REPORT)
 
 check: environment-dev ## format, lint, types
 	$(IN_VENV) -m ruff format --check .

@@ -90,7 +90,7 @@ class RunningBackends:
 
         Its own helpers notice that and end by themselves. Before, PostgreSQL would not start again.
         """
-        server = self._process(name)
+        server = self.process(name)
         helpers = server.children(recursive=True)
         self._stack.services[name].kill()
         _, left = psutil.wait_procs(helpers, timeout=_HELPERS_END_WITHIN_S)
@@ -109,7 +109,8 @@ class RunningBackends:
         finally:
             self.start(name)
 
-    def _process(self, name: BackendName) -> psutil.Process:
+    def process(self, name: BackendName) -> psutil.Process:
+        """A server's first process."""
         pid = self._stack.services[name].child.pid
         assert pid is not None, f"{name} does not run"
         return psutil.Process(pid)
@@ -117,7 +118,7 @@ class RunningBackends:
     @contextmanager
     def frozen(self, name: BackendName) -> Iterator[None]:
         """A time in which a server takes connections and answers nothing."""
-        server = self._process(name)
+        server = self.process(name)
         server.suspend()  # first, so that it starts no more of these
         helpers = server.children(recursive=True)
         for helper in helpers:

@@ -123,28 +123,45 @@ EXPECTED = {
 NAMES = tuple(_MAKERS)
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """The shape of the decoded picture, or the code of its refusal."""
     try:
         return str(decode_image(data, PictureLimits(MAX_PIXELS)).shape)
     except VisionError as error:
         return error.code
 
 
-def main(name: str) -> None:
-    """Make the picture in one process, decode it in this one."""
+def made_elsewhere(name: str) -> bytes:
+    """The picture's bytes, from a process without limits."""
     command = [
         sys.executable,
         "-c",
         f"import sys; from tests.picture_zoo import write; write({name!r}, sys.stdout.buffer)",
     ]
-    data = subprocess.run(command, check=True, capture_output=True).stdout
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def prepare() -> int:
+    """Decode a first picture, whose needs are the process's, then limit it. Returns ``peak_kb`` until now."""
     small = io.BytesIO()
     PillowImage.fromarray(np.zeros((8, 8, 3), np.uint8)).save(small, "JPEG")
-    _decode(small.getvalue())  # what a first picture loads is the process's, not the picture's
+    decode(small.getvalue())
     pages = int(open("/proc/self/statm").read().split()[0])  # noqa: SIM115, PTH123  # one line
     limit = pages * resource.getpagesize() + _STATED_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    print(_decode(data))
+    return peak_kb()
+
+
+def peak_kb() -> int:
+    """The most memory that this process has taken."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main(name: str) -> None:
+    """Make the picture in one process, decode it in this one."""
+    data = made_elsewhere(name)
+    prepare()
+    print(decode(data))
 
 
 def write(name: str, stream: io.BufferedWriter) -> None:
