@@ -51,11 +51,12 @@ class MessageQueue:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchange: AbstractExchange | None = None
+        self._in_doubt = False
         self._opening = asyncio.Lock()
 
     async def _open(self) -> AbstractExchange:
         async with self._opening:  # the relay and a health check may come at once
-            if self._exchange is None or self._channel is None or self._channel.is_closed:
+            if self._in_doubt or self._exchange is None or self._channel is None or self._channel.is_closed:
                 self._exchange = await self._connect()
             return self._exchange
 
@@ -109,6 +110,14 @@ class MessageQueue:
     async def ping(self) -> None:
         """Raises BackendUnavailable unless the broker answers a message: one that is out of memory or of disk keeps
         its connections, and reads nothing from them."""
+        try:
+            await self._ask()
+        except BaseException:  # whoever asks may have less patience, and cancels
+            # Who only stands by publishes nothing, and would keep a connection to nowhere until its heartbeat ends.
+            self._in_doubt = True
+            raise
+
+    async def _ask(self) -> None:
         async with backend_call(BACKEND, timeout_s=self._timeout_s, failures=_FAILURES):
             await self._open()
             if self._connection is None:
@@ -122,6 +131,7 @@ class MessageQueue:
                     await channel.default_exchange.publish(aio_pika.Message(b""), routing_key=nowhere, mandatory=True)
 
     async def _drop(self) -> None:
+        self._in_doubt = False
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
         if connection is not None:
             try:

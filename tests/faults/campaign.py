@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -157,7 +158,8 @@ class Campaign:
         self._report.add(result)
 
     def _recover(self, since: float, replicas: Sequence[Replica]) -> float:
-        """Seconds until each kind of request has succeeded again and the replicas say that they are well."""
+        """Seconds until each kind of request has succeeded again and the replicas say that they are well; infinite
+        where that does not come."""
         deadline = since + RECOVERED_WITHIN_S
         while time.monotonic() < deadline:
             self._load.do_what_has_not_worked_since(since)
@@ -166,7 +168,7 @@ class Campaign:
             ):
                 return time.monotonic() - since
             time.sleep(0.1)
-        raise AssertionError(f"no recovery within {RECOVERED_WITHIN_S:g} s; last answers {self._load.unexpected[-3:]}")
+        return math.inf
 
     def _events_flow_since(self, seen: set[str]) -> None:
         self.records.wait_until(lambda: bool(self._arrivals.ids - seen), timeout_s=ARRIVED_WITHIN_S)

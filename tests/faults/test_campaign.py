@@ -5,6 +5,8 @@ Tests run in the order of this file: the last ones take a replica away.
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tests.faults.campaign import Campaign
@@ -20,6 +22,7 @@ def assert_nothing_lost(result: Result) -> None:
     assert result.unexpected == []
     assert result.health == ""
     assert result.answers.get("200", 0) > 0
+    assert math.isfinite(result.recovery_s), "no recovery"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))

@@ -148,6 +148,21 @@ async def test_a_broker_that_keeps_its_connections_and_reads_nothing_is_unwell(
     assert await watcher.get(fail=False) is None  # no consumer ever sees a ping
 
 
+async def test_a_ping_leaves_a_connection_that_leads_nowhere(queue: MessageQueue, proxy: TcpProxy) -> None:
+    proxy.half_open()
+    with pytest.raises(TimeoutError):  # as /health does, sooner than the queue's own limit
+        await asyncio.wait_for(queue.ping(), TIMEOUT_S / 2)
+    proxy.restore()
+    async with asyncio.timeout(PATIENCE_S):  # and not the minutes of a heartbeat
+        while True:
+            try:
+                await queue.ping()
+            except BackendUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                break
+
+
 async def test_a_connection_whose_farewell_failed_counts_as_closed(queue: MessageQueue, proxy: TcpProxy) -> None:
     # An open one that is collected closes itself: on a thread without a loop that only leaves a warning.
     connection = queue._connection
