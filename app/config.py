@@ -202,6 +202,10 @@ class Settings(BaseSettings):
     CAMERAS_PER_REPLICA: int = Field(16, ge=0, description="Cameras that one process reads at most; 0 reads none.")
     CAMERA_LEASE_S: float = Field(6.0, ge=1.0, description="A dead replica's cameras move after this time.")
     CAMERA_READ_TIMEOUT_S: Seconds = 10.0
+    CAMERA_CLIP_PRE_ROLL_S: float = Field(5.0, ge=0, le=30, description="Seconds of a clip before its incident began.")
+    CAMERA_CLIP_POST_ROLL_S: float = Field(
+        10.0, ge=0, le=60, description="Seconds of a clip after its incident began; 0 makes no clips."
+    )
     CAMERA_MAX_LAG_S: Seconds = Field(5.0, description="A frame that waited longer is dropped and counted as late.")
     CAMERA_MAX_VIEWERS: int = Field(8, ge=0, description="Live views that one process serves at once.")
     INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)

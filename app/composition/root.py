@@ -98,6 +98,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             faces=faces,
         )
         stack.push_async_callback(safety.incidents.close)
+        stack.push_async_callback(safety.clips.close)
         health = HealthMonitor(backends.pings())
         stack.push_async_callback(health.close)
         enrolments = compose_enrolments(settings, pool, decoders, backends, face_engines, sessions, gallery)

@@ -23,6 +23,7 @@ from app.setting_values import ports_in
 from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
+from app.workflows.cameras.clips import ClipMaker, ClipPlan
 from app.workflows.cameras.probe import CameraProbe
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
@@ -45,6 +46,7 @@ class Safety:
 
     anomalies: AnomalyWorkflow
     incidents: IncidentBook
+    clips: ClipMaker
     alarms: AlarmPanel
     probe: CameraProbe
     viewer: CameraViewer
@@ -104,6 +106,8 @@ def compose_safety(
         cooldown=timedelta(seconds=settings.INCIDENT_COOLDOWN_S),
         frame_days=settings.RETENTION_FRAMES_DAYS,
     )
+    plan = ClipPlan(before_s=settings.CAMERA_CLIP_PRE_ROLL_S, after_s=settings.CAMERA_CLIP_POST_ROLL_S)
+    clips = ClipMaker(database=backends.database, storage=backends.storage, plan=plan)
     face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
     tools = CameraTools(
         pool=pool,
@@ -111,6 +115,7 @@ def compose_safety(
         face_reader=face_reader,
         faces=faces,
         incidents=incidents,
+        clips=clips,
         opener=opener,
         min_liveness=settings.LIVENESS_THRESHOLD,
         max_lag_s=settings.CAMERA_MAX_LAG_S,
@@ -128,7 +133,7 @@ def compose_safety(
     probe = CameraProbe(opener, timeout_s=settings.CAMERA_READ_TIMEOUT_S)
     supervisor = _supervisor(settings, backends, tools, registry)
     viewer = CameraViewer(supervisor, most=settings.CAMERA_MAX_VIEWERS)
-    return Safety(anomalies, incidents, alarms, probe, viewer, registry, supervisor)
+    return Safety(anomalies, incidents, clips, alarms, probe, viewer, registry, supervisor)
 
 
 def _supervisor(

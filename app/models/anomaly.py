@@ -121,6 +121,9 @@ class IncidentInfo(Response):
     resolved_by: str | None
     detections: int
     frame_url: str | None = Field(description="The newest stored frame; the link works for some minutes")
+    clip_url: str | None = Field(
+        description="An MP4 of the seconds around its beginning, some seconds after; of cameras alone"
+    )
 
     @classmethod
     def of(cls, incident: Incident, incidents: IncidentBook) -> IncidentInfo:
@@ -130,7 +133,8 @@ class IncidentInfo(Response):
         """
         status = "resolved" if incident.resolved_at else "ended" if incident.ended_at else "active"
         link = incidents.frame_url(incident.frame_key, lifetime_s=_FRAME_LINK_S) if incident.frame_key else None
-        return cls.like(incident, type=incident.anomaly_type, status=status, frame_url=link)
+        clip = incidents.frame_url(incident.clip_key, lifetime_s=_FRAME_LINK_S) if incident.clip_key else None
+        return cls.like(incident, type=incident.anomaly_type, status=status, frame_url=link, clip_url=clip)
 
 
 class IncidentsResponse(ListPage):

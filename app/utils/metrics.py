@@ -95,6 +95,7 @@ detections_total = Counter("cv_anomaly_detections_total", "Detections written do
 anomaly_duration = Histogram(
     "cv_anomaly_detection_seconds", "Time to judge a frame sent over HTTP", buckets=_FRAME_SECONDS
 )
+clips_total = Counter("cv_camera_clips_total", "Clips of incidents by what became of them", ["outcome"])
 frames_lost_total = Counter("cv_frames_lost_total", "Frames of detections that the object store did not take")
 camera_frames_total = Counter("cv_camera_frames_total", "Frames by what became of them", ["camera", "outcome"])
 camera_faults_total = Counter("cv_camera_faults_total", "Streams that failed to open or ended", ["fault"])

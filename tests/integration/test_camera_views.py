@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import httpx
 import numpy as np
 import pytest
 
+from app.types import Image
 from tests.camera_servers import HttpCamera, http_camera, rtsp_camera
 from tests.integration.conftest import Service, Start
 from tests.integration.records import Records
-from tests.photos import group, jpeg
+from tests.photos import coffee, group, jpeg
 from tests.tls_front import tls_front
 
 pytestmark = pytest.mark.any_server
@@ -32,6 +35,8 @@ def service(start_service: Start) -> Iterator[Service]:
         CAMERA_PORTS="1-65535",
         CAMERA_READ_TIMEOUT_S=3.0,
         CAMERA_MAX_VIEWERS=1,
+        CAMERA_CLIP_PRE_ROLL_S=5.0,
+        CAMERA_CLIP_POST_ROLL_S=2.0,
     ) as running:
         yield running
 
@@ -143,3 +148,42 @@ def test_frames_that_wait_too_long_are_dropped_and_counted(start_service: Start,
         Records.wait_until(lambda: metric in late.client.get(f"{API}/metrics").text, timeout_s=WAIT_S)
         assert late.client.get(f"{API}/cameras/cam_1").json()["state"]["frames_judged"] == 0
         late.records.rows("DELETE FROM cameras")
+
+
+def test_an_incident_has_a_clip_of_the_seconds_around_it(
+    service: Service, client: httpx.Client, lobby: HttpCamera, tmp_path: Path
+) -> None:
+    lobby.picture = jpeg(coffee())  # nobody is there yet
+    rules = {"anomalies": ["intrusion"], "intrusion": {"min_dwell_s": 0}}
+    body: dict[str, Any] = {"id": "cam_1", "kind": "snapshot", "url": lobby.url("/snapshot.jpg"), "tasks": ["anomaly"]}
+    body |= {"rules": rules, "frames_per_second": 4}
+    assert client.post(f"{API}/cameras", json=body).status_code == 201
+    Records.wait_until(lambda: status(client, "cam_1") == "streaming", timeout_s=WAIT_S)
+    time.sleep(2.0)
+    lobby.picture = jpeg(group())
+    incidents = f"{API}/anomaly/incidents"
+    Records.wait_until(lambda: bool(client.get(incidents).json()["items"]), timeout_s=WAIT_S)
+    Records.wait_until(lambda: client.get(incidents).json()["items"][0]["clip_url"] is not None, timeout_s=WAIT_S)
+    [incident] = client.get(incidents).json()["items"]
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(httpx.get(incident["clip_url"]).content)
+    with av.open(str(file), "r") as clip:
+        assert clip.streams.video[0].codec_context.name == "h264"
+        pictures = [np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8) for frame in clip.decode(video=0)]
+    assert len(pictures) >= 4
+    before, after = (resized(image, pictures[0]) for image in (coffee(), group()))
+    assert difference(pictures[0], before) < difference(pictures[0], after)
+    assert difference(pictures[-1], after) < difference(pictures[-1], before)
+    assert service.records.count("pending_removals") == 0
+    assert client.delete(f"{incidents}/{incident['id']}/frames").status_code == 200
+    Records.wait_until(lambda: httpx.get(incident["clip_url"]).status_code == 404, timeout_s=WAIT_S)
+    assert client.get(f"{incidents}/{incident['id']}").json()["clip_url"] is None
+    service.records.rows("TRUNCATE incident_notes, incident_detections, anomaly_incidents, anomaly_detections")
+
+
+def resized(image: Image, like: Image) -> Image:
+    return np.asarray(cv2.resize(image, (like.shape[1], like.shape[0])), dtype=np.uint8)
+
+
+def difference(one: Image, other: Image) -> float:
+    return float(np.abs(one.astype(np.float32) - other).mean())

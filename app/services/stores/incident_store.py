@@ -12,7 +12,7 @@ from app.services.database import Connection, Row, affected
 _COLUMNS = (
     "i.id, i.public_id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, "
     "i.started_at, i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, "
-    "i.resolved_by, i.escalated_at"
+    "i.resolved_by, i.escalated_at, i.clip_key"
 )
 _SELECT = (
     f"SELECT {_COLUMNS}, "  # noqa: S608
@@ -44,6 +44,7 @@ class Incident:
     resolved_at: datetime | None
     resolved_by: str | None
     escalated_at: datetime | None
+    clip_key: str | None
     detections: int
     frame_key: str | None
 
@@ -205,6 +206,36 @@ async def attach_frame(connection: Connection, detection_id: int, *, image_url: 
     await connection.execute(
         "UPDATE incident_detections SET frame_key = $2 WHERE detection_id = $1", detection_id, frame_key
     )
+
+
+async def attach_clip(connection: Connection, incident_id: int, clip_key: str) -> bool:
+    """Give an incident its clip; False if it has one, or there is no such incident."""
+    status = await connection.execute(
+        "UPDATE anomaly_incidents SET clip_key = $2 WHERE id = $1 AND clip_key IS NULL", incident_id, clip_key
+    )
+    return affected(status) == 1
+
+
+async def drop_clip(connection: Connection, incident_id: int) -> list[str]:
+    """Take an incident's clip out of the records; its object, if there is one, is the caller's to remove."""
+    row = await connection.fetchrow(
+        "WITH old AS (SELECT id, clip_key FROM anomaly_incidents WHERE id = $1 AND clip_key IS NOT NULL FOR UPDATE) "
+        "UPDATE anomaly_incidents i SET clip_key = NULL FROM old WHERE i.id = old.id RETURNING old.clip_key",
+        incident_id,
+    )
+    return [row["clip_key"]] if row else []
+
+
+async def drop_old_clips(connection: Connection, *, days: int, limit: int) -> list[str]:
+    """Take clips older than ``days`` out of the records; their objects are the caller's to remove."""
+    rows = await connection.fetch(
+        "WITH old AS (SELECT id, clip_key FROM anomaly_incidents WHERE clip_key IS NOT NULL "
+        "AND started_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED) "
+        "UPDATE anomaly_incidents i SET clip_key = NULL FROM old WHERE i.id = old.id RETURNING old.clip_key",
+        days,
+        limit,
+    )
+    return [row["clip_key"] for row in rows]
 
 
 async def find_incident(connection: Connection, incident_id: int) -> Incident | None:

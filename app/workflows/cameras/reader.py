@@ -17,6 +17,7 @@ from app.services.streams.types import Fault, FrameStream, StreamFailed, StreamS
 from app.types import Image
 from app.utils import clock, metrics
 from app.utils.logging import logger
+from app.workflows.cameras.clips import ClipRing
 from app.workflows.cameras.condition import Condition, ConditionWatch
 from app.workflows.cameras.motion import MotionDetector
 
@@ -59,6 +60,7 @@ class FrameReader:
     Args:
         source: where to read; called at each connection, because a login may be unreadable for a while.
         frames_per_second: more are passed over without being decoded.
+        ring: keeps the latest frames for clips.
         on_frame: called on this thread whenever a new frame can be taken.
     """
 
@@ -69,12 +71,14 @@ class FrameReader:
         source: Callable[[], StreamSource],
         *,
         frames_per_second: float,
+        ring: ClipRing,
         on_frame: Callable[[], None],
     ) -> None:
         self._camera_id = camera_id
         self._opener = opener
         self._source = source
         self._interval_s = 1 / frames_per_second
+        self._ring = ring
         self._on_frame = on_frame
         self._motion = MotionDetector()
         self._condition = ConditionWatch()
@@ -160,6 +164,7 @@ class FrameReader:
                 continue
             damaged, good_at_s = 0, now_s
             self._condition.see(image, now_s)
+            self._ring.add(image, now_s)
             self._offer(ReadFrame(image, clock.now(), now_s, self._motion.sees_motion(image)))
 
     def _offer(self, frame: ReadFrame) -> None:

@@ -19,6 +19,7 @@ from app.services.streams.types import StreamSource
 from app.utils import clock, metrics
 from app.utils.image_processing import encode_jpeg
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
+from app.workflows.cameras.clips import ClipMaker
 from app.workflows.cameras.condition import Condition
 from app.workflows.cameras.health import CameraHealth, health_of
 from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
@@ -50,6 +51,7 @@ class CameraTools:
     face_reader: FaceReader
     faces: FaceWorkflow
     incidents: IncidentBook
+    clips: ClipMaker
     opener: StreamOpener
     min_liveness: float
     max_lag_s: float
@@ -98,18 +100,20 @@ class CameraWorker:
         )
         self._loop = asyncio.get_running_loop()
         self._has_frame = asyncio.Event()
+        self._ring = tools.clips.plan.new_ring()
         self._reader = FrameReader(
             record.id,
             tools.opener,
             source,
             frames_per_second=record.columns.frames_per_second,
+            ring=self._ring,
             on_frame=self._wake,
         )
         self._seen_at_s: deque[float] = deque(maxlen=_FPS_MEMORY)
         self._judged_at_s = float("-inf")
         self._lag_s: float | None = None
         self._judged = self._skipped = 0
-        self._unwritten: deque[tuple[Evidence, list[Finding]]] = deque(maxlen=_MAX_UNWRITTEN)
+        self._unwritten: deque[tuple[Evidence, list[Finding], float]] = deque(maxlen=_MAX_UNWRITTEN)
         self.last_frame: ReadFrame | None = None
 
     def _wake(self) -> None:
@@ -232,18 +236,21 @@ class CameraWorker:
             return
         jpeg = await asyncio.to_thread(encode_jpeg, frame.image)
         evidence = Evidence(self.camera_id, jpeg, frame.taken_at, Origin.CAMERA, self.epoch)
-        self._unwritten.append((evidence, findings))
+        self._unwritten.append((evidence, findings, frame.read_at_s))
         await self._write_what_waits()
 
     async def _write_what_waits(self) -> None:
         """Write findings down, oldest first; while the database is away they stay, so that no alert is lost."""
         while self._unwritten:
-            evidence, findings = self._unwritten[0]
+            evidence, findings, read_at_s = self._unwritten[0]
             try:
-                await self._tools.incidents.record(evidence, findings)
+                recorded = await self._tools.incidents.record(evidence, findings)
             except BackendUnavailable:
                 return
             self._unwritten.popleft()
+            for one in recorded:
+                if one.alerted and one.incident_id is not None:
+                    self._tools.clips.begin(one.incident_id, self.camera_id, self._ring, read_at_s)
 
     async def _note_attendance(self, candidates: list[Candidate], frame: ReadFrame) -> None:
         for candidate in candidates:

@@ -348,7 +348,7 @@ class IncidentBook:
             return await _after_change(connection, incident_id, "incident.resolve", actor, changed)
 
     async def erase_frames(self, reference: Reference, *, actor: str) -> tuple[Incident, int]:
-        """Take an incident's frames away: out of the records at once, out of the store soon after.
+        """Take an incident's frames and its clip away: out of the records at once, out of the store soon after.
 
         Returns:
             The incident, and how many frames there were.
@@ -359,8 +359,9 @@ class IncidentBook:
         async with self._database.transaction() as connection:
             incident_id = await _number(connection, reference)
             keys = await incident_store.drop_frames(connection, incident_id)
-            await schedule_removals(connection, Kind.OBJECT, keys)
-            incident = await _after_change(connection, incident_id, "incident.erase_frames", actor, bool(keys))
+            clip = await incident_store.drop_clip(connection, incident_id)
+            await schedule_removals(connection, Kind.OBJECT, keys + clip)
+            incident = await _after_change(connection, incident_id, "incident.erase_frames", actor, bool(keys + clip))
         return incident, len(keys)
 
     def frame_url(self, key: str, *, lifetime_s: int) -> str:
@@ -368,10 +369,13 @@ class IncidentBook:
         return self._storage.presigned_url(key, lifetime_s=lifetime_s)
 
     async def drop_old_frames(self) -> None:
-        """Remove frames that are kept no longer."""
+        """Remove frames and clips that are kept no longer."""
         while True:
             async with self._database.transaction() as connection:
-                keys = await incident_store.drop_old_frames(connection, days=self._frame_days, limit=_FRAME_BATCH)
+                keys = [
+                    *await incident_store.drop_old_frames(connection, days=self._frame_days, limit=_FRAME_BATCH),
+                    *await incident_store.drop_old_clips(connection, days=self._frame_days, limit=_FRAME_BATCH),
+                ]
                 await schedule_removals(connection, Kind.OBJECT, keys)
             if not keys:
                 return
