@@ -124,7 +124,9 @@ def test_derivations_stay_what_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["short", "1:!!!", f"0:{new_key()}", f"1:{new_key()},1:{new_key()}", "9999999999:" + new_key(), "1:"]
+    "text",
+    ["short", "1:!!!", f"0:{new_key()}", f"1:{new_key()},1:{new_key()}", "9999999999:" + new_key(), "1:"],
+    ids=["short", "no base64", "version 0", "one version twice", "a version too large", "empty"],
 )
 def test_what_is_no_key_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
