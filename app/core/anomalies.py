@@ -20,6 +20,21 @@ class AnomalyType(StrEnum):
     INTRUSION = "intrusion"
 
 
+class WaterKind(StrEnum):
+    """Where water is: a lake and a wet street are of less concern than a floor."""
+
+    STANDING = "standing_water"
+    OUTDOOR = "outdoor_water"
+
+
+class Reliability(StrEnum):
+    """Among which photos the figures of this kind of finding were measured: those of such a place, or none."""
+
+    INDOOR = "indoor"
+    OUTDOOR = "outdoor"
+    UNTESTED = "untested"
+
+
 @dataclass(frozen=True, slots=True)
 class Anomaly:
     """Something found in a frame.
@@ -27,13 +42,17 @@ class Anomaly:
     Attributes:
         confidence: calibrated, 0 to 1.
         box: where; None where the picture as a whole says so.
-        reaches_alert: whether the confidence reaches the type's alert threshold in the pack's manifest.
+        reaches_alert: whether the confidence reaches the type's alert threshold in the head's file.
+        water: of a flood, where it is.
+        reliability: what is known of such findings in such a place; of a person always ``INDOOR``.
     """
 
     type: AnomalyType
     confidence: float
     box: Box | None
     reaches_alert: bool
+    water: WaterKind | None = None
+    reliability: Reliability = Reliability.UNTESTED
 
 
 class AnomalyDetector(Protocol):

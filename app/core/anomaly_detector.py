@@ -6,14 +6,14 @@ happens over time is the camera worker's business.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from app.core.activation import hot_region
-from app.core.anomalies import Anomaly, AnomalyType
+from app.core.anomalies import Anomaly, AnomalyType, Reliability, WaterKind
 from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor, resize
 from app.core.flood import FloodByWords
@@ -27,10 +27,6 @@ _HEAT_CELLS = 28  # per side of the map in which activation and colour meet
 _FLAME_SHARE_OF_PEAK = 0.35
 _MIN_FLAME_SHARE = 0.004  # of the frame: less is a lamp or a tail light in the smoke
 _MAX_BOX_SHARE = 0.7  # a box around more of the frame says nothing
-# Smoke is grey, brown or black. Where the head saw it without flames, the median saturation of 95 training frames is
-# 0.11 and the highest 0.38; a deep blue sky has 0.7.
-_MAX_SMOKE_SATURATION = 0.45
-
 
 _BURNING = frozenset({AnomalyType.FIRE, AnomalyType.SMOKE})
 _HAZARDS = _BURNING | {AnomalyType.FLOOD}
@@ -38,10 +34,19 @@ _HAZARDS = _BURNING | {AnomalyType.FLOOD}
 
 @dataclass(frozen=True, slots=True)
 class HazardHeads:
-    """One head a question; whether it is fire or smoke is told by colour, see ``find_flames``."""
+    """One head a question.
+
+    Attributes:
+        flames: asked only of what burns: flames, or smoke alone.
+        outdoors: by the whole view.
+        reliability: by type, the places in which its figures were measured.
+    """
 
     fire_or_smoke: LinearHead
+    flames: LinearHead
     flood: LinearHead
+    outdoors: LinearHead
+    reliability: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +106,22 @@ class HeadAnomalyDetector:
         [persons] = self._persons.detect([image])
         [faces] = self._faces.detect([image])
         height, width = image.shape[:2]
-        found = [Anomaly(AnomalyType.INTRUSION, person.score, person.box, True) for person in persons]
+        found = [
+            Anomaly(AnomalyType.INTRUSION, person.score, person.box, True, reliability=Reliability.INDOOR)
+            for person in persons
+        ]
         for face in faces:
             if not any(_holds(person.box, face.box) for person in persons):
                 body = upper_body(face.box).clip(width, height)
-                found.append(Anomaly(AnomalyType.INTRUSION, face.score, body, True))
+                found.append(Anomaly(AnomalyType.INTRUSION, face.score, body, True, reliability=Reliability.INDOOR))
         return found
 
     def _find_hazards(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
         views = take_views(self._extractor, image, plan=PLANS[FRAME])
-        found = []
-        if types & _BURNING:
-            found.append(self._burning(image, views, types))
-        if AnomalyType.FLOOD in types:
-            found.append(self._flooded(image, views))
+        found = [
+            self._burning(image, views, types) if types & _BURNING else None,
+            self._flooded(image, views) if AnomalyType.FLOOD in types else None,
+        ]
         return [anomaly for anomaly in found if anomaly is not None]
 
     def _burning(self, image: Image, views: Views, types: Set[AnomalyType]) -> Anomaly | None:
@@ -125,10 +132,23 @@ class HeadAnomalyDetector:
         activation = head.activation(views.wholes[0])
         fire, smoke = self._places(image)
         flames = Flames(fire) if fire else find_flames(image, activation)
-        if flames is None:
-            is_grey = saturation_of_evidence(image, activation) <= _MAX_SMOKE_SATURATION
-            return Anomaly(AnomalyType.SMOKE, confidence, smoke, True) if smoke or is_grey else None
-        return Anomaly(AnomalyType.FIRE, confidence, flames.box, True) if AnomalyType.FIRE in types else None
+        kind = AnomalyType.FIRE if fire or (not smoke and self._shows_flames(views)) else AnomalyType.SMOKE
+        if kind is AnomalyType.FIRE and kind not in types:
+            return None
+        box = (flames.box if flames else None) if kind is AnomalyType.FIRE else smoke
+        alerts = head.reaches_alert(confidence)
+        return Anomaly(kind, confidence, box, alerts, reliability=self._reliability(kind, self._is_outdoors(views)))
+
+    def _shows_flames(self, views: Views) -> bool:
+        return self._heads.flames.probability(views, look=FRAME) >= self._heads.flames.threshold
+
+    def _is_outdoors(self, views: Views) -> bool:
+        whole = Views(views.wholes, (), ())
+        return self._heads.outdoors.probability(whole, look=FRAME) >= self._heads.outdoors.threshold
+
+    def _reliability(self, kind: AnomalyType, is_outdoors: bool) -> Reliability:
+        place = Reliability.OUTDOOR if is_outdoors else Reliability.INDOOR
+        return place if place.value in self._heads.reliability.get(kind.value, ()) else Reliability.UNTESTED
 
     def _places(self, image: Image) -> tuple[Box | None, Box | None]:
         """The surest box of fire and of smoke, where there is a network for them."""
@@ -139,9 +159,17 @@ class HeadAnomalyDetector:
     def _flooded(self, image: Image, views: Views) -> Anomaly | None:
         if self._flood_words is not None:
             confidence, threshold = self._flood_words.probability(image), self._flood_words.threshold
+            alerts = confidence >= threshold
         else:
-            confidence, threshold = self._heads.flood.probability(views, look=FRAME), self._heads.flood.threshold
-        return Anomaly(AnomalyType.FLOOD, confidence, None, True) if confidence >= threshold else None
+            head = self._heads.flood
+            confidence, threshold = head.probability(views, look=FRAME), head.threshold
+            alerts = head.reaches_alert(confidence)
+        if confidence < threshold:
+            return None
+        outdoors = self._is_outdoors(views)
+        water = WaterKind.OUTDOOR if outdoors else WaterKind.STANDING
+        reliability = self._reliability(AnomalyType.FLOOD, outdoors)
+        return Anomaly(AnomalyType.FLOOD, confidence, None, alerts, water=water, reliability=reliability)
 
 
 def upper_body(face: Box) -> Box:
@@ -173,15 +201,6 @@ def find_flames(frame: Image, activation: FloatArray) -> Flames | None:
         return None
     box = hot_region(supported, width=width, height=height, min_share_of_peak=_FLAME_SHARE_OF_PEAK)
     return Flames(None if box is None or box.area > _MAX_BOX_SHARE * width * height else box)
-
-
-def saturation_of_evidence(frame: Image, activation: FloatArray) -> float:
-    """Mean saturation, 0 to 1, of the BGR frame where the head's evidence lies; 0 where it has none."""
-    heat = cv2.resize(np.clip(activation, 0.0, None), (_HEAT_CELLS, _HEAT_CELLS), interpolation=cv2.INTER_LINEAR)
-    small = resize(frame, width=_HEAT_CELLS, height=_HEAT_CELLS).astype(np.float32)
-    brightest = small.max(axis=2)
-    saturation = (brightest - small.min(axis=2)) / np.maximum(brightest, 1.0)
-    return float((heat * saturation).sum() / max(float(heat.sum()), 1e-6))
 
 
 def flame_colour_share(frame: Image, *, cells: int) -> FloatArray:

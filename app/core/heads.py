@@ -7,7 +7,7 @@ A head reads the pooled features scaled to unit length. Its score is a log-odds 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,11 +23,21 @@ class Pooling(StrEnum):
 
     ``MEAN`` suits what fills the picture, such as a mess: the mean of the whole views counts half, that of the tiles
     the other half. ``PEAK`` suits what may hide in a corner, such as a fire: the mean of the whole views counts a
-    third, the mean of the highest third of the tiles two thirds.
+    third, the mean of the highest third of the tiles two thirds. ``SPOT`` suits what may be smaller still: as ``PEAK``,
+    with the two highest tiles.
     """
 
     MEAN = "mean"
     PEAK = "peak"
+    SPOT = "spot"
+
+
+SPOT_TILES = 2
+# How many of n tiles count.
+_HIGHEST: Mapping[Pooling, Callable[[int], int]] = {
+    Pooling.PEAK: lambda n: max(n // 3, 1),
+    Pooling.SPOT: lambda _n: SPOT_TILES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class LinearHead:
         weights: (1280,) float32.
         calibrations: by the name of the way of looking, such as ``quick``.
         threshold: probability from which the positive class is told; set with the figures in the head's file.
+        alert_threshold: probability from which one picture is reason enough to act; ``threshold`` if None.
     """
 
     name: str
@@ -66,6 +77,7 @@ class LinearHead:
     pooling: Pooling
     calibrations: Mapping[str, TwoSlopeCalibration]
     threshold: float = 0.5
+    alert_threshold: float | None = None
 
     def scores(self, features: Sequence[Features]) -> FloatArray:
         """(n,) float32, one score for each view."""
@@ -82,6 +94,10 @@ class LinearHead:
     def probability(self, views: Views, *, look: str) -> float:
         """Probability of the positive class, by the calibration for that way of looking."""
         return self.calibrations[look].probability(self.score(views))
+
+    def reaches_alert(self, probability: float) -> bool:
+        """Whether one picture with that probability is reason enough to act."""
+        return probability >= (self.threshold if self.alert_threshold is None else self.alert_threshold)
 
     def activation(self, features: Features) -> FloatArray:
         """(h, w) float32: what each position adds; its mean is the view's score."""
@@ -100,7 +116,7 @@ def pool_scores(wholes: FloatArray, tiles: FloatArray | None, *, pooling: Poolin
     """One score from those of the whole views and, where there are any, of the tiles."""
     if tiles is None:
         return float(wholes.mean())
-    if pooling is Pooling.PEAK:
-        highest = np.sort(tiles)[-max(len(tiles) // 3, 1) :]
+    if pooling in _HIGHEST:
+        highest = np.sort(tiles)[-_HIGHEST[pooling](len(tiles)) :]
         return float((wholes.mean() + 2 * highest.mean()) / 3)
     return float((wholes.mean() + tiles.mean()) / 2)

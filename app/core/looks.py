@@ -14,6 +14,7 @@ FRAME = "frame"
 PLANS = {
     QUICK: ViewPlan(whole_sides_px=(320,)),
     DETAILED: ViewPlan(whole_sides_px=(224, 320), mirrored=True, tile_rows=2),
-    # Many small tiles: a flame may be small. A frame has to be judged beside others on two cores, hence their side.
-    FRAME: ViewPlan(whole_sides_px=(320,), tile_rows=4, tile_side_px=160),
+    # Small tiles for small flames, large ones for what a small tile cuts apart. A frame has to be judged beside others
+    # on two cores, hence their side.
+    FRAME: ViewPlan(whole_sides_px=(320,), tile_rows=4, coarse_tile_rows=2, tile_side_px=160),
 }

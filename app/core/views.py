@@ -17,6 +17,7 @@ class ViewPlan:
         whole_sides_px: the whole picture at each of these input sides; more pixels show smaller things.
         mirrored: also the mirror image of each of those.
         tile_rows: tiles from top to bottom, 0 for none; as many from left to right.
+        coarse_tile_rows: a second grid of larger tiles, behind the first; 0 for none.
         tile_side_px: input side of a tile.
         tile_overlap: share of a tile that its neighbour repeats.
     """
@@ -24,6 +25,7 @@ class ViewPlan:
     whole_sides_px: tuple[int, ...]
     mirrored: bool = False
     tile_rows: int = 0
+    coarse_tile_rows: int = 0
     tile_side_px: int = 224
     tile_overlap: float = 0.25
 
@@ -32,7 +34,7 @@ class ViewPlan:
 class Views:
     """One picture's features: ``wholes`` in the plan's order, each followed by its mirror image; ``tiles`` row by row.
 
-    ``tile_boxes`` are the tiles' places in pixels of the picture.
+    The tiles of a second grid follow those of the first. ``tile_boxes`` are the tiles' places in pixels of the picture.
     """
 
     wholes: tuple[Features, ...]
@@ -63,11 +65,12 @@ def quarters(image: Image) -> list[Image]:
 
 
 def _tiles(*, width: int, height: int, plan: ViewPlan) -> list[Box]:
-    if not plan.tile_rows:
-        return []
-    return tile_boxes(
-        width=width, height=height, rows=plan.tile_rows, columns=plan.tile_rows, overlap=plan.tile_overlap
-    )
+    return [
+        box
+        for rows in (plan.tile_rows, plan.coarse_tile_rows)
+        if rows
+        for box in tile_boxes(width=width, height=height, rows=rows, columns=rows, overlap=plan.tile_overlap)
+    ]
 
 
 def _cut(image: Image, boxes: Sequence[Box]) -> list[Image]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,6 +51,8 @@ class HeadFile(FileTable):
     name: str
     model_id: str
     threshold: Share
+    alert_threshold: Share | None = None
+    reliability: dict[str, list[str]] = Field(default_factory=dict)
     pooling: Annotated[Pooling, Strict(strict=False)]
     calibration: dict[str, _CalibrationTable]
     bias: float
@@ -70,6 +72,7 @@ class HeadFile(FileTable):
             pooling=self.pooling,
             calibrations={look: TwoSlopeCalibration(**table.model_dump()) for look, table in self.calibration.items()},
             threshold=self.threshold,
+            alert_threshold=self.alert_threshold,
         )
 
 
@@ -80,6 +83,17 @@ def load_heads(*names: str, model_id: str, own_dir: Path | None = None) -> dict[
         ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
     """
     return {name: read_head(_find(name, own_dir), model_id=model_id) for name in names}
+
+
+def reliability_of_heads(names: Sequence[str], *, own_dir: Path | None = None) -> dict[str, list[str]]:
+    """By type of anomaly, the places (``indoor``, ``outdoor``) in which the heads' figures were measured; a hotel's own
+    head knows its own cameras, and says nothing here.
+
+    Raises:
+        ConfigurationError: a head is missing or unreadable.
+    """
+    files = [read_head_file(_find(name, own_dir)) for name in names]
+    return {kind: places for file in files for kind, places in file.reliability.items()}
 
 
 def _find(name: str, own_dir: Path | None) -> Path:
@@ -123,6 +137,7 @@ def write_head(path: Path, head: LinearHead, *, model_id: str, facts: Mapping[st
         "model_id": model_id,
         **facts,
         "threshold": head.threshold,
+        "alert_threshold": head.alert_threshold,
         "pooling": head.pooling.value,
         "calibration": {
             look: {"midpoint": item.midpoint, "slope_below": item.slope_below, "slope_above": item.slope_above}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from app.core.anomalies import AnomalyType
+from app.core.anomalies import AnomalyType, Reliability, WaterKind
 from app.models.bodies import ImageData
 from app.models.common import ActorName, CameraId, Location, Moment, Request, Response, Score, Text
 from app.models.pages import ListPage, old_name
@@ -60,6 +60,8 @@ class AnomalyInfo(Response):
     incident_id: int | None = Field(description="The incident that this began or goes on with")
     incident_public_id: UUID | None
     zone: str | None = None
+    kind: WaterKind | None = Field(None, description="Of a flood: where the water is")
+    reliability: Reliability = Field(description="Where such findings were measured: in such a place, or `untested`")
 
     @classmethod
     def of(cls, finding: Finding, recorded: Recorded) -> AnomalyInfo:
@@ -68,6 +70,7 @@ class AnomalyInfo(Response):
             type=finding.anomaly_type,
             location=Location.of_any(finding.box),
             severity=finding.severity.value,
+            kind=finding.water,
             detection_id=recorded.detection_id,
             incident_id=recorded.incident_id,
             incident_public_id=recorded.incident.public_id if recorded.incident else None,

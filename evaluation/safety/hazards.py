@@ -1,33 +1,25 @@
-"""Hazards in frames that the heads were not trained on: the service's own detector, with the heads of other folds."""
+"""Hazards in photos whose source the heads never saw: shares by data set and by what may be mistaken for a hazard."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor
 from app.core.yolo import YoloDetector
-from app.types import Image
-from app.utils.image_processing import decode_image
-from app.utils.picture_limits import PictureLimits
-from scripts.heads.recipes import Recipe
-from scripts.heads.rows import RowReader
-from scripts.heads.training import Collected, Trained, collect, train
+from evaluation.figures import Share
+from scripts.hazards.photos import HazardPhoto
+from scripts.hazards.recipes import HAZARD_RECIPES
+from scripts.hazards.training import LeftOut
 
-FIRE_OR_SMOKE = "hazard_fire_or_smoke"
-FLOOD = "hazard_flood"
-_TYPES = {
-    FIRE_OR_SMOKE: frozenset({AnomalyType.FIRE, AnomalyType.SMOKE}),
-    FLOOD: frozenset({AnomalyType.FLOOD}),
-}
-_MAX_PIXELS = 50_000_000
+FIRE_OR_SMOKE, FLAMES, FLOOD, OUTDOORS = (recipe.question.name for recipe in HAZARD_RECIPES)
+# A fire is burning there, or smoke rises, or one is shown: counted apart.
+_NOT_COUNTED = {"fireplace_lit", "tyre_smoke", "fire_picture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,110 +30,70 @@ class Detectors:
     persons: YoloDetector
     faces: FaceDetector
 
-    def with_heads(self, heads: HazardHeads) -> HeadAnomalyDetector:
-        """The detector that the service would build of these heads."""
-        return HeadAnomalyDetector(self.extractor, heads=heads, persons=self.persons, faces=self.faces)
+    def that_never_saw(self, photo: HazardPhoto, judged: Mapping[str, LeftOut]) -> HeadAnomalyDetector:
+        """The service's detector with heads that saw nothing of the photo's source."""
+        heads = {name: one.heads.get(photo.fold(one.question.by_scene), one.final) for name, one in judged.items()}
+        reliability = {kind: places for recipe in HAZARD_RECIPES for kind, places in recipe.reliability.items()}
+        chosen = HazardHeads(heads[FIRE_OR_SMOKE], heads[FLAMES], heads[FLOOD], heads[OUTDOORS], reliability)
+        return HeadAnomalyDetector(self.extractor, heads=chosen, persons=self.persons, faces=self.faces)
 
 
-@dataclass(frozen=True, slots=True)
-class HazardQuestion:
-    """One head in all its folds, with its photos."""
-
-    collected: Collected
-    trained: Trained
-
-    def fold_of(self, path: Path) -> int:
-        """The fold that a photo stands in; its head saw neither the photo nor its scene."""
-        row = next(index for index, example in enumerate(self.collected.examples) if example.path == path)
-        return int(self.trained.folds[0, row])
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What the detector says of each photo of a question, out of fold; all in the order of ``collected``.
-
-    Attributes:
-        alarms: (n,) whether anything is told.
-        kinds: (n,) the type that is told, or an empty text.
-    """
-
-    collected: Collected
-    alarms: NDArray[np.bool_]
-    kinds: tuple[str, ...]
-
-    def rows_in(self, folder: str, *, label: str | None = None) -> NDArray[np.intp]:
-        """The photos of a data set, or of one label in it."""
-        wanted = [
-            row
-            for row, example in enumerate(self.collected.examples)
-            if example.path.parents[1].name == folder and label in (None, example.path.parent.name)
-        ]
-        return np.array(wanted, np.intp)
+def shares(judged: Mapping[str, LeftOut]) -> list[Share]:
+    """What is asked of the heads, each with its bound."""
+    fire, flames, water = judged[FIRE_OR_SMOKE], judged[FLAMES], judged[FLOOD]
+    return [
+        *_both(fire, "indoor fires found", lambda photo: photo.folder == "fire_indoor", 0.95),
+        *_both(fire, "hazards_cctv: fire found", lambda photo: photo.folder == "hazards_cctv" and photo.kind == "fire"),
+        *_both(fire, "hazards_cctv: smoke found", lambda photo: photo.kind == "smoke"),
+        *_both(fire, "hazards_outdoor: fires found", lambda photo: photo.folder == "hazards_outdoor"),
+        *_both(fire, "fire or smoke, false: cctv_normal", lambda photo: photo.folder == "cctv_normal", 0.02),
+        *_both(
+            fire,
+            "fire or smoke, false: lookalikes",
+            lambda photo: photo.folder == "lookalikes" and photo.kind not in _NOT_COUNTED,
+            0.02,
+        ),
+        *_both(fire, "fire on a screen or a painting", lambda photo: photo.kind == "fire_picture"),
+        *_both(fire, "fire or smoke, false: rooms", lambda photo: photo.folder in {"rooms", "rooms_places"}),
+        _share(flames, "flames named fire", lambda photo: bool(photo.flames), flames.told, None),
+        _share(flames, "smoke named smoke", lambda photo: photo.flames is False, ~flames.told, 0.9),
+        *_both(water, "outdoor floods found", lambda photo: photo.folder == "hazards_flood"),
+        *_both(water, "standing water in rooms found", lambda photo: photo.view == "room", 0.7),
+        *_both(water, "puddles from near found", lambda photo: photo.view == "spill"),
+        *_both(water, "water, false: wet floors that shine", lambda photo: photo.kind == "wet_shine", 0.1),
+        *_both(water, "water, false: bathrooms", lambda photo: photo.kind == "bathroom", 0.01),
+        *_both(water, "water, false: cctv_normal", lambda photo: photo.folder == "cctv_normal"),
+        *_both(water, "water, false: lookalikes", lambda photo: photo.folder == "lookalikes"),
+    ]  # fmt: skip
 
 
-def learn(recipe: Recipe, extractor: FeatureExtractor, *, cache_dir: Path | None, repeats: int = 1) -> HazardQuestion:
-    """Train a shipped head again, fold by fold, in ``repeats`` divisions into folds; verdicts are of the first."""
-    reader = RowReader(extractor, looks=recipe.question.looks, relit=recipe.question.relit, cache_dir=cache_dir)
-    collected = collect(recipe.read_examples(), reader, progress=lambda _done, _total: None)
-    return HazardQuestion(collected, train(recipe.question, collected, repeats=repeats))
+def f1(judged: LeftOut, folder: str) -> float:
+    """The harmonic mean of precision and recall in one data set."""
+    rows = np.array([photo.folder == folder for photo in judged.photos])
+    told, targets = judged.told[rows], judged.targets[rows]
+    return float(2 * (told & targets).sum() / max(told.sum() + targets.sum(), 1))
 
 
-def detectors_of(questions: Mapping[str, HazardQuestion], parts: Detectors, path: Path) -> HeadAnomalyDetector:
-    """A detector that knows nothing of this photo."""
-    heads = {name: question.trained.fold_heads[question.fold_of(path)] for name, question in questions.items()}
-    return parts.with_heads(HazardHeads(fire_or_smoke=heads[FIRE_OR_SMOKE], flood=heads[FLOOD]))
+def _both(judged: LeftOut, name: str, wanted: Callable[[HazardPhoto], bool], asked: float | None = None) -> list[Share]:
+    """Told, and sure enough to alert by one frame. ``asked``: of hazards by what is told, else by what is alerted."""
+    is_false = "false" in name or name.startswith("fire on")
+    return [
+        _share(judged, f"{name}: told", wanted, judged.told, None if is_false else asked, is_false),
+        _share(judged, f"{name}: alerted", wanted, judged.alerted, asked if is_false else None, is_false),
+    ]
 
 
-def judge(questions: Mapping[str, HazardQuestion], parts: Detectors) -> dict[str, Verdicts]:
-    """Every photo of the questions, by the detector that knows nothing of it."""
-    told: dict[Path, set[str]] = {}
-    paths = {example.path for question in questions.values() for example in question.collected.examples}
-    for path in sorted(paths):
-        detector = detectors_of(questions, parts, path)
-        found = detector.detect(open_photo(path), frozenset(AnomalyType) - {AnomalyType.INTRUSION})
-        told[path] = {anomaly.type.value for anomaly in found}
-    return {name: _verdicts(question.collected, told, _TYPES[name]) for name, question in questions.items()}
-
-
-def _verdicts(collected: Collected, told: Mapping[Path, set[str]], types: frozenset[AnomalyType]) -> Verdicts:
-    kinds = tuple(
-        next((kind.value for kind in sorted(types) if kind.value in told[example.path]), "")
-        for example in collected.examples
-    )
-    return Verdicts(collected, np.array([bool(kind) for kind in kinds]), kinds)
-
-
-def open_photo(path: Path) -> Image:
-    """A photo of the evaluation data."""
-    return decode_image(path.read_bytes(), PictureLimits(_MAX_PIXELS))
-
-
-def f1(alarms: NDArray[np.bool_], targets: NDArray[np.bool_]) -> float:
-    """The harmonic mean of precision and recall."""
-    return float(2 * (alarms & targets).sum() / max(alarms.sum() + targets.sum(), 1))
-
-
-def f1_interval(
-    alarms: NDArray[np.bool_], targets: NDArray[np.bool_], groups: NDArray[np.intp], *, rounds: int = 1000
-) -> tuple[float, float]:
-    """95 % of the F1, by resampling whole scenes."""
-    rng = np.random.default_rng(0)
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    found = []
-    for _ in range(rounds):
-        rows = np.concatenate([members[index] for index in rng.integers(0, len(members), len(members))])
-        found.append(f1(alarms[rows], targets[rows]))
-    low, high = np.percentile(found, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def alarms_of_other_folds(
-    probability: NDArray[np.float64], targets: NDArray[np.bool_], folds: NDArray[np.intp], *, choose: Sequence[float]
-) -> NDArray[np.bool_]:
-    """Alarms where each fold's threshold is the one of ``choose`` with the best F1 on the other folds."""
-    alarms = np.zeros(len(targets), bool)
-    for fold in np.unique(folds):
-        others = folds != fold
-        best = max(choose, key=lambda threshold: f1(probability[others] >= threshold, targets[others]))
-        alarms[~others] = probability[~others] >= best
-    return alarms
+def _share(
+    judged: LeftOut,
+    name: str,
+    wanted: Callable[[HazardPhoto], bool],
+    verdicts: NDArray[np.bool_],
+    asked: float | None,
+    is_false: bool = False,
+) -> Share:
+    rows = [
+        row
+        for row, photo in enumerate(judged.photos)
+        if wanted(photo) and (is_false != bool(judged.targets[row]) or judged.question.name == FLAMES)
+    ]
+    return Share(name, int(verdicts[rows].sum()), len(rows), asked, "lower" if is_false else "higher")

@@ -10,7 +10,7 @@ import pytest
 
 from app.config import WEIGHTS_DIR
 from app.core.anomalies import AnomalyType
-from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share, saturation_of_evidence
+from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_colour_share
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.errors import ConfigurationError
 from app.ml_models.factories.anomaly import build_anomaly_detector
@@ -82,16 +82,6 @@ def test_no_box_around_the_whole_frame() -> None:
     flames = find_flames(np.full((80, 80, 3), (30, 120, 250), np.uint8), np.full((7, 7), 2.0, np.float32))
     assert flames is not None
     assert flames.box is None
-
-
-def test_saturation_is_that_of_the_place_with_the_evidence() -> None:
-    frame = np.full((70, 70, 3), 128, np.uint8)
-    frame[:, :35] = (200, 80, 40)  # blue sky to the left
-    left, right = np.zeros((7, 7), np.float32), np.zeros((7, 7), np.float32)
-    left[2:5, 0:2] = right[2:5, 5:7] = 1.0
-    assert saturation_of_evidence(frame, left) == pytest.approx(0.8, abs=0.05)
-    assert saturation_of_evidence(frame, right) == pytest.approx(0.0, abs=0.05)
-    assert saturation_of_evidence(frame, -left) == 0.0
 
 
 def test_pictures_of_other_things_are_no_hazards(detector: HeadAnomalyDetector) -> None:

@@ -12,7 +12,6 @@ from benchmarks.anomaly import histogram_quantile
 from evaluation.faces.identification import Photo, fit_calibration, search
 from evaluation.faces.photos import on_canvas, pasted
 from evaluation.figures import Share, as_table
-from evaluation.safety.hazards import alarms_of_other_folds, f1, f1_interval
 from scripts.evaluate import capabilities, main
 
 
@@ -112,30 +111,6 @@ def test_every_capability_can_be_named() -> None:
 def test_without_photos_nothing_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["face", "--data", str(tmp_path / "nowhere")]) == 2
     assert "CV_EVAL_DATA" in capsys.readouterr().err
-
-
-def test_f1_weighs_misses_and_false_alarms_alike() -> None:
-    targets = np.array([True, True, True, False, False])
-    assert f1(np.array([True, True, False, True, False]), targets) == pytest.approx(2 / 3)
-    assert f1(targets, targets) == 1.0
-    assert f1(np.zeros(5, bool), targets) == 0.0
-
-
-def test_the_interval_of_f1_is_wide_where_scenes_are_few() -> None:
-    targets = np.array([True] * 10 + [False] * 10)
-    alarms = np.array([True] * 8 + [False] * 12)
-    narrow = f1_interval(alarms, targets, np.arange(20))
-    wide = f1_interval(alarms, targets, np.array([0] * 5 + [1] * 5 + [2] * 10))
-    assert narrow[0] < f1(alarms, targets) < narrow[1]
-    assert wide[1] - wide[0] > narrow[1] - narrow[0]
-
-
-def test_a_threshold_from_the_other_folds_is_not_set_by_what_it_judges() -> None:
-    """The second fold would be split best at 0.5, but the first one says 0.8."""
-    probability = np.array([0.9, 0.7, 0.6, 0.4])
-    targets = np.array([True, False, True, False])
-    alarms = alarms_of_other_folds(probability, targets, np.array([0, 0, 1, 1]), choose=(0.5, 0.8))
-    np.testing.assert_array_equal(alarms, [True, True, False, False])
 
 
 def test_a_quantile_lies_within_its_bucket() -> None:

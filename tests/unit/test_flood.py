@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.config import WEIGHTS_DIR
-from app.core.anomalies import Anomaly, AnomalyType
+from app.core.anomalies import Anomaly, AnomalyType, Reliability, WaterKind
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
 from app.core.features import FeatureExtractor
 from app.core.flood import FloodByWords
@@ -88,7 +88,13 @@ def detector(
     boxes = None if sees is None else YoloDetector(OneBox(sees), labels=["smoke", "fire"], min_score=0.35)
     return HeadAnomalyDetector(
         extractor,
-        heads=HazardHeads(fire_or_smoke=always(burning), flood=always(0.01)),
+        heads=HazardHeads(
+            fire_or_smoke=always(burning),
+            flames=always(0.9),
+            flood=always(0.01),
+            outdoors=always(0.9),
+            reliability={"flood": ["outdoor"]},
+        ),
         persons=build_person_detector(loader),
         faces=build_person_face_detector(loader),
         boxes=boxes,
@@ -118,3 +124,4 @@ def test_a_network_of_boxes_never_raises_an_alarm_by_itself(loader: ModelLoader,
 def test_words_judge_flooding_in_place_of_the_head(loader: ModelLoader, extractor: FeatureExtractor) -> None:
     [found] = hazards(detector(loader, extractor, burning=0.05), BLUE)
     assert (found.type, found.reaches_alert) == (AnomalyType.FLOOD, True)
+    assert (found.water, found.reliability) == (WaterKind.OUTDOOR, Reliability.OUTDOOR)

@@ -14,10 +14,11 @@ from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.factories.yolo import YoloModel
-from app.ml_models.heads import load_heads
+from app.ml_models.heads import load_heads, reliability_of_heads
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 
+_HEADS = ("hazard_fire_or_smoke", "hazard_flames", "hazard_flood", "view_outdoors")
 _MIN_FACE_SCORE = 0.9  # calibrated: the pack's shipped operating point
 
 
@@ -40,7 +41,7 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
         ConfigurationError: a head is missing, unreadable, was trained on another backbone or not for frames.
     """
     extractor = build_feature_extractor(loader)
-    heads = load_heads("hazard_fire_or_smoke", "hazard_flood", model_id=extractor.model_id, own_dir=own_heads_dir)
+    heads = load_heads(*_HEADS, model_id=extractor.model_id, own_dir=own_heads_dir)
     for name, head in heads.items():
         if FRAME not in head.calibrations:
             raise ConfigurationError(
@@ -48,7 +49,13 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
             )
     return HeadAnomalyDetector(
         extractor,
-        heads=HazardHeads(fire_or_smoke=heads["hazard_fire_or_smoke"], flood=heads["hazard_flood"]),
+        heads=HazardHeads(
+            fire_or_smoke=heads["hazard_fire_or_smoke"],
+            flames=heads["hazard_flames"],
+            flood=heads["hazard_flood"],
+            outdoors=heads["view_outdoors"],
+            reliability=reliability_of_heads(_HEADS, own_dir=own_heads_dir),
+        ),
         persons=build_person_detector(loader),
         faces=build_person_face_detector(loader),
         boxes=_build_boxes(loader),

@@ -81,7 +81,7 @@ class AnomalyWatch:
         Returns:
             What to write down now: incidents that begin, and, now and then, those that go on.
         """
-        shown = self._hazards(anomalies)
+        shown = self._hazards(anomalies, size)
         if self._rules.intrusion is not None and AnomalyType.INTRUSION in looked_for:
             people = [one for one in anomalies if one.type is AnomalyType.INTRUSION and one.reaches_alert]
             shown |= self._intruders(people, self._rules.intrusion, staff, size, moment, now_s)
@@ -105,12 +105,12 @@ class AnomalyWatch:
         return turn is Turn.BEGINS or (turn is Turn.GOES_ON and waited_s >= _ROW_INTERVAL_S)
 
     @staticmethod
-    def _hazards(anomalies: Sequence[Anomaly]) -> dict[_Key, Finding]:
+    def _hazards(anomalies: Sequence[Anomaly], size: tuple[int, int]) -> dict[_Key, Finding]:
         """The surest of each hazard that is sure enough."""
         found: dict[_Key, Finding] = {}
         for one in sorted(anomalies, key=lambda one: one.confidence):
             if one.type is not AnomalyType.INTRUSION and one.reaches_alert:
-                found[one.type, None] = hazard_finding(one)
+                found[one.type, None] = hazard_finding(one, size=size)
         return found
 
     def _intruders(

@@ -97,7 +97,7 @@ class AnomalyWorkflow:
         findings = [
             person_finding(anomaly, rule, moment, size=look.size, is_staff=_is_any(staff, anomaly.box))
             if anomaly.type is AnomalyType.INTRUSION
-            else hazard_finding(anomaly)
+            else hazard_finding(anomaly, size=look.size)
             for anomaly in look.anomalies
         ]
         evidence = Evidence(camera_id, look.jpeg, taken_at, Origin.REQUEST, actor=actor)

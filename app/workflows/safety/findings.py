@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.core.anomalies import Anomaly, AnomalyType
+from app.core.anomalies import Anomaly, AnomalyType, Reliability, WaterKind
 from app.types import Severity
 from app.workflows.safety.incidents import Finding
 from app.workflows.safety.rules import IntrusionRule
 
-_SURE = 0.85
+_SURE = 0.95
+_LARGE_SHARE = 0.1  # of the frame
 
 _DESCRIPTIONS = {
     AnomalyType.FIRE: "Fire detected",
@@ -19,17 +20,41 @@ _DESCRIPTIONS = {
 }
 
 
-def hazard_finding(anomaly: Anomaly) -> Finding:
-    """A finding about fire, smoke or water."""
-    sure = anomaly.type is AnomalyType.FIRE or anomaly.confidence >= _SURE
+def hazard_finding(anomaly: Anomaly, *, size: tuple[int, int], grows: bool = False) -> Finding:
+    """A finding about fire, smoke or water.
+
+    Args:
+        size: width and height of the picture.
+        grows: whether it has spread over the frames of its camera.
+    """
+    description = _DESCRIPTIONS[anomaly.type]
+    if anomaly.water is WaterKind.OUTDOOR:
+        description = "Water outdoors"
+    if not anomaly.reaches_alert:
+        description = f"Possible: {description[0].lower()}{description[1:]}"
     return Finding(
         anomaly_type=anomaly.type.value,
         confidence=anomaly.confidence,
         box=anomaly.box,
-        severity=Severity.HIGH if sure else Severity.MEDIUM,
-        description=_DESCRIPTIONS[anomaly.type],
+        severity=_severity(anomaly, size, grows),
+        description=description,
         alert=anomaly.reaches_alert,
+        water=anomaly.water.value if anomaly.water else None,
+        reliability=anomaly.reliability.value,
     )
+
+
+def _severity(anomaly: Anomaly, size: tuple[int, int], grows: bool) -> Severity:
+    """By what it is, where, how large and whether it spreads. Flames never wait for a second opinion; water is no high
+    alert where it was never measured."""
+    if not anomaly.reaches_alert or anomaly.water is WaterKind.OUTDOOR:
+        return Severity.LOW
+    if anomaly.type is AnomalyType.FIRE:
+        return Severity.HIGH
+    if anomaly.type is AnomalyType.FLOOD and anomaly.reliability is Reliability.UNTESTED:
+        return Severity.MEDIUM
+    is_large = anomaly.box is not None and anomaly.box.area >= _LARGE_SHARE * size[0] * size[1]
+    return Severity.HIGH if grows or is_large or anomaly.confidence >= _SURE else Severity.MEDIUM
 
 
 def person_finding(
@@ -63,4 +88,5 @@ def person_finding(
         description=description,
         alert=alert,
         zone=zone if alert else None,
+        reliability=person.reliability.value,
     )

@@ -60,7 +60,10 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One anomaly in one frame. ``alert``: whether it is reason enough for an incident."""
+    """One anomaly in one frame.
+
+    ``alert``: whether it is reason enough for an incident. ``water`` and ``reliability``: as ``Anomaly`` has them.
+    """
 
     anomaly_type: str
     confidence: float
@@ -69,6 +72,8 @@ class Finding:
     description: str
     alert: bool
     zone: str | None = None
+    water: str | None = None
+    reliability: str = "untested"
 
     @property
     def rectangle(self) -> dict[str, int] | None:

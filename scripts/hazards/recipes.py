@@ -1,0 +1,69 @@
+"""What each hazard head learns, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.heads import Pooling
+from scripts.hazards.training import HazardQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class HazardRecipe:
+    """A question, and what its card and file say. ``reliability``: where its figures come from, by type of anomaly:
+    ``indoor`` or ``outdoor``; a type elsewhere is ``untested``."""
+
+    question: HazardQuestion
+    title: str
+    positive: str
+    negative: str
+    limits: tuple[str, ...]
+    reliability: dict[str, list[str]]
+
+
+_SMOKE_HAS_ONE_SOURCE = frozenset({"hazards_cctv"})
+_WATER_HAS_FEW = frozenset({"hazards_flood", "indoor_water", "rooms_places"})
+
+HAZARD_RECIPES = (
+    HazardRecipe(
+        HazardQuestion(
+            "hazard_fire_or_smoke", Pooling.SPOT, _SMOKE_HAS_ONE_SOURCE, l2=5e-4, max_false=0.02, max_false_alerts=0.009
+        ),
+        title="Fire or smoke",
+        positive="fire or smoke in the frame that nobody lit on purpose",
+        negative="neither",
+        limits=(
+            "Smoke has one source (hazards_cctv, security fog among it): without it most of its smoke is missed.",
+            "Fire on a screen or in a painting is taken for fire in a third of the pictures or more.",
+            "A fireplace, a candle or a gas hob may be told as a fire: they were neither taught nor counted.",
+        ),
+        reliability={"fire": ["indoor", "outdoor"], "smoke": ["indoor"]},
+    ),
+    HazardRecipe(
+        HazardQuestion("hazard_flames", Pooling.SPOT, _SMOKE_HAS_ONE_SOURCE, l2=5e-4),
+        title="Flames, not smoke alone",
+        positive="flames are in the frame",
+        negative="smoke without flames",
+        limits=("It means something only where hazard_fire_or_smoke says yes.",),
+        reliability={},
+    ),
+    HazardRecipe(
+        HazardQuestion("hazard_flood", Pooling.SPOT, _WATER_HAS_FEW, l2=5e-4, max_false=0.015, max_false_alerts=0.008),
+        title="Water on the floor or the ground",
+        positive="standing water on a floor, or flood water outdoors",
+        negative="none; wet tiles and drops are not standing water",
+        limits=(
+            "Indoors it is untested: 36 photos of few sources. LeftOut without their source hardly any is found.",
+            "A freshly mopped or wet-looking floor is taken for water about as often as water is found.",
+        ),
+        reliability={"flood": ["outdoor"]},
+    ),
+    HazardRecipe(
+        HazardQuestion("view_outdoors", Pooling.MEAN, frozenset(), l2=5e-4),
+        title="A view outdoors",
+        positive="the frame shows a place outdoors",
+        negative="the inside of a building",
+        limits=("A glass front, a covered yard and a dark car park are the usual mistakes.",),
+        reliability={},
+    ),
+)
