@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run servers test test-fast test-servers test-image test-faults soak bomb-zoo \
-  check hooks audit format bench evaluate openapi weights model-tools lock \
+  check hooks audit sbom format bench evaluate openapi weights model-tools lock \
   environment environment-dev
 
 ARGS ?=
@@ -67,6 +67,9 @@ check: environment-dev ## format, lint, types
 audit: ## known vulnerabilities of the pinned packages; ARGS=--where-possible: no failure without the advisories
 	$(call bootstrap,--venv .venv-audit requirements-audit.txt)
 	@.venv-audit/bin/python scripts/audit_dependencies.py $(ARGS)
+
+sbom: environment-dev ## bill of materials (CycloneDX) in data/sbom.cdx.json; ARGS="--requirements requirements-gpu.txt --pack full"
+	@exec $(IN_VENV) scripts/sbom.py $(ARGS)
 
 lock: ## after a change of dependencies in pyproject.toml: requirements.lock and the requirements files; ARGS=--upgrade
 	$(call bootstrap,--venv .venv-lock requirements-lock.txt)
