@@ -29,6 +29,15 @@ class ViewPlan:
     tile_side_px: int = 224
     tile_overlap: float = 0.25
 
+    @property
+    def summary(self) -> str:
+        """Every number of it, such as ``320 px, tiles 4x4 2x2 of 160 px overlapping 0.25``: plans with the same summary
+        give the same views."""
+        sides = " ".join(map(str, self.whole_sides_px))
+        wholes = f"{sides} px{' mirrored' if self.mirrored else ''}"
+        grids = " ".join(f"{rows}x{rows}" for rows in (self.tile_rows, self.coarse_tile_rows) if rows)
+        return f"{wholes}, tiles {grids} of {self.tile_side_px} px overlapping {self.tile_overlap}" if grids else wholes
+
 
 @dataclass(frozen=True, slots=True)
 class Views:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.types import Strict
 
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
+from app.core.looks import PLANS
 from app.errors import ConfigurationError
 from app.ml_models.data_files import PACKS_DIR, FileTable, Share, read_json, shown
 from app.types import FloatArray
@@ -53,6 +54,7 @@ class HeadFile(FileTable):
     threshold: Share
     alert_threshold: Share | None = None
     reliability: dict[str, list[str]] = Field(default_factory=dict)
+    views: dict[str, str] = Field(default_factory=dict)  # by way of looking, its plan when the head was trained
     pooling: Annotated[Pooling, Strict(strict=False)]
     calibration: dict[str, _CalibrationTable]
     bias: float
@@ -76,13 +78,41 @@ class HeadFile(FileTable):
         )
 
 
-def load_heads(*names: str, model_id: str, own_dir: Path | None = None) -> dict[str, LinearHead]:
+def load_heads(
+    *names: str, model_id: str, own_dir: Path | None = None, look: str | None = None
+) -> dict[str, LinearHead]:
     """The heads of those names, each from ``own_dir`` if it is there, else as shipped.
 
+    Args:
+        look: the way of looking that they must have been trained for, tile for tile; None where any will do.
+
     Raises:
-        ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
+        ConfigurationError: a head is missing, unreadable, or was trained on another backbone or for other views.
     """
-    return {name: read_head(_find(name, own_dir), model_id=model_id) for name in names}
+    paths = {name: _find(name, own_dir) for name in names}
+    heads = {name: read_head(path, model_id=model_id) for name, path in paths.items()}
+    if look is not None:
+        for path in paths.values():
+            _check_views(path, look)
+    return heads
+
+
+def views_of(looks: Iterable[str]) -> dict[str, str]:
+    """What a head's file says of the ways of looking that it was trained for, under ``views``."""
+    return {look: PLANS[look].summary for look in looks}
+
+
+def _check_views(path: Path, look: str) -> None:
+    """The score of other tiles than those of the training would be a wrong one, and nothing would show it."""
+    file = read_head_file(path)
+    if look not in file.calibration:
+        raise ConfigurationError(f"{shown(path)} was not trained for --looks {look}; train it again with that.")
+    trained, today = file.views.get(look, "views of an older release"), PLANS[look].summary
+    if trained != today:
+        raise ConfigurationError(
+            f"{shown(path)} was trained on {trained}, and --looks {look} is now {today}; "
+            "train it again with scripts/train_heads.py, or take it out of the folder to use the shipped one."
+        )
 
 
 def reliability_of_heads(names: Sequence[str], *, own_dir: Path | None = None) -> dict[str, list[str]]:

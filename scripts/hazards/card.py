@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from app.ml_models.heads import views_of
 from evaluation.figures import Share
 from scripts.hazards.recipes import HazardRecipe
 from scripts.hazards.training import LeftOut
@@ -16,7 +17,7 @@ def facts(recipe: HazardRecipe, judged: LeftOut, *, looks: Sequence[str]) -> dic
         "title": recipe.title,
         "classes": {"positive": recipe.positive, "negative": recipe.negative},
         "limits": list(recipe.limits),
-        "looks": list(looks),
+        "views": views_of(looks),
         "reliability": recipe.reliability,
         "photos": len(judged.photos),
         "sources": sorted({photo.source for photo in judged.photos}),

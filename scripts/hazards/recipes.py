@@ -33,7 +33,8 @@ HAZARD_RECIPES = (
         positive="fire or smoke in the frame that nobody lit on purpose",
         negative="neither",
         limits=(
-            "Smoke has one source (hazards_cctv, security fog among it): without it most of its smoke is missed.",
+            "Smoke has one source (hazards_cctv, security fog among it): judged without it, most of its smoke is "
+            "missed.",
             "Fire on a screen or in a painting is taken for fire in a third of the pictures or more.",
             "A fireplace, a candle or a gas hob may be told as a fire: they were neither taught nor counted.",
         ),
@@ -53,7 +54,7 @@ HAZARD_RECIPES = (
         positive="standing water on a floor, or flood water outdoors",
         negative="none; wet tiles and drops are not standing water",
         limits=(
-            "Indoors it is untested: 36 photos of few sources. LeftOut without their source hardly any is found.",
+            "Indoors it is untested: 36 photos of few sources. Judged without their source hardly any is found.",
             "A freshly mopped or wet-looking floor is taken for water about as often as water is found.",
         ),
         reliability={"flood": ["outdoor"]},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from app.ml_models.heads import views_of
 from scripts.heads.training import Collected, Question, Trained
 from scripts.heads.validation import SURE, Figures
 
@@ -38,6 +39,7 @@ def facts(story: Story, question: Question, collected: Collected, trained: Train
         "photos": len(collected.examples),
         "l2": question.l2,
         "trained_at": datetime.now(UTC).date().isoformat(),
+        "views": views_of(question.looks),
         "cross_validated": {look: _rounded(item) for look, item in trained.figures.items()},
     }
 

@@ -14,7 +14,7 @@ from app.core.anomaly_detector import HeadAnomalyDetector, find_flames, flame_co
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.errors import ConfigurationError
 from app.ml_models.factories.anomaly import build_anomaly_detector
-from app.ml_models.heads import write_head
+from app.ml_models.heads import views_of, write_head
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import Image
@@ -109,16 +109,29 @@ def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
     assert detector.detect(group(), frozenset()) == []
 
 
-@pytest.mark.parametrize("look", ["frame", "quick"])
-def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames(tmp_path: Path, look: str) -> None:
+_OLDER_RELEASE: dict[str, object] = {"views": {"frame": "320 px, tiles 4x4 of 160 px overlapping 0.25"}}
+
+
+@pytest.mark.parametrize(
+    ("look", "facts", "refusal"),
+    [
+        ("frame", {"views": views_of(["frame"])}, None),
+        ("quick", {"views": views_of(["quick"])}, "--looks frame"),
+        ("frame", {}, "views of an older release.*train it again"),
+        ("frame", _OLDER_RELEASE, r"tiles 4x4 of 160 px.*tiles 4x4 2x2 of 160 px.*train it again"),
+    ],
+)
+def test_a_hotels_own_head_is_used_if_it_was_trained_for_frames_as_they_are_seen(
+    tmp_path: Path, look: str, facts: dict[str, object], refusal: str | None
+) -> None:
     loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
     level = TwoSlopeCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
     weights = np.zeros(1280, np.float32)
     own = LinearHead("hazard_flood", weights, bias=0.0, pooling=Pooling.PEAK, calibrations={look: level})
     model_id = loader.spec("image_features").model_id
-    write_head(tmp_path / "hazard_flood.json", own, model_id=model_id, facts={})
-    if look != "frame":
-        with pytest.raises(ConfigurationError, match="--looks frame"):
+    write_head(tmp_path / "hazard_flood.json", own, model_id=model_id, facts=facts)
+    if refusal is not None:
+        with pytest.raises(ConfigurationError, match=refusal):
             build_anomaly_detector(loader, own_heads_dir=tmp_path)
         return
     told = build_anomaly_detector(loader, own_heads_dir=tmp_path).detect(coffee(), frozenset({AnomalyType.FLOOD}))

@@ -188,6 +188,7 @@ def test_a_folder_of_photos_becomes_a_head_with_a_card(tmp_path: Path) -> None:
     assert isinstance(head.calibrations["quick"], TwoSlopeCalibration)
     facts: Any = file.facts
     assert facts["photos"] == 40
+    assert file.views == {"quick": "320 px"}
     assert facts["cross_validated"]["quick"]["balanced_accuracy"] > 0.9
     card = (out / "wall.md").read_text()
     assert "untidy" in card

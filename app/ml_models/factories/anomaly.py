@@ -9,7 +9,6 @@ from app.core.face_detection import FaceDetector
 from app.core.flood import FloodByWords
 from app.core.looks import FRAME
 from app.core.yolo import YoloDetector
-from app.errors import ConfigurationError
 from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
@@ -38,15 +37,10 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
     """The detector with the shipped heads, or a hotel's own ones of the same names.
 
     Raises:
-        ConfigurationError: a head is missing, unreadable, was trained on another backbone or not for frames.
+        ConfigurationError: a head is missing, unreadable, was trained on another backbone or for other views.
     """
     extractor = build_feature_extractor(loader)
-    heads = load_heads(*_HEADS, model_id=extractor.model_id, own_dir=own_heads_dir)
-    for name, head in heads.items():
-        if FRAME not in head.calibrations:
-            raise ConfigurationError(
-                f"The head {name} was not trained for camera frames; train it with --looks {FRAME}."
-            )
+    heads = load_heads(*_HEADS, model_id=extractor.model_id, own_dir=own_heads_dir, look=FRAME)
     return HeadAnomalyDetector(
         extractor,
         heads=HazardHeads(
