@@ -34,6 +34,11 @@ _NOISE = 0.8  # length of the noise against that of a real vector
 _BATCH = 2000
 _FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 _TOP_K = 10
+PLACES = {
+    "memory": "in the memory of the API process (`IMAGE_SEARCH=memory`)",
+    "index": "in Milvus Lite (`IMAGE_SEARCH=index`, `MILVUS_INDEX=EXACT`)",
+}
+"""Where pictures are searched, by the setting's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +217,8 @@ def fill_blocking(bench: Bench, crowd: Crowd, model_id: str) -> float:
     return time.perf_counter() - started_at
 
 
-def report(*, count: int, found: Sequence[Found], indexing: Indexing, resident_mb: float) -> str:
-    """The section of docs/benchmarks.md."""
+def report(*, count: int, search_in: str, found: Sequence[Found], indexing: Indexing, resident_mb: float) -> str:
+    """The section of docs/benchmarks.md; ``search_in`` is a key of PLACES."""
     rows = "\n".join(
         f"| {one.name} | {one.eligible} | {percentile(one.latencies_ms, 0.5):.0f} ms "
         f"| {percentile(one.latencies_ms, 0.95):.0f} ms | {one.recall:.3f} | {len(one.latencies_ms)} |"
@@ -221,7 +226,7 @@ def report(*, count: int, found: Sequence[Found], indexing: Indexing, resident_m
     )
     cpu = ", ".join(f"{name} {ms:.0f} ms" for name, ms in sorted(indexing.cpu_ms.items(), key=lambda item: -item[1]))
     return f"""\
-{count} indexed vectors in Milvus Lite (`MILVUS_INDEX=EXACT`); whole HTTP searches by picture, one after another,
+{count} pictures, searched {PLACES[search_in]}; whole HTTP searches by picture, one after another,
 threshold 0, top_k {_TOP_K}. Recall is against a comparison with every eligible vector.
 
 | filter | eligible | median | p95 | recall@{_TOP_K} | n |

@@ -116,7 +116,7 @@ def measure_image(options: argparse.Namespace) -> str:
         for side in (0, 200)
     ]
     count, clients = options.images, 2
-    with open_bench(_WITHOUT_DOCUMENTS) as bench:
+    with open_bench({**_WITHOUT_DOCUMENTS, "IMAGE_SEARCH": options.image_search}) as bench:
         settings = Settings(**{**bench.environment, "_env_file": None})  # type: ignore[arg-type]  # pydantic parses text
         embedder = build_image_embedder(open_loader(settings))
         real = np.stack([embedding.vector for embedding in embedder.embed_images(photos)])
@@ -127,7 +127,9 @@ def measure_image(options: argparse.Namespace) -> str:
         indexing = image.measure_indexing(bench, astronaut(), clients=clients, count=indexed)
         found = image.measure_searches(bench, crowd, embedder, photos, rounds=5)
         resident_mb = bench.resident_mb("api")
-    return image.report(count=count, found=found, indexing=indexing, resident_mb=resident_mb)
+    return image.report(
+        count=count, search_in=options.image_search, found=found, indexing=indexing, resident_mb=resident_mb
+    )
 
 
 def document_pages() -> ocr.Pages:
@@ -234,6 +236,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")
+    parser.add_argument(
+        "--image-search", choices=list(image.PLACES), default="memory", help="where image looks for them"
+    )
     parser.add_argument("--pages", type=int, help="documents of ocr (default: each once), of ocr-memory (default: 500)")
     options = parser.parse_args()
     for name in options.what or MEASUREMENTS:
