@@ -43,8 +43,8 @@ def shares(judged: Mapping[str, LeftOut]) -> list[Share]:
     fire, flames, water = judged[FIRE_OR_SMOKE], judged[FLAMES], judged[FLOOD]
     return [
         *_both(fire, "indoor fires found", lambda photo: photo.folder == "fire_indoor", 0.95),
-        *_both(fire, "hazards_cctv: fire found", lambda photo: photo.folder == "hazards_cctv" and photo.kind == "fire"),
-        *_both(fire, "hazards_cctv: smoke found", lambda photo: photo.kind == "smoke"),
+        *_both(fire, "hazards_cctv: fire found", lambda photo: _is_cctv(photo, "fire")),
+        *_both(fire, "hazards_cctv: smoke found", lambda photo: _is_cctv(photo, "smoke")),
         *_both(fire, "hazards_outdoor: fires found", lambda photo: photo.folder == "hazards_outdoor"),
         *_both(fire, "fire or smoke, false: cctv_normal", lambda photo: photo.folder == "cctv_normal", 0.02),
         *_both(
@@ -67,11 +67,47 @@ def shares(judged: Mapping[str, LeftOut]) -> list[Share]:
     ]  # fmt: skip
 
 
-def f1(judged: LeftOut, folder: str) -> float:
-    """The harmonic mean of precision and recall in one data set."""
-    rows = np.array([photo.folder == folder for photo in judged.photos])
+def shares_without_source(judged: Mapping[str, LeftOut]) -> list[Share]:
+    """What the heads find of a hazard that they were taught by other data sets alone."""
+    fire, water = judged[FIRE_OR_SMOKE], judged[FLOOD]
+    return [
+        *_both(fire, "hazards_cctv unseen: fire found", lambda photo: _is_cctv(photo, "fire")),
+        *_both(fire, "hazards_cctv unseen: smoke found", lambda photo: _is_cctv(photo, "smoke")),
+        *_both(water, "hazards_flood unseen: outdoor floods found", lambda photo: photo.folder == "hazards_flood"),
+        *_both(water, "source unseen: standing water in rooms found", lambda photo: photo.view == "room"),
+        *_both(water, "source unseen: puddles from near found", lambda photo: photo.view == "spill"),
+    ]
+
+
+def f1_row(judged: LeftOut, folder: str) -> str:
+    """A row of Markdown: one data set's F1, told, with what it is by resampling scenes, and the frames."""
+    rows = [row for row, photo in enumerate(judged.photos) if photo.folder == folder]
     told, targets = judged.told[rows], judged.targets[rows]
+    low, high = f1_interval(told, targets, np.array([judged.photos[row].scene for row in rows]))
+    return f"| {folder} | {f1(told, targets):.3f} | {low:.3f} – {high:.3f} | {len(rows)} |"
+
+
+def f1(told: NDArray[np.bool_], targets: NDArray[np.bool_]) -> float:
+    """The harmonic mean of precision and recall."""
     return float(2 * (told & targets).sum() / max(told.sum() + targets.sum(), 1))
+
+
+def f1_interval(
+    told: NDArray[np.bool_], targets: NDArray[np.bool_], scenes: NDArray[np.str_], *, rounds: int = 1000
+) -> tuple[float, float]:
+    """95 % of the F1, by resampling whole scenes."""
+    rng = np.random.default_rng(0)
+    members = [np.flatnonzero(scenes == scene) for scene in np.unique(scenes)]
+    found = []
+    for _ in range(rounds):
+        rows = np.concatenate([members[index] for index in rng.integers(0, len(members), len(members))])
+        found.append(f1(told[rows], targets[rows]))
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _is_cctv(photo: HazardPhoto, kind: str) -> bool:
+    return photo.folder == "hazards_cctv" and photo.kind == kind
 
 
 def _both(judged: LeftOut, name: str, wanted: Callable[[HazardPhoto], bool], asked: float | None = None) -> list[Share]:

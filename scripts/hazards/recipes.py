@@ -45,7 +45,10 @@ HAZARD_RECIPES = (
         title="Flames, not smoke alone",
         positive="flames are in the frame",
         negative="smoke without flames",
-        limits=("It means something only where hazard_fire_or_smoke says yes.",),
+        limits=(
+            "It means something only where hazard_fire_or_smoke says yes.",
+            "In views of cameras (hazards_cctv) it names half of the fires smoke.",
+        ),
         reliability={},
     ),
     HazardRecipe(
@@ -55,6 +58,7 @@ HAZARD_RECIPES = (
         negative="none; wet tiles and drops are not standing water",
         limits=(
             "Indoors it is untested: 36 photos of few sources. Judged without their source hardly any is found.",
+            "Outdoors it learnt from 13 floods of one source: judged without that source, none of them is found.",
             "A freshly mopped or wet-looking floor is taken for water about as often as water is found.",
         ),
         reliability={"flood": ["outdoor"]},

@@ -12,6 +12,7 @@ from benchmarks.anomaly import histogram_quantile
 from evaluation.faces.identification import Photo, fit_calibration, search
 from evaluation.faces.photos import on_canvas, pasted
 from evaluation.figures import Share, as_table
+from evaluation.safety.hazards import f1, f1_interval
 from scripts.evaluate import capabilities, main
 
 
@@ -111,6 +112,22 @@ def test_every_capability_can_be_named() -> None:
 def test_without_photos_nothing_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["face", "--data", str(tmp_path / "nowhere")]) == 2
     assert "CV_EVAL_DATA" in capsys.readouterr().err
+
+
+def test_f1_weighs_misses_and_false_alarms_alike() -> None:
+    targets = np.array([True, True, True, False, False])
+    assert f1(np.array([True, True, False, True, False]), targets) == pytest.approx(2 / 3)
+    assert f1(targets, targets) == 1.0
+    assert f1(np.zeros(5, bool), targets) == 0.0
+
+
+def test_the_interval_of_f1_is_wide_where_scenes_are_few() -> None:
+    targets = np.array([True] * 10 + [False] * 10)
+    told = np.array([True] * 8 + [False] * 12)
+    narrow = f1_interval(told, targets, np.arange(20).astype(str))
+    wide = f1_interval(told, targets, np.array(["a"] * 5 + ["b"] * 5 + ["c"] * 10))
+    assert narrow[0] < f1(told, targets) < narrow[1]
+    assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
 def test_a_quantile_lies_within_its_bucket() -> None:
