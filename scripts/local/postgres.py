@@ -93,7 +93,7 @@ class PostgresServer:
             directory=Path("/"),
             log_path=self.layout.log_file(self.name),
             stop_signal=signal.SIGINT,  # "fast": open transactions are rolled back; SIGTERM would wait for every client
-            stop_timeout_s=30.0,
+            stop_timeout_s=90.0,  # the last checkpoint of a slow disk
         )
 
     def is_ready(self) -> bool:

@@ -118,8 +118,10 @@ class Child:
 
 
 def _end(process: psutil.Process, *, stop_signal: signal.Signals, timeout_s: float) -> None:
-    """Signal ``process``; when it outlives the time limit, kill it with everything in its group."""
+    """Signal ``process``; when it outlives the time limit, kill it, everything in its group and what it started."""
+    helpers: list[psutil.Process] = []
     try:
+        helpers = process.children(recursive=True)
         process.send_signal(stop_signal)
         process.wait(timeout_s)
     except psutil.NoSuchProcess:
@@ -130,3 +132,5 @@ def _end(process: psutil.Process, *, stop_signal: signal.Signals, timeout_s: flo
         except ProcessLookupError:
             return
         process.wait(timeout_s)
+        # PostgreSQL's are in groups of their own; while one is busy with the disk, it would not start again.
+        psutil.wait_procs(helpers, timeout=timeout_s)
