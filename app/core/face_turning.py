@@ -9,8 +9,9 @@ import numpy as np
 
 from app.types import Box, Face, Image
 
-# A turned picture of anything is a new chance for a false alarm, so a little more is asked of a face there.
-_MIN_TURNED_SCORE = 0.95
+# A turned picture of anything is three new chances for a false alarm, so more is asked of a face there. A cup upside
+# down reaches 0.981; of 46 faces of LFW on their side, the least sure has 0.988.
+_MIN_TURNED_SCORE = 0.985
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ PATIENCE_S = 15.0
 
 
 def event(number: int = 0) -> dict[str, object]:
-    return {"event_id": str(uuid.uuid4()), "number": number, "name": "Nguyễn"}
+    return {
+        "event_id": str(uuid.uuid4()),
+        "type": "attendance.events",
+        "occurred_at": "2025-01-17T14:30:00.000Z",
+        "number": number,
+        "name": "Nguyễn",
+    }
 
 
 @pytest.fixture

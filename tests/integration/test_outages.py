@@ -197,7 +197,7 @@ def test_a_half_done_enrolment_is_found_and_mended(service: Service) -> None:
     assert "half enrolled: 0" in looked.stdout
     assert records.vectors() == ["vec_orphan"]
 
-    assert records.reconcile("--mend", "--yes-delete", "100").returncode == 0
+    assert records.reconcile("--mend", "--yes-delete", "100000").returncode == 0
     assert records.vectors() == [vector_id]
     assert ask(service.client).json()["employee_id"] == "EMP001"
 
@@ -224,7 +224,7 @@ def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
         stored = {row["employee_id"] for row in records.rows("SELECT employee_id FROM employee_faces")}
         assert stored >= set(acknowledged)
         assert records.count("employee_faces") == records.count("face_templates")
-        assert records.reconcile("--mend", "--yes-delete", "100").returncode == 0
+        assert records.reconcile("--mend", "--yes-delete", "100000").returncode == 0
 
 
 def test_reconciling_puts_the_records_vector_in_the_place_of_a_forged_one(service: Service) -> None:

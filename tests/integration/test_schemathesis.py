@@ -22,6 +22,7 @@ from tests.integration.conftest import Service, Start
 pytestmark = pytest.mark.any_server
 
 BUDGET_S = int(os.environ.get("CV_SCHEMATHESIS_S", "60"))
+HOOKS = Path(__file__).resolve().parents[1] / "schemathesis_hooks.py"
 KEY = "key-of-the-document-test-0123456789abcdef"
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 
@@ -62,7 +63,10 @@ def test_the_service_keeps_to_its_document(service: Service, tmp_path: Path) -> 
         "--no-color",
     ]
     before = asked(service)
-    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=BUDGET_S + 180)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=BUDGET_S + 180
+    )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
     # A refusal of the key would be an answer by the document, too.
     new = asked(service) - before

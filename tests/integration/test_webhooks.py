@@ -32,6 +32,7 @@ pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
 PATIENCE_S = 30.0
+MOMENT = "2025-01-17T14:30:00.000Z"
 
 
 @dataclass
@@ -110,7 +111,7 @@ def write_events(records: Records, keys: str, event_type: str = "test.made") -> 
     """One event a letter, in this order, as a transaction of the service would write them."""
     for number, key in enumerate(keys):
         event_id = str(uuid.uuid4())
-        payload = {"event_id": event_id, "type": event_type, "key": key, "number": number}
+        payload = {"event_id": event_id, "type": event_type, "key": key, "number": number, "occurred_at": MOMENT}
         records.rows(
             "INSERT INTO event_outbox (event_id, event_type, event_key, payload, occurred_at) "
             "VALUES ($1, $2, $3, $4, NOW())",

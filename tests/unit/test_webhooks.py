@@ -92,6 +92,17 @@ async def test_only_plain_web_addresses_are_taken(url: str) -> None:
     assert caught.value.code == "invalid_webhook_url"
 
 
+async def test_a_receiver_may_be_registered_before_its_name_exists() -> None:
+    def nothing(_host: str, _port: int) -> Sequence[str]:
+        return ()
+
+    later = NetworkGuard(parse_networks(""), purpose=PUBLIC_WEBHOOKS, resolver=nothing)
+    sender = WebhookSender(private=later, public=later, timeout_s=1.0)
+    await sender.check("https://not-yet.example/events")
+    answer = await sender.post("https://not-yet.example/events", headers={}, body=b"{}")
+    assert (answer.status, answer.detail) == (None, "webhook_host_unknown")
+
+
 class _Answering(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -86,11 +87,10 @@ class WebhookSender:
         self._timeout_s = timeout_s
 
     async def check(self, url: str) -> None:
-        """May messages be sent there?
+        """May messages be sent there? A name that has no address now passes: each connection checks again.
 
         Raises:
             InvalidInput: it is no address of ours to send to.
-            Unavailable: its name does not resolve now.
         """
         try:
             parts = urlsplit(url)
@@ -100,7 +100,8 @@ class WebhookSender:
         if scheme not in self._guards or not host or parts.username is not None:
             raise _unreadable()
         guard = self._guards[scheme]
-        await asyncio.to_thread(guard.addresses, host, port or (443 if scheme == "https" else 80))
+        with contextlib.suppress(Unavailable):
+            await asyncio.to_thread(guard.addresses, host, port or (443 if scheme == "https" else 80))
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send one message; whatever goes wrong is in the answer."""
