@@ -97,7 +97,7 @@ async def test_a_receiver_may_be_registered_before_its_name_exists() -> None:
         return ()
 
     later = NetworkGuard(parse_networks(""), purpose=PUBLIC_WEBHOOKS, resolver=nothing)
-    sender = WebhookSender(private=later, public=later, timeout_s=1.0)
+    sender = WebhookSender(private=later, public=later, source="/test", timeout_s=1.0)
     await sender.check("https://not-yet.example/events")
     answer = await sender.post("https://not-yet.example/events", headers={}, body=b"{}")
     assert (answer.status, answer.detail) == (None, "webhook_host_unknown")
