@@ -71,7 +71,7 @@ def report_lost(findings: ObjectFindings) -> None:
     for lost in findings.lost:
         owners[lost.kind].append(lost.owner)
     for kind, names in sorted(owners.items()):
-        print(f"  lost {kind}s: {_listed(names)}")
+        print(f"  lost {kind}s: {_listed(sorted(names))}")
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:

@@ -137,7 +137,7 @@ def test_reconcile_restores_what_qdrant_lost_and_removes_what_nobody_knows(
     assert f"missing vectors: 1: {face}" in looked.stdout
     assert f"missing vectors: 1: {picture}" in looked.stdout
     assert "orphan vectors: 1: vec_orphan" in looked.stdout
-    service.records.reconcile("--mend", "--yes-delete", "1")
+    service.records.reconcile("--mend", "--yes-delete", "100000")
     assert held(qdrant, FACES) == [face]
     assert held(qdrant, IMAGES) == [picture]
     assert found(service.client, filters={"tags": ["white"]}) == [cup]
