@@ -8,7 +8,6 @@ The schemas and samples are those of docs/events.md, which tests hold against wh
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 from app.config import Settings
 from app.services.message_queue import QUEUED_TYPES
+from scripts.committed_document import write_or_compare
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TARGET = DOCS / "asyncapi.json"
@@ -137,16 +137,12 @@ def _told(headers: list[str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only compare")
-    options = parser.parse_args()
-    current = document()
-    if not options.check:
-        TARGET.write_text(current, encoding="utf-8")
-    elif not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != current:
-        print("docs/asyncapi.json is not what docs/events.md and the code say; run: make openapi", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_compare(
+        TARGET,
+        document(),
+        purpose=__doc__,
+        complaint="docs/asyncapi.json is not what docs/events.md and the code say; run: make openapi",
+    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ python scripts/export_openapi.py --check    # exit status 1 if it is not what th
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 from app.config import Settings
 from app.main import create_app
+from scripts.committed_document import write_or_compare
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 
@@ -26,16 +26,12 @@ def document() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only compare")
-    options = parser.parse_args()
-    current = document()
-    if not options.check:
-        TARGET.write_text(current, encoding="utf-8")
-    elif not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != current:
-        print("docs/openapi.json is not what the code says; run: make openapi", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_compare(
+        TARGET,
+        document(),
+        purpose=__doc__,
+        complaint="docs/openapi.json is not what the code says; run: make openapi",
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from app.errors import InvalidInput, Overloaded
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import (
@@ -23,8 +20,7 @@ from app.services.streams.types import (
     StreamKind,
     StreamSource,
 )
-from app.types import Image
-from app.utils.image_processing import encode_jpeg
+from app.utils.image_processing import bounded, encode_jpeg
 from app.workflows.cameras.registry import split_url
 
 _AT_ONCE = 2
@@ -108,7 +104,7 @@ class CameraProbe:
             facts=facts,
             width=None if image is None else image.shape[1],
             height=None if image is None else image.shape[0],
-            preview=None if image is None else _preview(image),
+            preview=None if image is None else encode_jpeg(bounded(image, side_px=_PREVIEW_PX)),
             tls_fingerprint=fingerprint,
             elapsed_ms=round((time.monotonic() - started_at_s) * 1000),
         )
@@ -120,13 +116,6 @@ class CameraProbe:
             yield stream
         finally:
             stream.close()
-
-
-def _preview(image: Image) -> bytes:
-    scale = min(1.0, _PREVIEW_PX / max(image.shape[:2]))
-    if scale < 1.0:
-        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return encode_jpeg(image)
 
 
 __all__ = ["CameraProbe", "Credentials", "ProbeReport", "StreamKind", "StreamSource"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from app.errors import InvalidInput, NotFound
 from app.services.database import Database
@@ -86,39 +85,25 @@ class AlarmPanel:
         async with self._database.transaction() as connection:
             if await camera_store.find_camera(connection, camera_id) is None:
                 raise NotFound(f"There is no camera {camera_id}.", code="camera_not_found")
-            alert = Alert(
-                incident_id=0,
-                incident_public_id=UUID(int=0),
-                detection_id=0,
-                camera_id=camera_id,
-                anomaly_type=_TEST_TYPE,
-                confidence=1.0,
-                severity=Severity.LOW.value,
-                description=f"Test alarm by {actor}; nothing has happened.",
-                location=None,
-                zone=None,
-                image_url=None,
-                taken_at=now,
-                seen_at=now,
-                origin=Origin.TEST.value,
-            )
+            severity, confidence = Severity.LOW.value, 1.0
+            description = f"Test alarm by {actor}; nothing has happened."
             key = await incident_store.insert_incident(
                 connection,
                 camera_id,
                 _TEST_TYPE,
                 zone=None,
-                origin=alert.origin,
-                severity=alert.severity,
-                confidence=alert.confidence,
-                description=alert.description,
+                origin=Origin.TEST.value,
+                severity=severity,
+                confidence=confidence,
+                description=description,
                 seen_at=now,
             )
             detection_id = await incident_store.insert_detection(
                 connection,
                 camera_id,
                 _TEST_TYPE,
-                confidence=alert.confidence,
-                severity=alert.severity,
+                confidence=confidence,
+                severity=severity,
                 location=None,
                 image_url=None,
                 frame_key=None,
@@ -126,7 +111,22 @@ class AlarmPanel:
                 alert_sent=True,
                 seen_at=now,
             )
-            alert = replace(alert, incident_id=key.id, incident_public_id=key.public_id, detection_id=detection_id)
+            alert = Alert(
+                incident_id=key.id,
+                incident_public_id=key.public_id,
+                detection_id=detection_id,
+                camera_id=camera_id,
+                anomaly_type=_TEST_TYPE,
+                confidence=confidence,
+                severity=severity,
+                description=description,
+                location=None,
+                zone=None,
+                image_url=None,
+                taken_at=now,
+                seen_at=now,
+                origin=Origin.TEST.value,
+            )
             await alert.publish(connection, occurred_at=now)
             await add_audit_entry(connection, "camera.test_alarm", subject=camera_id, actor=actor)
             incident = await incident_store.find_incident(connection, key.id)
