@@ -34,7 +34,8 @@ FROM ${PYTHON_IMAGE} AS serving
 ARG MODEL_PACK=compact
 LABEL org.opencontainers.image.title="cv-service" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN groupadd --gid 10001 cv && useradd --uid 10001 --gid cv --no-create-home --home-dir /tmp --shell /usr/sbin/nologin cv
+RUN groupadd --gid 10001 cv && useradd --uid 10001 --gid cv --no-create-home --home-dir /tmp --shell /usr/sbin/nologin cv \
+    && install --directory --owner=cv --group=cv --mode=0750 /var/lib/cv
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=weights /weights /opt/weights
 WORKDIR /app
@@ -42,15 +43,15 @@ COPY LICENSE alembic.ini ./
 COPY alembic/ ./alembic/
 COPY scripts/ ./scripts/
 COPY app/ ./app/
-# Nothing below / has to be writable but /tmp; the log goes to the console, which Docker and Kubernetes collect. The
+# Nothing below / has to be writable but /tmp and, for what the hotel teaches the service, a volume at /var/lib/cv; the log goes to the console, which Docker and Kubernetes collect. The
 # inference pool has a thread for each core, so OpenBLAS, numpy's, gets none of its own.
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/app/scripts:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     PYTHONPATH=/app \
     OPENBLAS_NUM_THREADS=1 \
-    CV_DATA_DIR=/tmp/cv \
+    CV_DATA_DIR=/var/lib/cv \
     LOG_DIR= \
     LOG_JSON=true \
     MODEL_PACK=${MODEL_PACK} \

@@ -20,6 +20,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 SearchIn = Literal["auto", "memory", "index"]
+RoomView = Literal["bed", "bathroom", "other_room"]
 RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"]
 
 
@@ -144,6 +145,9 @@ class Settings(BaseSettings):
     ADMIN_API_KEY: Annotated[SecretStr, AfterValidator(values.strong_or_absent)] = Field(
         SecretStr(""), description="First key, with every scope; only its hash is stored, at the start."
     )
+    SESSION_IDLE_MIN: int = Field(30, ge=1, le=1440, description="A browser's session ends when unused for so long.")
+    SESSION_HOURS: int = Field(12, ge=1, le=168, description="Of a person's session, however much it is used.")
+    SIGN_INS_PER_MINUTE: int = Field(20, ge=0, description="Tries of one address, and with one name; 0 sets no limit.")
     RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
     IDEMPOTENCY_HOURS: Count = Field(24, description="How long an Idempotency-Key and its answer are remembered.")
     IDEMPOTENCY_MAX_MB: Count = Field(256, description="Of all remembered answers; beyond it the oldest go first.")
@@ -165,6 +169,9 @@ class Settings(BaseSettings):
     LIVENESS_MODE: Literal["passive", "active", "auto"] = Field(
         "passive", description="Whether liveness is judged by the picture, by a session of movements, or by both."
     )
+    LIVENESS_FROM_PICTURES: bool = Field(
+        True, description="False: the liveness network is not loaded, sessions alone count; not with passive."
+    )
     LIVENESS_CHALLENGES: int = Field(3, ge=2, le=4, description="Movements of a liveness session.")
     LIVENESS_SESSION_S: float = Field(
         60.0, ge=10, le=600, description="How long a session is open, and how long a passed one can be used."
@@ -176,6 +183,11 @@ class Settings(BaseSettings):
         604_800.0, ge=0, le=31_536_000, description="Seconds that a check-in's own timestamp may be old to count."
     )
     ATTENDANCE_REQUIRE_LIVENESS: bool = False
+    PIN_TRIES: int = Field(5, ge=1, le=20, description="Wrong PINs in a row, after which one is locked.")
+    PIN_LOCK_MIN: Count = Field(15, description="For how long.")
+    PASS_TRIES_PER_MINUTE: int = Field(
+        30, ge=0, description="Check-ins by PIN or card from one address; 0 sets no limit."
+    )
     EVENTS_EXCHANGE: str = Field("hotel.cv", min_length=1, max_length=127)
     EVENTS_QUEUE_PREFIX: str = Field(
         "",
@@ -206,11 +218,32 @@ class Settings(BaseSettings):
     CAMERA_CLIP_POST_ROLL_S: float = Field(
         10.0, ge=0, le=60, description="Seconds of a clip after its incident began; 0 makes no clips."
     )
+    CAMERA_BASELINE_AFTER_H: float = Field(
+        6.0, ge=0, description="Hours until a camera takes what always looks like a hazard for usual; 0 learns nothing."
+    )
     CAMERA_MAX_LAG_S: Seconds = Field(5.0, description="A frame that waited longer is dropped and counted as late.")
+    CAMERA_BLUR_FACES: bool = Field(
+        True, description="Blur faces of people who raise no alarm in stored frames and clips; originals have a scope."
+    )
     CAMERA_MAX_VIEWERS: int = Field(8, ge=0, description="Live views that one process serves at once.")
     INCIDENT_COOLDOWN_S: float = Field(60.0, ge=0)
     ANOMALY_ESCALATE_AFTER_S: float = Field(
         0.0, ge=0, description="An alert that nobody acknowledged is repeated at level 2 after this; 0 repeats none."
+    )
+
+    # Ours: MQTT
+    MQTT_URL: Annotated[SecretStr, AfterValidator(values.secret_url("mqtt", "mqtts", empty=True))] = Field(
+        SecretStr(""), description="mqtt(s)://user:password@host:port of a broker that events go to; empty: none."
+    )
+    MQTT_CA_FILE: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="PEM of who signs the certificate of a broker at mqtts://; unset: whom this machine trusts."
+    )
+    MQTT_TOPIC_PREFIX: str = Field("cv", max_length=100, pattern=r"^[A-Za-z0-9_./-]+$")
+    MQTT_DISCOVERY_PREFIX: str = Field(
+        "homeassistant",
+        max_length=100,
+        pattern=r"^[A-Za-z0-9_./-]*$",
+        description="Where Home Assistant is told of the cameras; empty: nowhere.",
     )
 
     # Ours: webhooks
@@ -232,13 +265,21 @@ class Settings(BaseSettings):
     )
 
     # Ours: rooms
-    MODEL_HEADS_DIR: Path | None = Field(None, description="Heads that the hotel trained; default CV_DATA_DIR/heads.")
+    MODEL_HEADS_DIR: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="Heads that the hotel trained; empty: CV_DATA_DIR/heads."
+    )
     ROOM_REQUIRED_ITEMS: tuple[RoomItem, ...] = Field((), description="Must have been seen in order: JSON list.")
     ROOM_TYPE_ITEMS: dict[str, tuple[RoomItem, ...]] = Field(
         {}, description="Which checklist items a type of room has, as JSON; a type that is not named has all."
     )
+    ROOM_REQUIRED_VIEWS: dict[str, tuple[RoomView, ...]] = Field(
+        {}, description="Which views a type of room must have shown to be ready, as JSON; * for types not named."
+    )
+    ROOM_VIEWS_WINDOW_MIN: int = Field(
+        60, ge=1, le=1440, description="How long views of one room count together; a dirty one voids those before."
+    )
     ROOM_CLEANING_MINUTES: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        {"room_untidy": 15, "bed_unmade": 10, "floor_needs_cleaning": 10},
+        {"room_untidy": 15, "bed_unmade": 10, "floor_needs_cleaning": 10, "bathroom_untidy": 15},
         description="Cleaning time of a finding, as JSON.",
     )
 
@@ -260,12 +301,23 @@ class Settings(BaseSettings):
         None, description="Folder of root certificates (PEM, DER) that vouch for signers of e-invoices; empty: none."
     )
 
+    # Ours: lost property
+    CLAIM_MATCH_SCORE: Probability = Field(0.7, description="From which on a find is announced as a claim's match.")
+
+    # Ours: stays
+    STAY_FORMS_DIR: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="Folder with vietnamese.toml and foreign.toml, the columns of the lists; empty: ours."
+    )
+
     # Ours: retention, days
     RETENTION_IDENTITY_DAYS: Count = 30
+    RETENTION_STAYS_DAYS: Count = Field(30, description="After the departure, or the last change without one.")
+    RETENTION_CLAIMS_DAYS: Count = Field(90, description="Of claims that nobody changes any more.")
     RETENTION_FRAMES_DAYS: Count = 30
     RETENTION_ROOM_PHOTOS_DAYS: Count = 90
     RETENTION_OUTBOX_DAYS: Count = 7
     RETENTION_AUDIT_DAYS: Count = 365
+    RETENTION_ATTENDANCE_DAYS: Count = Field(365, description="Of what /attendance lists.")
     RETENTION_JOBS_DAYS: Count = Field(7, description="Of jobs that have ended, and of what became of their items.")
 
     # Ours: logs

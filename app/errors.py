@@ -113,7 +113,7 @@ class BackendUnavailable(Unavailable):
     """A backend did not answer in time or refused the connection (503).
 
     Args:
-        backend: its name in /health: ``database``, ``vector_db``, ``redis``, ``storage``, ``message_queue``.
+        backend: its name in /health: ``database``, ``vector_db``, ``redis``, ``storage``, ``message_queue``, ``mqtt``.
     """
 
     code = "backend_unavailable"
@@ -147,7 +147,7 @@ class SchemaMissing(Unavailable):
     code = "schema_missing"
 
     def __init__(self) -> None:
-        super().__init__("The database is not migrated; run: alembic upgrade head.", retry_after_s=30.0)
+        super().__init__("The database is not migrated; run: cv migrate.", retry_after_s=30.0)
 
 
 class ModelUnavailable(Unavailable):

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.api import docs, problems
+from app.api import console, docs, problems
+from app.api.document import operation_id
 from app.api.in_flight import InFlightLimit
 from app.api.middleware import API_PREFIX, BodyLimit, LocalGuard, RequestContext, StartFailure, Turnstile
 from app.api.v1.router import router
@@ -28,6 +29,7 @@ _EXPOSED = (
     "X-Request-ID",
     "Retry-After",
     "Idempotency-Replayed",
+    "Last-Event-ID",
     "Link",
     "Location",
     "ETag",
@@ -72,12 +74,14 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         # Behind an ingress that ends TLS a redirect would name http://, and clients send their key there in clear.
         redirect_slashes=False,
     )
     app.state.ready = False
     app.include_router(router, prefix=API_PREFIX)
     docs.install(app)
+    console.install(app, settings)
     problems.install(app)
     # Added last runs first: the context must see what the guard and the limit refuse.
     app.add_middleware(

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import resource
+import socket
 import sys
 from collections import OrderedDict
 from contextlib import suppress
@@ -15,6 +17,8 @@ from typing import ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.utils.allocator import give_back
 
 _MAX_CONNECTIONS = 2_000
 _HEAD_TIMEOUT_S = 10.0
@@ -77,6 +81,22 @@ def bounded_protocol(*, max_connections: int, head_timeout_s: float) -> type[Bou
     return type("ServersProtocol", (BoundedProtocol,), bounds)
 
 
+class FrugalServer(uvicorn.Server):
+    """Starts without the collector of garbage, which would look through every module and model again and again; what a
+    start leaves stays for good, and is never looked through."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.disable()
+        super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        give_back()  # what loading the models took for a moment
+        gc.freeze()
+        gc.enable()
+
+
 def _descriptors() -> int:
     """Take as many descriptors as this process may have; their number."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -92,6 +112,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--stop-timeout", type=int, default=20, help="seconds that streams get to end")
+    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM; serves HTTPS, together with --tls-key")
+    parser.add_argument("--tls-key", metavar="FILE")
     parser.add_argument("--log-level", default="info", choices=["info", "warning", "error"])
     options = parser.parse_args()
     max_connections = max(64, min(_MAX_CONNECTIONS, _descriptors() - _SPARE_DESCRIPTORS))
@@ -105,9 +127,11 @@ def main() -> None:
         server_header=False,
         proxy_headers=False,  # any client on this machine could write another one's address
         timeout_graceful_shutdown=options.stop_timeout,
+        ssl_certfile=options.tls_certificate,
+        ssl_keyfile=options.tls_key,
         http=bounded_protocol(max_connections=max_connections, head_timeout_s=_HEAD_TIMEOUT_S),
     )
-    server = uvicorn.Server(config)
+    server = FrugalServer(config)
     server.run()
     if not server.started:
         sys.exit(3)  # uvicorn's own number

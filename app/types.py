@@ -39,6 +39,7 @@ class Scope(StrEnum):
     OCR_INVOICE = "ocr:invoice"
     OCR_ID = "ocr:id"
     ANOMALY = "anomaly"
+    ORIGINALS = "originals"
     CAMERAS = "cameras"
     CAMERAS_READ = "cameras:read"
     CAMERAS_WRITE = "cameras:write"
@@ -47,9 +48,24 @@ class Scope(StrEnum):
     EVENTS_ATTENDANCE = "events:attendance"
     EVENTS_CAMERA = "events:camera"
     EVENTS_FACE = "events:face"
+    EVENTS_LOST_FOUND = "events:lost_found"
     EVENTS_ROOM = "events:room"
     WEBHOOKS = "webhooks"
+    STAYS = "stays"
+    CLAIMS = "claims"
     PRIVACY = "privacy"
+    ADMIN = "admin"
+
+
+class StaffRole(StrEnum):
+    """What a person who signs in works as."""
+
+    FRONT_DESK = "front_desk"
+    KIOSK = "kiosk"
+    PERSONNEL = "personnel"
+    HOUSEKEEPING = "housekeeping"
+    SECURITY = "security"
+    ACCOUNTING = "accounting"
     ADMIN = "admin"
 
 
@@ -59,6 +75,30 @@ class Severity(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+
+class AttendanceAction(StrEnum):
+    """What a person who was recognised does."""
+
+    CHECK_IN = "check_in"
+    CHECK_OUT = "check_out"
+
+
+class AttendanceMethod(StrEnum):
+    """By what somebody was known who comes or goes."""
+
+    FACE = "face"
+    PIN = "pin"
+    CARD = "card"
+
+
+class AttendanceState(StrEnum):
+    """Whether an entry of the attendance counts: at once; not before a person says so; since one did; or never."""
+
+    COUNTED = "counted"
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from scripts.local.processes import Child
 from scripts.local.service import Service
 from scripts.local.stack import LocalStack, open_stack
 from scripts.local.steps import run_step
+
+_READY_TIMEOUT_S = 300.0  # of a machine that has other work too
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,15 @@ class Bench:
         return float(self.processes[name].memory_info().rss) / 2**20
 
 
+def proportional_mb(process: psutil.Process) -> float:
+    """Memory of a process and its descendants; what several share counts once."""
+    total = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += one.memory_full_info().pss / 2**20
+    return total
+
+
 def process_cpu_s(process: psutil.Process) -> float:
     """CPU seconds of a process and its descendants, those that ended included where their parents waited for them."""
     total = 0.0
@@ -68,14 +79,15 @@ def open_bench(settings: Mapping[str, str]) -> Iterator[Bench]:
     folder.chmod(0o711)  # as root, PostgreSQL runs under another account, which has to pass through
     stop = threading.Event()
     try:
-        with open_stack(folder, announce=print, stop_requested=stop) as stack, _serving(stack, settings, stop) as bench:
+        with open_stack(folder, announce=print, stop_requested=stop) as stack, serving(stack, settings, stop) as bench:
             yield bench
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _serving(stack: LocalStack, settings: Mapping[str, str], stop: threading.Event) -> Iterator[Bench]:
+def serving(stack: LocalStack, settings: Mapping[str, str], stop: threading.Event) -> Iterator[Bench]:
+    """The API over a running stack, migrated; a second time it finds what the first start kept."""
     environment = api_environment(settings, servers=stack.settings(), layout=stack.layout)
     address = Address("127.0.0.1", choose_free_port())
     for label, arguments in {
@@ -84,7 +96,8 @@ def _serving(stack: LocalStack, settings: Mapping[str, str], stop: threading.Eve
     }.items():
         run_step(label, arguments, environment=environment, stop_requested=stop)
     child = Child("api", run_dir=stack.layout.run_dir)
-    service = Service(ApiServer(address, environment), child=child, announce=print, stop_requested=stop)
+    server = ApiServer(address, environment)
+    service = Service(server, child=child, announce=print, stop_requested=stop, ready_timeout_s=_READY_TIMEOUT_S)
     began_s = time.monotonic()
     service.start()
     ready_s = time.monotonic() - began_s

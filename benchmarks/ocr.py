@@ -19,7 +19,7 @@ import numpy as np
 import synthetic_documents as synthetic
 from app.types import Image
 from benchmarks.face import single_requests_ms
-from benchmarks.harness import Bench, percentile
+from benchmarks.harness import Bench, percentile, proportional_mb
 
 INVOICE = "/api/v1/cv/ocr/invoice"
 SMALL_SIDE_PX = 640
@@ -139,13 +139,13 @@ def _kept_busy(bench: Bench, pages: Pages, *, clients: int) -> Iterator[None]:
 
 
 def watch_memory(bench: Bench, pages: Pages, *, count: int, every: int, announce: Callable[[str], None]) -> list[float]:
-    """Resident MB of the API before the first page and after each ``every`` pages."""
-    resident = [bench.resident_mb("api")]
+    """MB of the API and its workers, what they share counted once, before the first page and after each ``every``."""
+    used = [proportional_mb(bench.processes["api"])]
     for done in range(every, count + 1, every):
         read_pages(bench, pages, clients=1, count=every)
-        resident.append(bench.resident_mb("api"))
-        announce(f"{done} pages: {resident[-1]:.0f} MB")
-    return resident
+        used.append(proportional_mb(bench.processes["api"]))
+        announce(f"{done} pages: {used[-1]:.0f} MB")
+    return used
 
 
 def report(pages: Pages, reads: Sequence[Read], neighbours: Neighbours) -> str:
@@ -177,11 +177,11 @@ def _row(one: Read) -> str:
     )
 
 
-def memory_report(pages: Pages, resident: Sequence[float], *, every: int) -> str:
+def memory_report(pages: Pages, used: Sequence[float], *, every: int) -> str:
     """The section of docs/benchmarks.md on memory."""
-    values = ", ".join(f"{value:.0f}" for value in resident)
-    count = (len(resident) - 1) * every
+    values = ", ".join(f"{value:.0f}" for value in used)
+    count = (len(used) - 1) * every
     return f"""\
-Memory over {count} pages ({pages.name}), resident MB of the API process before the first page and after every {every}:
-{values}. From the second figure on it grew by {resident[-1] - resident[1]:.0f} MB.
+Memory (PSS) of the API and its workers over {count} pages ({pages.name}), MB before the first and after every {every}:
+{values}. From the second figure on it grew by {used[-1] - used[1]:.0f} MB. Asked: at most 1400, flat.
 """

@@ -47,7 +47,12 @@ write objects_root_user "root-$(random | cut -c1-16)"
 write objects_root_password "$(random)"
 write MINIO_ACCESS_KEY "cv-$(random | cut -c1-16)"
 write MINIO_SECRET_KEY "$(random)"
-# Opens everything that is encrypted at rest: keep a copy away from the backups. scripts/rotate_key.py says how it changes.
+# Opens everything that is encrypted at rest: keep a copy away from the backups. cv rotate-key says how it changes.
 write CV_MASTER_KEY "1:$(head -c 32 /dev/urandom | base64)"
 write ADMIN_API_KEY "cvk_$(random)"
+# Of a Qdrant that asks for one (VECTOR_DB=qdrant), of an MQTT broker, and of logins sealed before there were master keys:
+# empty unless you write them.
+write QDRANT_API_KEY ""
+write MQTT_URL ""
+write CAMERA_SECRET_KEY ""
 write grafana_password "$(random)"

@@ -15,8 +15,9 @@ from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from evaluation.faces.attacks import evaluate_attacks
-from evaluation.faces.covered import evaluate_covered
-from evaluation.faces.identification import evaluate_people, evaluate_press
+from evaluation.faces.conditions import evaluate_conditions
+from evaluation.faces.covered import evaluate_drawn, evaluate_worn
+from evaluation.faces.identification import evaluate_masked_people, evaluate_people, evaluate_press
 from evaluation.faces.reach import evaluate_false_alarms, evaluate_reach, evaluate_turned_heads
 from evaluation.faces.sessions import evaluate_sessions
 from evaluation.figures import Share, as_json, as_table
@@ -25,6 +26,10 @@ from evaluation.figures import Share, as_json, as_table
 def _identification(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
     people = evaluate_people(engines.recognition, options.data)
     return [*people, *evaluate_press(engines.recognition, options.data / "faces_press")]
+
+
+def _masked(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_masked_people(engines.recognition, options.data)
 
 
 def _detection(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
@@ -40,17 +45,30 @@ def _liveness(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
 
 
 def _sessions(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
-    return evaluate_sessions(engines, options.data, sequences=options.sequences)
+    return evaluate_sessions(
+        engines, options.data / options.portraits, sequences=options.sequences, cache=options.cache
+    )
 
 
-def _covered(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
-    return evaluate_covered(engines.recognition, options.data)
+def _worn(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_worn(engines.recognition, options.data)
+
+
+def _drawn(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_drawn(engines.recognition, options.data)
+
+
+def _conditions(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
+    return evaluate_conditions(engines.recognition, options.data, probes=options.probes)
 
 
 _PARTS: Mapping[str, Callable[[FaceEngines, argparse.Namespace], list[Share]]] = {
     "identification": _identification,
-    "covered": _covered,
+    "masked": _masked,
+    "worn": _worn,
+    "drawn": _drawn,
     "detection": _detection,
+    "conditions": _conditions,
     "liveness": _liveness,
     "sessions": _sessions,
 }
@@ -73,6 +91,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--sequences", type=int, default=320, help="rendered liveness sessions: so many live, and attacks"
     )
+    parser.add_argument(
+        "--portraits", default="faces_lfw", choices=["faces_lfw", "faces_asian"], help="photos that sessions render"
+    )
+    parser.add_argument("--probes", type=int, default=250, help="people searched for under each hard condition")
+    parser.add_argument("--cache", type=Path, help="a folder that keeps what the rendered frames showed")
     options = parser.parse_args(arguments)
     engines = build_face_engines(ModelLoader(load_pack(options.pack), options.weights_dir))
     shares = [share for part in options.parts for share in _PARTS[part](engines, options)]

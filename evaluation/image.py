@@ -40,6 +40,7 @@ from evaluation.images.retrieval import (
     precision_by_words,
     read_image,
     read_photos,
+    recall_of_claims,
 )
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
@@ -78,6 +79,7 @@ class ImageEvaluation:
         ]
         for language, target in _TARGETS.items():
             figures += self._by_words(language, target)
+        figures += self._claims()
         figures += self._things()
         figures += self._without_glossary()
         figures += self._held_out_words()
@@ -115,6 +117,19 @@ class ImageEvaluation:
                 *precision_by_words(lost, crowd),
             ),
         ]
+
+    def _claims(self) -> list[Share]:
+        """Claims of lost property in words, held against each photo of such a thing as the find of later."""
+        others = PhotoSet(
+            [*self._coil.labels, *self._rooms.labels], np.concatenate([self._coil.vectors, self._rooms.vectors])
+        )
+        figures = []
+        for language in _LANGUAGES:
+            entries = self._words["photos"]["lost_found"]
+            claims = [(self._embed_text(entry[language]), entry["label"]) for entry in entries]
+            title = f"claims, {language} words before the find, recall@5 among over {len(others.labels)} others"
+            figures.append(Share(title, *recall_of_claims(claims, self._lost, others=others)))
+        return figures
 
     def _concepts(self, glossary: Glossary) -> ConceptSpace:
         return build_concept_space(self._loader, glossary, embedder=self._text_embedder())

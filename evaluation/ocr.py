@@ -39,6 +39,7 @@ from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import Image
 from evaluation.figures import Share, as_json, as_table
+from evaluation.papers import left_out
 
 R = TypeVar("R")
 Made = dict[str, list[bool]]
@@ -267,10 +268,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cache", type=Path, help="a folder that keeps the pages read")
     parser.add_argument("--seeds", type=int, default=6, help="synthetic papers of each kind and condition")
     parser.add_argument("--identity-only", action="store_true", help="measure real identity papers alone")
+    parser.add_argument(
+        "--leave-out", nargs="+", choices=("group", "source"), help="judge rankers on invoices they did not see"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     if options.cache is not None:
         options.cache.mkdir(parents=True, exist_ok=True)
+    if options.leave_out is not None:
+        return left_out.main(options.data, options.cache, by=options.leave_out, figures=options.json)
     engine = build_ocr_engine(ModelLoader(load_pack(options.pack), options.weights_dir), threads=options.threads)
     reader = Reader(engine, options.cache, date.today())  # noqa: DTZ011  # a day to hold the receipts' dates against
     made: Made = {

@@ -1,6 +1,6 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [anomaly face image matrix ocr ocr-memory room sealing] [--seconds 20] [--clients 8]
+    python scripts/benchmark.py [anomaly face image matrix networks ocr ocr-memory room sealing start] [--seconds 20]
     python scripts/benchmark.py compare --against URL[@PID],URL[@PID] [--seconds 20] [--rounds 2]
 
 ``compare`` starts nothing: it puts services that run already under one load in turn. PID is the process above all of a
@@ -23,12 +23,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import openvino as ov
 
 from app.composition.models import open_loader
-from app.config import Settings
+from app.config import WEIGHTS_DIR, Settings
 from app.ml_models.factories.image import build_image_embedder
+from app.ml_models.manifest import load_pack
+from app.ml_models.runtimes import Precision, cpu_has_bf16
 from app.types import Image
-from benchmarks import anomaly, compare, face, image, matrix, ocr, room, sealing
+from benchmarks import anomaly, compare, face, image, matrix, networks, ocr, room, sealing, start
 from benchmarks.harness import open_bench
 
 _GALLERY = 300
@@ -81,9 +84,9 @@ def measure_face(options: argparse.Namespace) -> str:
     picture = face.frame(astronaut())
     body = face.request_body(picture)
     with open_bench(_WITHOUT_DOCUMENTS) as bench:
-        start = face.Start("all engines but documents", bench.ready_s, bench.resident_mb("api"))
+        lean = face.Start("all engines but documents", bench.ready_s, bench.resident_mb("api"))
     with open_bench({}) as bench:
-        starts = [start, face.Start("all engines", bench.ready_s, bench.resident_mb("api"))]
+        starts = [lean, face.Start("all engines", bench.ready_s, bench.resident_mb("api"))]
         people = face.fill_gallery(bench, astronaut(), gallery_photos())
         single_ms = face.single_requests_ms(bench, body, times=100)
         face.load(bench, body, clients=options.clients, seconds=3)  # warm
@@ -95,7 +98,7 @@ def measure_face(options: argparse.Namespace) -> str:
         crowd_size = settings.INFERENCE_QUEUE_SIZE * 3 // 2
         crowd = face.load(bench, body, clients=crowd_size, seconds=options.seconds, new_cameras=True, health=True)
         starts.append(face.Start("all engines, after this load", bench.ready_s, bench.resident_mb("api")))
-    floor = face.floor_per_second(settings, picture, seconds=options.seconds)
+    floor = face.measure_floor(settings, picture, seconds=options.seconds)
     return face.report(
         people=people,
         single_ms=single_ms,
@@ -153,10 +156,11 @@ def measure_ocr(options: argparse.Namespace) -> str:
 
 def measure_ocr_memory(options: argparse.Namespace) -> str:
     """500 pages through one service."""
-    pages = ocr.made_small(document_pages())
+    pages, count = ocr.made_small(document_pages()), options.pages or 500
+    every = max(1, count // 10)
     with open_bench(_PATIENT) as bench:
-        resident = ocr.watch_memory(bench, pages, count=options.pages or 500, every=50, announce=print)
-    return ocr.memory_report(pages, resident, every=50)
+        used = ocr.watch_memory(bench, pages, count=count, every=every, announce=print)
+    return ocr.memory_report(pages, used, every=every)
 
 
 def measure_anomaly(options: argparse.Namespace) -> str:
@@ -190,6 +194,24 @@ def measure_matrix(options: argparse.Namespace) -> str:
     return matrix.report([matrix.faces(300), matrix.faces(options.images), *matrix.pictures(options.images)])
 
 
+def measure_networks(options: argparse.Namespace) -> str:
+    """Passes by themselves, in threads and in batches."""
+    pack, rounds = load_pack("compact"), options.rounds * 3
+    bf16 = cpu_has_bf16(ov.Core())
+    asked = {
+        "face_embedding": ("data", (3, 112, 112)),
+        "face_liveness": ("input", (3, 128, 128)),
+        "image_features": ("images", (3, 224, 224)),
+    }
+    tried = []
+    for role, (input_name, shape) in asked.items():
+        spec = pack.spec(role)
+        path = WEIGHTS_DIR / pack.name / spec.file
+        precision: Precision = "bf16" if spec.runtime.bf16 and bf16 else "f32"
+        tried.append(networks.TriedNetwork(role, path, precision, spec.runtime.row_by_row, input_name, shape))
+    return networks.report(networks.measure(tried, rounds=rounds), rounds=rounds)
+
+
 def measure_compare(options: argparse.Namespace) -> str:
     """Running services in turn."""
     rivals = [compare.Rival.parse(text) for text in options.against.split(",") if text]
@@ -210,6 +232,11 @@ def measure_sealing(options: argparse.Namespace) -> str:
     return sealing.report(sealing.measure(settings, face.frame(astronaut()), rounds=rounds))
 
 
+def measure_start(options: argparse.Namespace) -> str:
+    """The API, started again and again."""
+    return start.report(start.measure_starts(options.rounds * 2))
+
+
 _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 """So that a busy machine gives long latencies and not failures."""
 
@@ -218,10 +245,12 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "face": measure_face,
     "image": measure_image,
     "matrix": measure_matrix,
+    "networks": measure_networks,
     "ocr": measure_ocr,
     "ocr-memory": measure_ocr_memory,
     "room": measure_room,
     "sealing": measure_sealing,
+    "start": measure_start,
 }
 
 
@@ -232,7 +261,7 @@ def main() -> int:
     parser.add_argument(
         "--against", default="", help="of compare: addresses of running services, the first to compare with"
     )
-    parser.add_argument("--rounds", type=int, default=2, help="of compare")
+    parser.add_argument("--rounds", type=int, default=2, help="of compare, networks and start")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")

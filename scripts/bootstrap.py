@@ -97,6 +97,14 @@ class Environment:
         way = os.path.relpath(project, packages)
         (packages / "cv-service.pth").write_text(f"{way}\n", encoding="utf-8")
 
+    def offer_command(self, project: Path) -> None:
+        """Let ``bin/cv`` be the project's command; a relative link, so that both may be moved together."""
+        link = self.folder / "bin" / "cv"
+        target = os.path.relpath(project / "scripts" / "cv", link.parent)
+        if not (link.is_symlink() and str(link.readlink()) == target):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
     def _install_pip(self) -> None:
         """By our own pip: Debian's Python has no ensurepip until python3-venv is installed."""
         if importlib.util.find_spec("pip") is None:
@@ -138,6 +146,7 @@ def bootstrap(folder: Path, files: list[Path]) -> None:
         if not environment.is_usable():
             environment.create()
         environment.make_importable(PROJECT_DIR)
+        environment.offer_command(PROJECT_DIR)
         missing = [file for file in files if environment.installed().get(file.name) != wanted[file.name]]
         if missing:
             environment.install(missing)

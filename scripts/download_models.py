@@ -36,6 +36,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--pack", default=os.environ.get("MODEL_PACK", "compact"), help="its name (default: %(default)s)"
     )
     parser.add_argument("--only", action="append", metavar="ROLE", help="this role alone; may be given again")
+    parser.add_argument("--without", action="append", default=[], metavar="ROLE", help="not this role; may be repeated")
     parser.add_argument("--from", dest="local_dir", type=Path, metavar="DIR", help="take the sources from this folder")
     parser.add_argument(
         "--weights-dir",
@@ -46,6 +47,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--accept-licence", action="store_true", help="you have read the notices and may use the models so"
     )
+    parser.add_argument("--quiet", action="store_true", help="no lines for what is there already")
     parser.add_argument("--torch-index", metavar="URL", help="a package index with PyTorch's builds for CPUs")
     parser.add_argument("--tools-dir", type=Path, default=DEFAULT_TOOLS_DIR, help=argparse.SUPPRESS)
     parser.add_argument("--tools-only", action="store_true", help="make the conversion environment and nothing else")
@@ -56,11 +58,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _install(options: argparse.Namespace) -> list[Failure]:
     pack = load_pack(options.pack, options.packs_dir)
-    roles = [] if options.tools_only else options.only or sorted(pack.models)
-    for role in roles:
-        pack.spec(role)
+    for role in [*(options.only or []), *options.without]:
+        pack.spec(role)  # refuses a role that the pack has not
+    wanted = [] if options.tools_only else options.only or sorted(pack.models)
+    roles = [role for role in wanted if role not in options.without]
     how = InstallOptions(local_dir=options.local_dir, accept_licences=options.accept_licence)
-    with Progress(Console(), roles=len(roles)) as progress:
+    kept = Console(quiet=True) if options.quiet else None
+    with Progress(Console(), roles=len(roles), kept_console=kept) as progress:
         tools = ConversionTools(options.tools_dir, torch_index=options.torch_index, progress=progress)
         if options.tools_only:
             tools.make_environment()

@@ -86,7 +86,14 @@ def _channels(types: list[str], exchange: str) -> Json:
         "messages": every,
         "bindings": {"http": {}},
     }
-    return {**broker, "stream": stream, "webhook": webhook}
+    mqtt: Json = {
+        "address": "cv/events/{type}",
+        "description": "MQTT 5, QoS 1, not retained; cv is MQTT_TOPIC_PREFIX. Topics of cameras: docs/events.md.",
+        "servers": [_reference("servers", "mqtt")],
+        "parameters": {"type": {"description": "The event's type", "enum": types}},
+        "messages": every,
+    }
+    return {**broker, "stream": stream, "webhook": webhook, "mqtt": mqtt}
 
 
 def document() -> str:
@@ -99,17 +106,22 @@ def document() -> str:
         "info": {
             "title": f"{settings.APP_NAME} events",
             "version": settings.VERSION,
-            "description": "Events by RabbitMQ, Server-Sent Events and webhooks; docs/events.md tells what holds.",
+            "description": "Events by RabbitMQ, Server-Sent Events, webhooks and MQTT; see docs/events.md.",
+            "contact": {"name": "The maintainers of CV Service"},
+            "license": {"name": "Apache License 2.0"},
+            "tags": [{"name": "events"}],
         },
         "defaultContentType": "application/json",
         "servers": {
             "broker": {"host": "localhost:5672", "protocol": "amqp", "description": "RABBITMQ_URL"},
+            "mqtt": {"host": "localhost:1883", "protocol": "mqtt", "protocolVersion": "5.0", "description": "MQTT_URL"},
             "service": {"host": "localhost:8001", "protocol": "http"},
         },
         "channels": channels,
         "operations": {
             f"send.{name}": {
                 "action": "send",
+                "description": known[name]["summary"] if name in known else channel["description"],
                 "channel": _reference("channels", name),
                 "messages": [_reference("channels", name, "messages", one) for one in channel["messages"]],
                 "traits": [_reference("components", "operationTraits", _trait(name))],
@@ -119,8 +131,9 @@ def document() -> str:
         "components": {
             "messages": known,
             "operationTraits": {
-                "broker": {"description": _told([f"cloudEvents:{name}" for name in _ATTRIBUTES])},
-                "webhook": {"description": _told([*_SIGNATURE, *(f"ce-{name}" for name in _ATTRIBUTES)])},
+                "broker": {"description": _listed([f"cloudEvents:{name}" for name in _ATTRIBUTES])},
+                "webhook": {"description": _listed([*_SIGNATURE, *(f"ce-{name}" for name in _ATTRIBUTES)])},
+                "mqtt": {"description": _listed(list(_ATTRIBUTES)).replace("Headers", "User properties")},
                 "stream": {"description": "No headers of its own."},
             },
         },
@@ -129,10 +142,10 @@ def document() -> str:
 
 
 def _trait(channel: str) -> str:
-    return channel if channel in ("stream", "webhook") else "broker"
+    return channel if channel in ("stream", "webhook", "mqtt") else "broker"
 
 
-def _told(headers: list[str]) -> str:
+def _listed(headers: list[str]) -> str:
     return "Headers: " + ", ".join(headers)
 
 

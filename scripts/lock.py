@@ -107,6 +107,8 @@ FILES = (
         ("servers",),
         ("A Milvus standalone server for `make test-servers`, in an environment of its own. Linux x86-64.",),
     ),
+    RequirementsFile("requirements-sdk.txt", ("sdk",), ("For `make sdk`, in an environment of its own.",)),
+    RequirementsFile("requirements-docs.txt", ("docs",), ("For `make docs`, in an environment of its own.",)),
     RequirementsFile("requirements-audit.txt", ("audit",), ("For `make audit`, in an environment of its own.",)),
     RequirementsFile("requirements-lock.txt", ("lock",), ("For `make lock`, in an environment of its own.",)),
 )

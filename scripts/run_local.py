@@ -12,11 +12,23 @@ import sys
 import threading
 import time
 
-from scripts.local.api import Address, ApiServer, api_environment, given_settings, project_data_dir, requires_keys
+from rich.console import Console
+
+from scripts.local.api import (
+    Address,
+    ApiServer,
+    TrustPage,
+    api_environment,
+    given_settings,
+    project_data_dir,
+    requires_keys,
+)
 from scripts.local.errors import LocalStackError, StopRequested
 from scripts.local.stack import LocalStack, open_stack
 from scripts.local.steps import run_step
 from scripts.local.supervisor import stop_signals, watch
+from scripts.local.tls import service_certificate
+from scripts.local.welcome import facts, health_of, welcome
 
 # Loading and warming every network takes some seconds; on a busy machine many.
 _API_READY_TIMEOUT_S = 300.0
@@ -32,7 +44,7 @@ def fetch_models(given: dict[str, str], *, stop_requested: threading.Event) -> N
     pack = given.get("MODEL_PACK", "compact")
     run_step(
         f"Fetching the models of {pack}",
-        ["scripts/download_models.py", "--pack", pack],
+        ["scripts/download_models.py", "--pack", pack, "--quiet"],
         environment=given,
         stop_requested=stop_requested,
     )
@@ -47,9 +59,12 @@ def serve_servers(stack: LocalStack, *, stop_requested: threading.Event) -> None
 def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threading.Event, began_s: float) -> None:
     """Migrate, make the collections, start the API, and keep everything up."""
     address = Address.of(given)
-    address.require_free()
     environment = api_environment(given, servers=stack.settings(), layout=stack.layout)
-    service = stack.service(ApiServer(address, environment), ready_timeout_s=_API_READY_TIMEOUT_S)
+    certificate = service_certificate(stack.layout.tls_dir, address.host) if address.is_secure else None
+    service = stack.service(ApiServer(address, environment, certificate), ready_timeout_s=_API_READY_TIMEOUT_S)
+    services = [service]
+    if certificate is not None:
+        services.append(stack.service(TrustPage(address.trust_page(), address.port, certificate)))
     if not address.is_loopback and not requires_keys(environment):
         raise LocalStackError(
             f"Without API keys only this machine is served; set AUTH_REQUIRED=true to listen on {address.host}."
@@ -60,14 +75,19 @@ def serve_api(stack: LocalStack, *, given: dict[str, str], stop_requested: threa
         "Sealing what is not sealed with the newest master key": ["scripts/rotate_key.py"],
     }.items():
         announce(label)
-        run_step(label, arguments, environment=environment, stop_requested=stop_requested)
+        log_path = stack.layout.log_file("steps")
+        run_step(label, arguments, environment=environment, stop_requested=stop_requested, log_path=log_path)
     try:
-        service.start()
-        announce(f"serving at {address.url} (ready in {time.monotonic() - began_s:.1f} s); try {address.url}/docs")
-        watch([service, *stack.services.values()], until=stop_requested)
+        for one in services:
+            one.start()
+        announce(f"serving (ready in {time.monotonic() - began_s:.1f} s); Ctrl-C or make stop ends it")
+        health = health_of(address, certificate)
+        welcome(Console(soft_wrap=True), facts(address, environment, stack.layout, health, certificate))
+        watch([*services, *stack.services.values()], until=stop_requested)
     finally:
         announce("stopping")
-        service.stop()
+        for one in services:
+            one.stop()
 
 
 def main() -> int:
@@ -79,13 +99,21 @@ def main() -> int:
     given = given_settings()
     try:
         with stop_signals() as stop_requested:
-            if not options.servers_only:
-                fetch_models(given, stop_requested=stop_requested)
+            address = Address.of(given)
+
+            def before_start() -> None:
+                if not options.servers_only:
+                    address.require_free()
+                    if address.is_secure:
+                        address.trust_page().require_free()
+                    fetch_models(given, stop_requested=stop_requested)
+
             with open_stack(
                 project_data_dir(given),
                 announce=announce,
                 stop_requested=stop_requested,
-                dependents=[ApiServer(Address.of(given), given)],
+                dependents=[ApiServer(address, given), TrustPage(address.trust_page(), address.port)],
+                before_start=before_start,
             ) as stack:
                 if options.servers_only:
                     serve_servers(stack, stop_requested=stop_requested)

@@ -22,9 +22,10 @@ from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import HEADS_DIR, write_head
 from scripts.hazards.card import facts, hazard_card
+from scripts.hazards.made import make_frames
 from scripts.hazards.photos import read_photos
 from scripts.hazards.recipes import HAZARD_RECIPES
-from scripts.hazards.rows import read_rows
+from scripts.hazards.rows import main_directions, read_rows
 from scripts.hazards.training import judge
 from scripts.heads.examples import BadData
 
@@ -42,10 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         photos = read_photos(Path(options.data))
         with tqdm(total=len(photos), unit="photo") as bar:
             rows = read_rows(photos, extractor, cache_dir=options.cache, progress=lambda done: bar.update(done - bar.n))
+        with tqdm(unit="made frame") as bar:
+            made = make_frames(photos, extractor, cache_dir=options.cache, progress=lambda _done: bar.update())
+        directions = main_directions(rows)
+        rows, made = rows.along(directions), made.along(directions)
         for recipe in HAZARD_RECIPES:
             if options.only and recipe.question.name not in options.only:
                 continue
-            judged = judge(recipe.question, photos, rows)
+            judged = judge(recipe.question, photos, rows, made)
             told = facts(recipe, judged, looks=[FRAME])
             write_head(
                 options.out / f"{recipe.question.name}.json", judged.final, model_id=extractor.model_id, facts=told

@@ -14,7 +14,6 @@ trains the second opinion on liveness instead; see ``scripts/heads/attacks.py``.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,12 +26,12 @@ from app.core.heads import Pooling
 from app.core.looks import PLANS
 from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.heads import HEADS_DIR, write_head
+from app.ml_models.heads import write_head
 from app.ml_models.model_loader import ModelLoader
 from scripts.heads.attacks import main as train_attack_head
 from scripts.heads.card import Story, facts, model_card
 from scripts.heads.examples import BadData, Source, labels_of
-from scripts.heads.recipes import Recipe, read_recipes
+from scripts.heads.recipes import Recipe
 from scripts.heads.rows import RowReader
 from scripts.heads.training import Collected, Question, Tiles, Trained, collect, train
 
@@ -44,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return train_attack_head(arguments[1:])
     options = _parse(arguments)
     try:
-        recipes = _wanted(options)
+        recipe = _wanted(options)
         loader = open_loader(load_settings(**_NO_BACKENDS))
-        for recipe in recipes:
-            _train(recipe, loader, out_dir=options.out, cache_dir=options.cache, repeats=options.repeats)
+        out_dir = options.out or load_settings(**_NO_BACKENDS).own_heads_dir
+        _train(recipe, loader, out_dir=out_dir, cache_dir=options.cache, repeats=options.repeats)
     except (BadData, VisionError) as error:
         print(f"train_heads: {error}", file=sys.stderr)
         return 1
@@ -70,35 +69,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="mean: the thing fills the picture; peak: it may hide in a corner",
     )  # fmt: skip
     parser.add_argument("--looks", nargs="+", default=["quick", "detailed"], choices=sorted(PLANS))
-    parser.add_argument("--shipped", action="store_true", help="train the shipped heads; needs --data")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="with --shipped: these alone")
-    parser.add_argument(
-        "--data", type=Path, default=os.environ.get("CV_EVAL_DATA"), help="with --shipped: where the photos are"
-    )
-    parser.add_argument(
-        "--out", type=Path, help="folder to write to; default: where the service looks, shipped: the pack's"
-    )
+    parser.add_argument("--out", type=Path, help="folder to write to; default: where the service looks")
     parser.add_argument("--cache", type=Path, help="keeps computed features here, for the next time")
     parser.add_argument("--repeats", type=int, default=1, help="of the cross-validation, each with other folds")
     return parser.parse_args(arguments)
 
 
-def _wanted(options: argparse.Namespace) -> list[Recipe]:
-    if options.shipped:
-        if options.data is None:
-            raise BadData("Say where the photos are: --data DIR.")
-        options.out = options.out or HEADS_DIR
-        recipes = read_recipes(Path(options.data))
-        return [recipe for recipe in recipes if not options.only or recipe.question.name in options.only]
+def _wanted(options: argparse.Namespace) -> Recipe:
     if options.photos is None or not options.name or not options.positive:
-        raise BadData("Give the folder of photos, --name and --positive, or --shipped; see --help.")
+        raise BadData("Give the folder of photos, --name and --positive; see --help.")
     if not options.name.replace("_", "").isalnum():
         raise BadData("The name may hold letters, digits and _ only.")
-    options.out = options.out or load_settings(**_NO_BACKENDS).own_heads_dir
-    return [_own_recipe(options)]
-
-
-def _own_recipe(options: argparse.Namespace) -> Recipe:
     labels = labels_of(options.photos, label_column=options.label_column)
     missing = sorted(set(options.positive) - set(labels))
     if missing:

@@ -59,7 +59,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return 1
     except TimeoutError:
         print(
-            "wait_for_schema: the database does not answer or lacks tables of this version: alembic upgrade head",
+            "wait_for_schema: the database does not answer or lacks tables of this version: cv migrate",
             file=sys.stderr,
         )
         return 1

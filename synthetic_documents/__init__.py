@@ -5,7 +5,7 @@ Everything is drawn from a seed, so a seed is a document. No photo, no real pers
 
 from synthetic_documents.base import DrawnItem, SyntheticDocument
 from synthetic_documents.cards import citizen_card_2021, citizen_card_2024, driver_licence, identity_card_old
-from synthetic_documents.degrade import degraded, photographed
+from synthetic_documents.degrade import degraded, on_screen, photographed
 from synthetic_documents.invoices import INVOICE_LAYOUTS, vat_invoice
 from synthetic_documents.passports import passport
 
@@ -18,6 +18,7 @@ __all__ = [
     "degraded",
     "driver_licence",
     "identity_card_old",
+    "on_screen",
     "passport",
     "photographed",
     "vat_invoice",

@@ -29,6 +29,22 @@ def degraded(image: Picture, seed: int) -> Picture:
     return _jpeg(_noisy(lit, rng, sigma=rng.uniform(4, 8)), rng.randint(45, 65))
 
 
+def on_screen(image: Picture, seed: int) -> Picture:
+    """A phone's photo of a screen: its dots beat against the camera's, its light falls off to a side."""
+    rng = random.Random(seed)
+    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    dots = np.full(large.shape, 0.72, np.float32)
+    for channel in range(3):
+        dots[:, 2 - channel :: 3, channel] = 1.0
+    dots[::3] *= 0.85
+    placed = _on_table(np.asarray(large * dots, np.uint8), rng, turn_deg=3.0, warp=0.02)
+    scale = rng.uniform(0.5, 0.6)
+    # Every camera has dots of its own: what lies between them is lost, and stripes appear.
+    taken = cv2.resize(placed, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    lit = _unevenly_lit(cv2.GaussianBlur(taken, (0, 0), 0.6).astype(np.float32), rng)
+    return _jpeg(_noisy(lit, rng, sigma=3.0), 80)
+
+
 def _on_table(image: Picture, rng: random.Random, *, turn_deg: float, warp: float) -> Picture:
     height, width = image.shape[:2]
     margin = int(0.06 * max(height, width))

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -167,24 +167,26 @@ def http_camera(picture: bytes) -> Iterator[HttpCamera]:
 
 
 class RtspCamera:
-    """A GStreamer RTSP server in a process of its own; serves ``/live``."""
+    """A GStreamer RTSP server in a process of its own; serves ``/live``. ``options``: see ``rtsp_server.py``."""
 
-    def __init__(self, *login: str) -> None:
+    def __init__(self, *login: str, options: Mapping[str, str] | None = None) -> None:
         self._login = login
+        self._options = dict(options or {})
         self._process = self._start()
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, port: int = 0) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [_SYSTEM_PYTHON, str(_RTSP_SCRIPT), *self._login],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **self._options, "RTSP_PORT": str(port)},
         )
 
-    def url(self, path: str = "/live") -> str:
-        return f"rtsp://127.0.0.1:{self.port}{path}"
+    def url(self, path: str = "/live", *, host: str = "127.0.0.1") -> str:
+        return f"rtsp://{host}:{self.port}{path}"
 
     def kill(self) -> None:
         self._process.kill()
@@ -192,14 +194,25 @@ class RtspCamera:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
+    def cut(self) -> None:
+        """As if the power failed."""
+        self.kill()
+
+    def mend(self) -> None:
+        """The power is back, on the same port."""
+        self._process = self._start(self.port)
+        assert self._process.stdout is not None
+        assert int(self._process.stdout.readline()) == self.port
+
 
 @contextmanager
-def rtsp_camera(*login: str) -> Iterator[RtspCamera]:
+def rtsp_camera(*login: str, options: Mapping[str, str] | None = None) -> Iterator[RtspCamera]:
     """A running RTSP camera. Where GStreamer's RTSP server is not installed the test is skipped, or fails if
     CV_REQUIRE_RTSP is set.
 
     Args:
         login: username and password that it asks for.
+        options: of the server's environment, such as ``RTSP_UDP``.
     """
     if not _has_gstreamer():
         reason = (
@@ -209,7 +222,7 @@ def rtsp_camera(*login: str) -> Iterator[RtspCamera]:
         if os.environ.get("CV_REQUIRE_RTSP"):
             pytest.fail(reason)
         pytest.skip(reason)
-    camera = RtspCamera(*login)
+    camera = RtspCamera(*login, options=options)
     try:
         yield camera
     finally:

@@ -21,21 +21,24 @@ def backends() -> Iterator[RunningBackends]:
         yield running
 
 
-@pytest.fixture
-def broker_url() -> Iterator[str]:
-    """A RabbitMQ that answers; without one the test is skipped, or fails where CV_REQUIRE_RABBITMQ is set.
-
-    One test has it at a time, whatever runs beside it: its durable queues have one name for all.
-    """
+@pytest.fixture(scope="session")
+def broker_address() -> str:
+    """A RabbitMQ that answers; without one the test is skipped, or fails where CV_REQUIRE_RABBITMQ is set."""
     url = rabbitmq_url()
     if not rabbitmq_answers(url):
         problem = "no RabbitMQ at 127.0.0.1:5672; start one or set CV_TEST_RABBITMQ_URL"
         if rabbitmq_is_required():
             pytest.fail(problem)
         pytest.skip(problem)
+    return url
+
+
+@pytest.fixture
+def broker_url(broker_address: str) -> Iterator[str]:
+    """The broker for one test at a time, whatever runs beside it: its durable queues have one name for all."""
     with (Path(tempfile.gettempdir()) / f"cv-service-tests-broker-{os.geteuid()}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield url
+        yield broker_address
 
 
 def _folder_named_by(variable: str, *, what: str) -> Path:

@@ -4,6 +4,7 @@ Arguments: username and password, or nothing. Prints its port, then serves ``/li
 only says, by the exit status, whether everything that it needs is installed.
 """
 
+import os
 import sys
 
 import gi
@@ -22,10 +23,12 @@ PIPELINE = (
 def require_login(server: "GstRtspServer.RTSPServer", factory: "GstRtspServer.RTSPMediaFactory") -> None:
     """Serve only those who know the login."""
     auth = GstRtspServer.RTSPAuth()
-    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+    method = os.environ.get("RTSP_AUTH", "digest")
+    auth.set_supported_methods(getattr(GstRtsp.RTSPAuthMethod, method.upper()))
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
     auth.add_digest(sys.argv[1], sys.argv[2], token)
+    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(sys.argv[1], sys.argv[2]), token)
     server.set_auth(auth)
     permissions = GstRtspServer.RTSPPermissions()
     permissions.add_permission_for_role("viewer", "media.factory.access", True)
@@ -38,11 +41,13 @@ def main() -> None:
     if sys.argv[1:] == ["--check"]:
         sys.exit(0 if all(Gst.ElementFactory.find(name) for name in ("x264enc", "rtph264pay")) else 1)
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_address(os.environ.get("RTSP_HOST", "127.0.0.1"))
+    server.set_service(os.environ.get("RTSP_PORT", "0"))
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(PIPELINE)
     factory.set_shared(True)
+    if os.environ.get("RTSP_UDP"):
+        factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
     if len(sys.argv) > 2:
         require_login(server, factory)
     server.get_mount_points().add_factory("/live", factory)

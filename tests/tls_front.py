@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import ipaddress
 import socket
 import ssl
 import threading
@@ -21,10 +22,11 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class TlsFront:
-    """Where it listens, and the SHA-256 of its certificate."""
+    """Where it listens, and its certificate, for 127.0.0.1, as a file and by its SHA-256."""
 
     port: int
     fingerprint: str
+    certificate: Path
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def tls_front(target_port: int, folder: Path) -> Iterator[TlsFront]:
     context.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
         threading.Thread(target=_accept, args=(listener, context, target_port), daemon=True).start()
-        yield TlsFront(listener.getsockname()[1], fingerprint)
+        yield TlsFront(listener.getsockname()[1], fingerprint, certificate)
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
 
@@ -52,6 +54,10 @@ def _self_signed(folder: Path) -> tuple[Path, str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = folder / "camera.pem"

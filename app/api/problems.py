@@ -11,11 +11,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from app import errors
 from app.utils.logging import logger, request_id_var
 
 MEDIA_TYPE = "application/problem+json"
+
+# Python 3.13 renamed them; what clients read depends on no Python.
+_TITLES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
 
 STATUS: Mapping[type[errors.VisionError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -32,6 +36,34 @@ STATUS: Mapping[type[errors.VisionError], HTTPStatus] = {
 }
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_NO_SUCH_PATH = "There is no such path; /docs lists those that there are."
+_BUG = "Something went wrong on our side; report the request_id."
+FRAMEWORK_PROBLEMS = (
+    (HTTPStatus.NOT_FOUND, _CODES[404], _NO_SUCH_PATH),
+    (HTTPStatus.METHOD_NOT_ALLOWED, _CODES[405], "This path takes …; see /docs."),
+    (HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", "body.…: Field required"),
+    (HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", _BUG),
+)
+"""Status, code and message of problems that are no VisionError."""
+
+
+class ProblemAnswer(JSONResponse):
+    """A problem document; the request's log line names its code."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> None:
+        super().__init__(body, status, dict(headers))
+        self._code = body["code"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["problem_code"] = self._code
+        await super().__call__(scope, receive, send)
+
+
+def title_of(status: int) -> str:
+    """The title of every problem with a status."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def problem(
@@ -51,14 +83,14 @@ def problem(
     """
     body: dict[str, object] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": status,
         "detail": detail,
         "code": code,
         "request_id": request_id_var.get(),
         **(extra or {}),
     }
-    return JSONResponse(body, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return ProblemAnswer(status, body, headers or {})
 
 
 def status_of(error: errors.VisionError) -> HTTPStatus:
@@ -123,7 +155,7 @@ def install(app: FastAPI) -> None:
 def _advice(error: HTTPException) -> str:
     """What the framework says, and for its barest errors what to do."""
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return "There is no such path; /docs lists those that there are."
+        return _NO_SUCH_PATH
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"This path takes {(error.headers or {}).get('Allow', 'other methods')}; see /docs."
     return str(error.detail)
@@ -132,8 +164,4 @@ def _advice(error: HTTPException) -> str:
 def unexpected_problem(error: Exception) -> JSONResponse:
     """The answer to a bug: fixed text for the caller, the traceback for us."""
     logger.opt(exception=error).error("unexpected_error")
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "Something went wrong on our side; report the request_id.",
-    )
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", _BUG)

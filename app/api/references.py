@@ -20,14 +20,18 @@ Numbers = Annotated[bool, Depends(setting(lambda settings: settings.INTEGER_IDS)
 
 
 async def _result_of(
-    result_id: Annotated[Annotated[int, Field(ge=1, le=MAX_RESULT_ID)] | UUID, Path(description=_DESCRIPTION)],
+    result_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_RESULT_ID)] | UUID, Path(description=_DESCRIPTION, examples=[1])
+    ],
     numbers: Numbers,
 ) -> Reference:
     return _checked(result_id, numbers=numbers)
 
 
 async def _incident_of(
-    incident_id: Annotated[Annotated[int, Field(ge=1, le=MAX_INCIDENT_ID)] | UUID, Path(description=_DESCRIPTION)],
+    incident_id: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_INCIDENT_ID)] | UUID, Path(description=_DESCRIPTION, examples=[1])
+    ],
     numbers: Numbers,
 ) -> Reference:
     return _checked(incident_id, numbers=numbers)

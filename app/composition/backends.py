@@ -13,6 +13,7 @@ from app.ml_models.manifest import load_pack
 from app.ml_models.roles import ModelRole
 from app.services.cache import Cache
 from app.services.database import Database
+from app.services.delivery.mqtt import MqttBroker
 from app.services.image_filters import ImageFilter
 from app.services.message_queue import MessageQueue
 from app.services.storage import ObjectStorage
@@ -29,7 +30,9 @@ from app.services.vectors.base import (
     image_collection,
 )
 from app.services.vectors.turned import TurnedFaceIndex
+from app.utils.logging import silence
 from app.workflows.health import Ping
+from app.workflows.mqtt_topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Backends:
     cache: Cache
     storage: ObjectStorage
     queue: MessageQueue | None
+    mqtt: MqttBroker | None
 
     def pings(self) -> Mapping[str, Ping]:
         """How /health asks each of them, by its name there."""
@@ -53,6 +57,8 @@ class Backends:
         }
         if self.queue is not None:
             pings["message_queue"] = self.queue.ping
+        if self.mqtt is not None:
+            pings["mqtt"] = self.mqtt.ping
         return pings
 
 
@@ -61,9 +67,10 @@ def _open_milvus(
 ) -> VectorBackend:
     # Late, here and below: a client costs tens of megabytes and time to import, and one of them is enough.
     from app.services.vectors.milvus import MilvusBackend
-    from app.services.vectors.milvus_collection import MilvusAddress
+    from app.services.vectors.milvus_connection import MilvusAddress
     from app.services.vectors.milvus_settings import MilvusIndexKind
 
+    silence("pymilvus")  # after its import, which sets up handlers of its own
     address = MilvusAddress(
         settings.MILVUS_URI or f"http://{settings.MILVUS_HOST}:{settings.MILVUS_PORT}",
         user=settings.MILVUS_USER,
@@ -152,7 +159,11 @@ def open_storage(settings: Settings) -> ObjectStorage:
 
 
 async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
-    """Adapters of all backends, closed by ``stack``. None has to be up."""
+    """Adapters of all backends, closed by ``stack``. None has to be up.
+
+    Raises:
+        ConfigurationError: a file that the settings name can't be read.
+    """
     timeout_s = settings.BACKEND_TIMEOUT_S
     database = await open_database(stack, settings)
     vectors, turned_faces = open_vectors(settings, database)
@@ -171,4 +182,16 @@ async def open_backends(stack: AsyncExitStack, settings: Settings) -> Backends:
             timeout_s=timeout_s,
         )
         stack.push_async_callback(queue.close)
-    return Backends(database, vectors, turned_faces, cache, storage, queue)
+    return Backends(database, vectors, turned_faces, cache, storage, queue, _open_mqtt(settings))
+
+
+def _open_mqtt(settings: Settings) -> MqttBroker | None:
+    if not (url := settings.MQTT_URL.get_secret_value()):
+        return None
+    return MqttBroker(
+        url,
+        ca_file=settings.MQTT_CA_FILE,
+        status_topic=Topics(settings.MQTT_TOPIC_PREFIX).status,
+        source=settings.EVENTS_SOURCE,
+        timeout_s=settings.BACKEND_TIMEOUT_S,
+    )

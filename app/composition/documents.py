@@ -71,13 +71,20 @@ def compose_documents(
 
 
 def load_trusted_roots(folder: Path | None) -> TrustedRoots:
-    """The certificates in ``folder``, PEM or DER; without a folder no signer is trusted.
+    """The certificates in ``folder``; without a folder no signer is trusted.
+
+    Raises:
+        ConfigurationError: as ``load_certificates`` does.
+    """
+    return TrustedRoots.of([] if folder is None else load_certificates(folder))
+
+
+def load_certificates(folder: Path) -> list[x509.Certificate]:
+    """The certificates in ``folder``, PEM or DER.
 
     Raises:
         ConfigurationError: the folder or a certificate in it cannot be read: it would be missing without a word.
     """
-    if folder is None:
-        return TrustedRoots.of([])
     if not folder.is_dir():
         raise ConfigurationError(f"EINVOICE_TRUST_DIR: {folder} is no folder.")
     certificates: list[x509.Certificate] = []
@@ -90,4 +97,4 @@ def load_trusted_roots(folder: Path | None) -> TrustedRoots:
             certificates += x509.load_pem_x509_certificates(data) if is_pem else [x509.load_der_x509_certificate(data)]
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"EINVOICE_TRUST_DIR: {path.name} is no certificate.") from error
-    return TrustedRoots.of(certificates)
+    return certificates

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders
 from app.composition.matrices import Matrices
@@ -11,14 +9,16 @@ from app.config import Settings
 from app.core.active_liveness.judge import SessionJudge, SessionRules
 from app.core.active_liveness.observation import FrameObserver
 from app.core.inference import InferencePool
+from app.errors import ConfigurationError
 from app.ml_models.factories.face import FaceEngines, build_face_engines
 from app.ml_models.model_loader import ModelLoader
 from app.services.sealed_storage import SealedStorage
 from app.services.secret_box import SecretBox
 from app.utils import metrics
-from app.workflows.attendance import AttendanceBook, AttendanceRules
+from app.workflows.attendance import AttendanceBook
 from app.workflows.enrolment import AdmissionRules, EnrolmentRules, EnrolmentWorkflow
-from app.workflows.face import FaceRules, FaceWorkflow, LivenessMode
+from app.workflows.face import FaceWorkflow
+from app.workflows.face_reader import LivenessMode, ProbeReader
 from app.workflows.gallery import FaceGallery, IndexGallery, MemoryGallery
 from app.workflows.liveness_sessions import LivenessSessions, SessionSettings
 from app.workflows.rate_limit import RateLimiter
@@ -29,9 +29,17 @@ _DUPLICATE_CONFIDENCE = 0.9
 
 
 def load_face_engines(settings: Settings, loader: ModelLoader) -> FaceEngines:
-    """Detector, embedder, liveness and quality gate, warm."""
+    """Detector, embedder, liveness and quality gate, warm.
+
+    Raises:
+        ConfigurationError: nothing would be left that shows liveness.
+    """
+    if not settings.LIVENESS_FROM_PICTURES and settings.LIVENESS_MODE == "passive":
+        raise ConfigurationError("LIVENESS_FROM_PICTURES=false leaves sessions alone: set LIVENESS_MODE=active.")
     engines = build_face_engines(
-        loader, min_detection_score=settings.FACE_DETECTION_THRESHOLD, min_liveness=settings.LIVENESS_THRESHOLD
+        loader,
+        min_detection_score=settings.FACE_DETECTION_THRESHOLD,
+        min_liveness=settings.LIVENESS_THRESHOLD if settings.LIVENESS_FROM_PICTURES else None,
     )
     engines.warm_up()
     metrics.model_loaded.labels("face_recognition").set(1)
@@ -52,28 +60,25 @@ def compose_faces(
     engines: FaceEngines,
     sessions: LivenessSessions,
     gallery: FaceGallery,
+    attendance: AttendanceBook,
 ) -> FaceWorkflow:
-    """Recognition, verification, identification and attendance."""
-    return FaceWorkflow(
+    """Recognition, verification and identification."""
+    reader = ProbeReader(
         pool=pool,
         pictures=decoders.pictures,
         engine=engines.recognition,
         liveness=engines.liveness,
         covers=engines.covers,
+        sessions=sessions,
+        mode=LivenessMode(settings.LIVENESS_MODE),
+    )
+    return FaceWorkflow(
+        reader=reader,
+        engine=engines.recognition,
         database=backends.database,
         gallery=gallery,
-        attendance=AttendanceBook(
-            database=backends.database,
-            rules=AttendanceRules(
-                debounce=timedelta(seconds=settings.ATTENDANCE_DEBOUNCE_S),
-                max_age=timedelta(seconds=settings.ATTENDANCE_MAX_SKEW),
-                needs_liveness=settings.ATTENDANCE_REQUIRE_LIVENESS,
-            ),
-        ),
-        sessions=sessions,
-        rules=FaceRules(
-            min_confidence=settings.FACE_RECOGNITION_THRESHOLD, liveness_mode=LivenessMode(settings.LIVENESS_MODE)
-        ),
+        attendance=attendance,
+        min_confidence=settings.FACE_RECOGNITION_THRESHOLD,
     )
 
 
@@ -87,11 +92,12 @@ def compose_liveness_sessions(
 ) -> LivenessSessions:
     """Active liveness."""
     per_minute = settings.LIVENESS_SESSIONS_PER_MINUTE
+    min_passive = settings.LIVENESS_THRESHOLD / 2 if settings.LIVENESS_FROM_PICTURES else None
     return LivenessSessions(
         pool=pool,
         pictures=decoders.pictures,
-        observer=FrameObserver(engines.recognition, engines.liveness),
-        judge=SessionJudge(engines.recognition.calibration, SessionRules(min_liveness=settings.LIVENESS_THRESHOLD / 2)),
+        observer=FrameObserver(engines.recognition, engines.liveness.by_networks_alone()),
+        judge=SessionJudge(engines.recognition.calibration, SessionRules(min_liveness=min_passive)),
         database=backends.database,
         box=box,
         limiter=RateLimiter(backends.cache, per_minute=per_minute, name="liveness") if per_minute else None,

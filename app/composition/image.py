@@ -22,7 +22,7 @@ from app.ml_models.roles import ModelRole
 from app.utils import metrics
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
-from app.workflows.picture_search import IndexPictures, MemoryPictures
+from app.workflows.picture_search import IndexPictures, MemoryPictures, PictureSearch
 
 
 def load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
@@ -34,8 +34,14 @@ def load_image_embedder(loader: ModelLoader) -> ImageEmbedder:
 
 
 def load_prototypes(data_dir: Path, *, model_id: str) -> Prototypes:
-    """What scripts/learn_prototypes.py has learnt, none at first."""
+    """What cv heads prototypes has learnt, none at first."""
     return Prototypes(read_prototypes(data_dir / FILE_NAME, model_id=model_id), read_glossary(read_classes()))
+
+
+def compose_picture_search(backends: Backends, matrices: Matrices) -> PictureSearch:
+    """Every picture, in memory where IMAGE_SEARCH says so."""
+    index = IndexPictures(backends.vectors.images, backends.database)
+    return index if matrices.images is None else MemoryPictures(matrices.images, beyond=index)
 
 
 def compose_images(
@@ -44,6 +50,7 @@ def compose_images(
     decoders: Decoders,
     backends: Backends,
     embedder: ImageEmbedder,
+    search: PictureSearch,
     *,
     zone: ZoneInfo,
 ) -> ImageWorkflow:
@@ -55,6 +62,7 @@ def compose_images(
         embedder=embedder,
         database=backends.database,
         vectors=backends.vectors.images,
+        search=search,
         storage=backends.storage,
         zone=zone,
         url_lifetime_s=settings.IMAGE_URL_LIFETIME_S,
@@ -68,15 +76,14 @@ def compose_image_searches(
     decoders: Decoders,
     backends: Backends,
     embedder: ImageEmbedder,
-    matrices: Matrices,
+    search: PictureSearch,
 ) -> ImageSearchWorkflow:
-    """Searching by picture and by words, in memory where IMAGE_SEARCH says so."""
-    index = IndexPictures(backends.vectors.images, backends.database)
+    """Searching by picture and by words."""
     return ImageSearchWorkflow(
         pool=pool,
         pictures=decoders.pictures,
         embedder=embedder,
         database=backends.database,
-        search=index if matrices.images is None else MemoryPictures(matrices.images, beyond=index),
+        search=search,
         prototypes=load_prototypes(settings.CV_DATA_DIR, model_id=embedder.model_id),
     )

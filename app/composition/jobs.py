@@ -27,6 +27,9 @@ def compose_jobs(settings: Settings, backends: Backends) -> JobBook:
     return JobBook(backends.database, backends.storage, scopes=_SCOPES, max_open=settings.JOBS_PER_KEY)
 
 
+_PICTURES_AT_ONCE = 4
+
+
 def bulk_limits(settings: Settings) -> BulkLimits:
     """Of one bulk request; a picture in a zip may be as large as one that comes by itself."""
     return BulkLimits(settings.BULK_MAX_ITEMS, settings.MAX_BODY_BYTES)
@@ -49,7 +52,7 @@ def compose_works(
             request.metadata.details,
             actor=request.metadata.photographer or actor,
             allow_duplicate=request.allow_duplicate,
-            priority=Priority.BACKGROUND,
+            priority=Priority.BULK,
         )
         image_id = indexed.image.image_id
         return {
@@ -68,12 +71,14 @@ def compose_works(
             terms=request.terms,
             consent=request.given_consent,
             actor=request.enrolled_by or actor,
+            priority=Priority.BULK,
         )
         return FaceEnrollmentResponse.of(enrolment).model_dump(mode="json", exclude={"success"})
 
     limits = bulk_limits(settings)
     return {
-        INDEX_IMAGES.name: BulkWork(index_image, limits),
+        INDEX_IMAGES.name: BulkWork(index_image, limits, at_once=_PICTURES_AT_ONCE),
+        # One after another: whether a face is somebody else's is asked of those that were enrolled before.
         ENROL_FACES.name: BulkWork(enrol_face, limits),
         READ_INVOICE.name: invoices,
     }

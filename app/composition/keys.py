@@ -24,4 +24,4 @@ async def require_keys(database: Database) -> None:
         logger.warning("keys_not_checked", reason="database")
         return
     if plain:
-        logger.warning("plain_rows_left", count=plain, command="python scripts/rotate_key.py")
+        logger.warning("plain_rows_left", count=plain, command="cv rotate-key")

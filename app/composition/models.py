@@ -6,6 +6,7 @@ from app.config import Settings
 from app.ml_models.devices import RuntimeOptions
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
+from app.ml_models.start_cache import StartCache
 
 
 def open_loader(settings: Settings, *, streams: int = 1) -> ModelLoader:
@@ -23,4 +24,5 @@ def open_loader(settings: Settings, *, streams: int = 1) -> ModelLoader:
             gpu_memory_limit_bytes=limit_mb * 2**20 or None,
             require_gpu=settings.REQUIRE_GPU,
         ),
+        cache=StartCache(settings.CV_DATA_DIR / "start-cache"),
     )

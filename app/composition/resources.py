@@ -16,24 +16,34 @@ from app.ml_models.factories.face import FaceEngines
 from app.ml_models.gpu import GpuState, gpu_state
 from app.ml_models.model_loader import ModelLoader
 from app.workflows.access import KeyRing
+from app.workflows.attendance_log import AttendanceLog
 from app.workflows.bulk import BulkIntake
+from app.workflows.claim_matching import ClaimMatcher
+from app.workflows.claims import ClaimDesk
 from app.workflows.enrolment import EnrolmentWorkflow
 from app.workflows.events import EventStream
 from app.workflows.face import FaceWorkflow
 from app.workflows.health import HealthMonitor
+from app.workflows.housekeeping import Housekeeping
 from app.workflows.idempotency import IdempotencyBook
 from app.workflows.image import ImageWorkflow
 from app.workflows.image_search import ImageSearchWorkflow
 from app.workflows.jobs import JobBook, JobWork
 from app.workflows.liveness_sessions import LivenessSessions
 from app.workflows.long_invoices import InvoiceIntake
+from app.workflows.mqtt_courier import MqttCourier
 from app.workflows.ocr import OcrWorkflow
+from app.workflows.passes import PassDesk
 from app.workflows.people import PeopleDirectory
 from app.workflows.privacy import PrivacyWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.result_lists import ResultLists
 from app.workflows.room import RoomWorkflow
+from app.workflows.room_references import RoomReferences
+from app.workflows.sign_in import SignInDesk
+from app.workflows.stays import StayDesk
 from app.workflows.tickets import TicketDesk
+from app.workflows.users import UserBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +58,28 @@ class Resources:
     face_engines: FaceEngines
     faces: FaceWorkflow
     liveness_sessions: LivenessSessions
+    attendance_log: AttendanceLog
+    passes: PassDesk
     enrolments: EnrolmentWorkflow
     images: ImageWorkflow
     image_searches: ImageSearchWorkflow
     rooms: RoomWorkflow
+    room_references: RoomReferences
+    housekeeping: Housekeeping
     documents: OcrWorkflow
+    stays: StayDesk
+    claims: ClaimDesk
+    claim_matcher: ClaimMatcher
     privacy: PrivacyWorkflow
     safety: Safety
     events: EventStream
     webhooks: Webhooks
+    mqtt: MqttCourier | None
     health: HealthMonitor
     keys: KeyRing | None
     limiter: RateLimiter | None
+    sign_in: SignInDesk
+    users: UserBook
     tickets: TicketDesk
     idempotency: IdempotencyBook
     jobs: JobBook

@@ -10,32 +10,31 @@ from zoneinfo import ZoneInfo
 
 import cv2
 
+from app.composition.access import compose_access
+from app.composition.attendance import compose_attendance, compose_attendance_log, compose_passes
 from app.composition.backends import open_backends
+from app.composition.claims import compose_claims
 from app.composition.decoders import open_decoders
-from app.composition.documents import compose_documents, load_ocr_engine
-from app.composition.face import (
-    compose_enrolments,
-    compose_faces,
-    compose_gallery,
-    compose_liveness_sessions,
-    load_face_engines,
-)
-from app.composition.image import compose_image_searches, compose_images, load_image_embedder
+from app.composition.documents import compose_documents
+from app.composition.engines import load_engines
+from app.composition.face import compose_enrolments, compose_faces, compose_gallery, compose_liveness_sessions
+from app.composition.image import compose_image_searches, compose_images, compose_picture_search
 from app.composition.jobs import compose_bulk, compose_jobs, compose_works
 from app.composition.keys import require_keys
 from app.composition.loops import background_loops
 from app.composition.matrices import compose_matrices
 from app.composition.models import open_loader
+from app.composition.mqtt import compose_mqtt
 from app.composition.resources import Resources
-from app.composition.rooms import compose_rooms, load_room_model
-from app.composition.safety import compose_safety, load_anomaly_detector
+from app.composition.rooms import compose_rooms
+from app.composition.safety import compose_safety
 from app.composition.secrets import open_secret_box
+from app.composition.stays import compose_stays
 from app.composition.webhooks import open_webhooks
 from app.config import Settings
 from app.core.inference import InferencePool
 from app.errors import BackendUnavailable
 from app.utils.logging import logger
-from app.workflows.access import KeyRing
 from app.workflows.background import running
 from app.workflows.events import EventStream
 from app.workflows.health import HealthMonitor
@@ -45,7 +44,9 @@ from app.workflows.people import PeopleDirectory
 from app.workflows.privacy import PrivacyWorkflow
 from app.workflows.rate_limit import RateLimiter
 from app.workflows.result_lists import ResultLists
+from app.workflows.slow_hashes import SlowHashes
 from app.workflows.tickets import TicketDesk
+from app.workflows.users import UserBook
 
 
 @asynccontextmanager
@@ -66,11 +67,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         )
         stack.callback(pool.close)
         loader = open_loader(settings, streams=pool.thread_count)
-        face_engines = await asyncio.to_thread(load_face_engines, settings, loader)
-        image_embedder = await asyncio.to_thread(load_image_embedder, loader)
-        ocr_engine = await asyncio.to_thread(load_ocr_engine, settings, loader)
-        room_model = await asyncio.to_thread(load_room_model, settings, loader)
-        anomaly_detector = await asyncio.to_thread(load_anomaly_detector, loader, settings)
+        loading = asyncio.create_task(load_engines(settings, loader))  # while the backends are connected
+        stack.callback(loading.cancel)
         backends = await open_backends(stack, settings)
         await require_keys(backends.database)
         decoders = await open_decoders(stack, settings)
@@ -78,53 +76,74 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             await backends.vectors.open()
         except BackendUnavailable:
             logger.warning("starting_without_backend", backend="vector_db")  # opened by the first call that needs it
+        engines = await loading
         zone = ZoneInfo(settings.HOTEL_TIMEZONE)
         per_minute = settings.RATE_LIMIT_PER_MINUTE
         box = open_secret_box(settings, backends.database.vault)
         events = EventStream(backends.database)
-        sessions = compose_liveness_sessions(settings, pool, decoders, backends, face_engines, box)
+        sessions = compose_liveness_sessions(settings, pool, decoders, backends, engines.faces, box)
         matrices = compose_matrices(settings, backends)
         await matrices.load()
         gallery = compose_gallery(backends, matrices)
-        faces = compose_faces(settings, pool, decoders, backends, face_engines, sessions, gallery)
+        attendance, hashes = compose_attendance(settings, backends), SlowHashes()
+        faces = compose_faces(settings, pool, decoders, backends, engines.faces, sessions, gallery, attendance)
         safety = compose_safety(
             settings,
             pool,
             decoders,
             backends,
             box,
-            detector=anomaly_detector,
-            face_engines=face_engines,
+            detector=engines.anomalies,
+            face_engines=engines.faces,
+            finder=engines.face_finder,
             faces=faces,
+            zone=zone,
         )
         stack.push_async_callback(safety.incidents.close)
         stack.push_async_callback(safety.clips.close)
         health = HealthMonitor(backends.pings())
         stack.push_async_callback(health.close)
-        enrolments = compose_enrolments(settings, pool, decoders, backends, face_engines, sessions, gallery)
-        images = compose_images(settings, pool, decoders, backends, image_embedder, zone=zone)
-        documents, long_invoices = compose_documents(settings, pool, decoders, backends, ocr_engine, zone=zone)
+        enrolments = compose_enrolments(settings, pool, decoders, backends, engines.faces, sessions, gallery)
+        picture_search = compose_picture_search(backends, matrices)
+        images = compose_images(settings, pool, decoders, backends, engines.images, picture_search, zone=zone)
+        documents, long_invoices = compose_documents(settings, pool, decoders, backends, engines.documents, zone=zone)
+        searches = compose_image_searches(settings, pool, decoders, backends, engines.images, picture_search)
+        claims, claim_matcher = compose_claims(settings, backends, images, searches, zone=zone)
+        rooms, room_references, housekeeping = compose_rooms(
+            settings, pool, decoders, backends, engines.rooms, zone=zone
+        )
         jobs = compose_jobs(settings, backends)
+        keys, sign_in = compose_access(settings, backends, hashes)
         resources = Resources(
             settings=settings,
             loader=loader,
             pool=pool,
             backends=backends,
             matrices=matrices,
-            face_engines=face_engines,
+            face_engines=engines.faces,
             faces=faces,
             liveness_sessions=sessions,
+            attendance_log=compose_attendance_log(settings, backends),
+            passes=compose_passes(settings, pool, decoders, backends, attendance, hashes),
             enrolments=enrolments,
             images=images,
-            image_searches=compose_image_searches(settings, pool, decoders, backends, image_embedder, matrices),
-            rooms=compose_rooms(settings, pool, decoders, backends, room_model, zone=zone),
+            image_searches=searches,
+            rooms=rooms,
+            room_references=room_references,
+            housekeeping=housekeeping,
             documents=documents,
+            claims=claims,
+            claim_matcher=claim_matcher,
+            stays=compose_stays(settings, backends, documents),
             privacy=PrivacyWorkflow(backends.database),
             safety=safety,
             events=events,
             webhooks=open_webhooks(stack, settings, backends, box, events),
+            mqtt=compose_mqtt(settings, backends),
             health=health,
-            keys=KeyRing(backends.database) if settings.AUTH_REQUIRED else None,
+            keys=keys,
+            sign_in=sign_in,
+            users=UserBook(backends.database),
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
             tickets=TicketDesk(backends.database),
             idempotency=IdempotencyBook(backends.database, lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS)),
@@ -135,10 +154,14 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             result_lists=ResultLists(backends.database),
             works=compose_works(settings, images=images, enrolments=enrolments, invoices=long_invoices),
             zone=zone,
-            ocr_loaded=ocr_engine is not None,
+            ocr_loaded=engines.documents is not None,
             ocr_fallback_missing=(
-                ocr_engine is not None and settings.OCR_FALLBACK != "none" and not ocr_engine.has_fallback
+                engines.documents is not None and settings.OCR_FALLBACK != "none" and not engines.documents.has_fallback
             ),
         )
         await stack.enter_async_context(running(*background_loops(resources)))
+        runtimes = ",".join(sorted(set(resources.providers().values())))
+        logger.info("ready", version=settings.VERSION, pack=settings.MODEL_PACK, runtimes=runtimes)
+        for warning in resources.warnings:
+            logger.warning("ready_with_warning", warning=warning)
         yield resources

@@ -6,14 +6,16 @@ import socket
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders, picture_limits
 from app.config import Settings
 from app.core.anomalies import AnomalyDetector
+from app.core.face_blur import FaceFinder
 from app.core.inference import InferencePool
 from app.ml_models.factories.anomaly import build_anomaly_detector
-from app.ml_models.factories.face import FaceEngines
+from app.ml_models.factories.face import FaceEngines, build_face_detector
 from app.ml_models.model_loader import ModelLoader
 from app.services.camera_board import CameraBoard
 from app.services.leases import Leases
@@ -24,6 +26,7 @@ from app.utils import metrics
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.workflows.background import repeat
 from app.workflows.cameras.clips import ClipMaker, ClipPlan
+from app.workflows.cameras.discovery import CameraDiscovery
 from app.workflows.cameras.probe import CameraProbe
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
@@ -33,10 +36,15 @@ from app.workflows.face import FaceWorkflow
 from app.workflows.health import Ping
 from app.workflows.safety.alarms import AlarmPanel
 from app.workflows.safety.anomaly import AnomalyWorkflow
+from app.workflows.safety.baseline import CameraBaselines
+from app.workflows.safety.drift import DriftMeter
 from app.workflows.safety.faces import FaceReader
+from app.workflows.safety.false_alarms import FalseAlarms
+from app.workflows.safety.frame_painter import FramePainter
 from app.workflows.safety.incidents import IncidentBook
 
 _QUIET_CHECK_S = 5.0
+_MIN_BLURRED_SCORE = 0.5
 _FRAME_CHECK_S = 3600.0
 
 
@@ -46,9 +54,12 @@ class Safety:
 
     anomalies: AnomalyWorkflow
     incidents: IncidentBook
+    false_alarms: FalseAlarms
+    baselines: CameraBaselines
     clips: ClipMaker
     alarms: AlarmPanel
     probe: CameraProbe
+    discovery: CameraDiscovery
     viewer: CameraViewer
     registry: CameraRegistry
     supervisor: CameraSupervisor
@@ -76,6 +87,13 @@ def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> AnomalyDet
     return detector
 
 
+def load_face_finder(loader: ModelLoader, settings: Settings) -> FaceFinder | None:
+    """What finds faces to blur; None where they are kept as they are. Its networks are those of recognition."""
+    if not settings.CAMERA_BLUR_FACES:
+        return None
+    return FaceFinder(build_face_detector(loader, min_score=_MIN_BLURRED_SCORE))
+
+
 def compose_safety(
     settings: Settings,
     pool: InferencePool,
@@ -85,16 +103,20 @@ def compose_safety(
     *,
     detector: AnomalyDetector,
     face_engines: FaceEngines,
+    finder: FaceFinder | None,
     faces: FaceWorkflow,
+    zone: ZoneInfo,
 ) -> Safety:
     """Everything of frames, incidents and cameras.
 
     Raises:
         ConfigurationError: the networks in the settings can't be read.
     """
+    networks, ports = parse_networks(settings.CAMERA_ALLOWED_CIDRS), ports_in(settings.CAMERA_PORTS)
+    guard = NetworkGuard(networks)
     opener = StreamOpener(
-        NetworkGuard(parse_networks(settings.CAMERA_ALLOWED_CIDRS)),
-        ports=ports_in(settings.CAMERA_PORTS),
+        guard,
+        ports=ports,
         timeout_s=settings.CAMERA_READ_TIMEOUT_S,
         limits=picture_limits(settings),
         allow_files=settings.CAMERA_ALLOW_FILES,
@@ -106,8 +128,16 @@ def compose_safety(
         cooldown=timedelta(seconds=settings.INCIDENT_COOLDOWN_S),
         frame_days=settings.RETENTION_FRAMES_DAYS,
     )
+    baselines = CameraBaselines(
+        backends.database,
+        views_id=detector.views_id,
+        zone=zone,
+        learn_for=timedelta(hours=settings.CAMERA_BASELINE_AFTER_H),
+    )
     plan = ClipPlan(before_s=settings.CAMERA_CLIP_PRE_ROLL_S, after_s=settings.CAMERA_CLIP_POST_ROLL_S)
-    clips = ClipMaker(database=backends.database, storage=backends.storage, plan=plan)
+    painter = FramePainter(pool, finder)
+    clips = ClipMaker(database=backends.database, storage=backends.storage, painter=painter, plan=plan)
+    drift = DriftMeter()
     face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
     tools = CameraTools(
         pool=pool,
@@ -115,6 +145,9 @@ def compose_safety(
         face_reader=face_reader,
         faces=faces,
         incidents=incidents,
+        painter=painter,
+        baselines=baselines,
+        drift=drift,
         clips=clips,
         opener=opener,
         min_liveness=settings.LIVENESS_THRESHOLD,
@@ -128,12 +161,28 @@ def compose_safety(
         faces=faces,
         registry=registry,
         incidents=incidents,
+        painter=painter,
+        baselines=baselines,
+        drift=drift,
+    )
+    false_alarms = FalseAlarms(
+        database=backends.database,
+        storage=backends.storage,
+        pool=pool,
+        pictures=decoders.pictures,
+        detector=detector,
+        registry=registry,
+        incidents=incidents,
+        baselines=baselines,
     )
     alarms = AlarmPanel(database=backends.database, escalate_after=timedelta(seconds=settings.ANOMALY_ESCALATE_AFTER_S))
     probe = CameraProbe(opener, timeout_s=settings.CAMERA_READ_TIMEOUT_S)
+    discovery = CameraDiscovery(backends.database, guard, networks=networks, ports=ports)
     supervisor = _supervisor(settings, backends, tools, registry)
     viewer = CameraViewer(supervisor, most=settings.CAMERA_MAX_VIEWERS)
-    return Safety(anomalies, incidents, clips, alarms, probe, viewer, registry, supervisor)
+    return Safety(
+        anomalies, incidents, false_alarms, baselines, clips, alarms, probe, discovery, viewer, registry, supervisor
+    )
 
 
 def _supervisor(

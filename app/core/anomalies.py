@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from app.types import Box, Image
+from app.core.usual_scene import UsualScene
+from app.types import Box, FloatArray, Image
 
 
 class AnomalyType(StrEnum):
@@ -18,6 +19,9 @@ class AnomalyType(StrEnum):
     SMOKE = "smoke"
     FLOOD = "flood"
     INTRUSION = "intrusion"
+
+
+BURNING = frozenset({AnomalyType.FIRE, AnomalyType.SMOKE})
 
 
 class WaterKind(StrEnum):
@@ -55,14 +59,51 @@ class Anomaly:
     reliability: Reliability = Reliability.UNTESTED
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A view of a frame that looks like a hazard by itself, whether or not anything is told of the frame.
+
+    Attributes:
+        view: its number among the frame's views.
+        row: (d,) float32 features of unit length.
+        types: the hazards that it looks like.
+    """
+
+    view: int
+    row: FloatArray
+    types: frozenset[AnomalyType]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What one frame shows, surest first.
+
+    Attributes:
+        suspects: the views that look like a hazard, for the camera to learn what it always sees.
+        held_back: hazards that would be reason for an alert, did not the camera always see what looks like them.
+        scores: by head that was asked, what it says of the frame by itself, as a probability; told of drift alone.
+    """
+
+    anomalies: list[Anomaly]
+    suspects: tuple[Suspect, ...] = ()
+    held_back: frozenset[AnomalyType] = frozenset()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
 class AnomalyDetector(Protocol):
     """Looks at one frame; synchronous, on a thread of the ``InferencePool``."""
 
-    def detect(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
-        """What of ``types`` is in the picture, surest first; networks that no type needs are not run.
+    @property
+    def views_id(self) -> str:
+        """Names network and views: suspects of other ones can't be compared."""
+        ...
+
+    def examine(self, image: Image, types: Set[AnomalyType], usual: UsualScene | None = None) -> Examination:
+        """What of ``types`` is in the picture; networks that no type needs are not run.
 
         Args:
             image: (height, width, 3) uint8 BGR.
+            usual: what its camera always sees, which is no news.
         """
         ...
 

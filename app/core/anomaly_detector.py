@@ -1,26 +1,26 @@
 """Fire, smoke, flooding and people in one camera frame.
 
-Hazards come from linear heads on the shared backbone, people from a YOLOv8 network and the face detector. What
-happens over time is the camera worker's business.
+Hazards come from linear heads on the shared backbone, people from a detector of their own. What happens over time is
+the camera worker's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from app.core.activation import hot_region
-from app.core.anomalies import Anomaly, AnomalyType, Reliability, WaterKind
-from app.core.face_detection import FaceDetector
+from app.core.anomalies import BURNING, Anomaly, AnomalyType, Examination, Reliability, Suspect, WaterKind
 from app.core.features import FeatureExtractor, resize
 from app.core.flood import FloodByWords
-from app.core.heads import LinearHead
+from app.core.heads import LinearHead, unit
 from app.core.looks import FRAME, PLANS
+from app.core.object_detection import ObjectDetector
+from app.core.usual_scene import UsualScene
 from app.core.views import Views, take_views
-from app.core.yolo import YoloDetector
 from app.types import Box, FloatArray, Image
 
 _HEAT_CELLS = 28  # per side of the map in which activation and colour meet
@@ -28,8 +28,10 @@ _FLAME_SHARE_OF_PEAK = 0.35
 _MIN_FLAME_SHARE = 0.004  # of the frame: less is a lamp or a tail light in the smoke
 _MAX_BOX_SHARE = 0.7  # a box around more of the frame says nothing
 
-_BURNING = frozenset({AnomalyType.FIRE, AnomalyType.SMOKE})
-_HAZARDS = _BURNING | {AnomalyType.FLOOD}
+_FLOODED = frozenset({AnomalyType.FLOOD})
+_HAZARDS = BURNING | _FLOODED
+
+_HARMLESS = 0.05  # a view that says less is no suspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,36 @@ class HazardHeads:
     flood: LinearHead
     outdoors: LinearHead
     reliability: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One frame as the heads see it. ``rows``: (n, d) its views, whole and tiles, of unit length."""
+
+    image: Image
+    views: Views
+    rows: FloatArray
+    usual: UsualScene | None
+
+    def excess(self, head: LinearHead, types: Set[AnomalyType]) -> FloatArray:
+        """(n,) what of each view's score is there on any day."""
+        if self.usual is None:
+            return np.zeros(len(self.rows), np.float32)
+        return self.usual.excess(head, self.rows, wholes=self.wholes, types=types, neutral=_neutral(head))
+
+    @property
+    def wholes(self) -> int:
+        """So many of the first views are whole."""
+        return len(self.views.wholes)
+
+    def scores(self, head: LinearHead) -> FloatArray:
+        """(n,) of each view by itself."""
+        return head.row_scores(self.rows, is_whole=np.arange(len(self.rows)) < self.wholes)
+
+    def probability(self, head: LinearHead, excess: FloatArray | float = 0.0) -> float:
+        """Of the frame, with ``excess`` taken off its views' scores."""
+        scores = self.scores(head) - excess
+        return head.calibrations[FRAME].probability(head.pooled(scores, wholes=self.wholes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +103,13 @@ class HeadAnomalyDetector:
         extractor: FeatureExtractor,
         *,
         heads: HazardHeads,
-        persons: YoloDetector,
-        faces: FaceDetector,
-        boxes: YoloDetector | None = None,
+        persons: ObjectDetector,
+        boxes: ObjectDetector | None = None,
         flood_words: FloodByWords | None = None,
     ) -> None:
         self._extractor = extractor
         self._heads = heads
         self._persons = persons
-        self._faces = faces
         self._boxes = boxes
         self._flood_words = flood_words
 
@@ -91,60 +121,73 @@ class HeadAnomalyDetector:
             self._flood_words.warm_up()
         self.detect(np.zeros((96, 128, 3), np.uint8), frozenset(AnomalyType))
 
+    @property
+    def views_id(self) -> str:
+        """Names network and views: suspects of other ones can't be compared."""
+        return f"{self._extractor.model_id}, {PLANS[FRAME].summary}"
+
     def detect(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
+        """``examine`` of a frame whose camera is unknown."""
+        return self.examine(image, types).anomalies
+
+    def examine(self, image: Image, types: Set[AnomalyType], usual: UsualScene | None = None) -> Examination:
         """What of ``types`` is in the BGR picture, surest first; networks that no type needs are not run.
 
         Smoke counts when fire is asked for, and is told as what it is. Nothing under a type's threshold is told.
         """
-        found = self._find_hazards(image, types) if types & _HAZARDS else []
-        if AnomalyType.INTRUSION in types:
-            found += self._find_people(image)
-        return sorted(found, key=lambda anomaly: -anomaly.confidence)
+        seen = self._find_hazards(image, types, usual) if types & _HAZARDS else Examination([])
+        people = self._find_people(image) if AnomalyType.INTRUSION in types else []
+        anomalies = sorted(seen.anomalies + people, key=lambda anomaly: -anomaly.confidence)
+        return replace(seen, anomalies=anomalies)
 
     def _find_people(self, image: Image) -> list[Anomaly]:
-        """Whole people, and those of whom only the face is near enough to be seen."""
         [persons] = self._persons.detect([image])
-        [faces] = self._faces.detect([image])
-        height, width = image.shape[:2]
-        found = [
+        return [
             Anomaly(AnomalyType.INTRUSION, person.score, person.box, True, reliability=Reliability.INDOOR)
             for person in persons
         ]
-        for face in faces:
-            if not any(_holds(person.box, face.box) for person in persons):
-                body = upper_body(face.box).clip(width, height)
-                found.append(Anomaly(AnomalyType.INTRUSION, face.score, body, True, reliability=Reliability.INDOOR))
-        return found
 
-    def _find_hazards(self, image: Image, types: Set[AnomalyType]) -> list[Anomaly]:
+    def _find_hazards(self, image: Image, types: Set[AnomalyType], usual: UsualScene | None) -> Examination:
         views = take_views(self._extractor, image, plan=PLANS[FRAME])
-        found = [
-            self._burning(image, views, types) if types & _BURNING else None,
-            self._flooded(image, views) if AnomalyType.FLOOD in types else None,
-        ]
-        return [anomaly for anomaly in found if anomaly is not None]
+        frame = _Frame(image, views, unit(np.stack([item.pooled for item in views.all])), usual)
+        found: list[Anomaly] = []
+        held_back: set[AnomalyType] = set()
+        heads: list[tuple[LinearHead, frozenset[AnomalyType]]] = []
+        if types & BURNING:
+            heads.append((self._heads.fire_or_smoke, BURNING))
+            found += self._burning(frame, types, held_back)
+        if AnomalyType.FLOOD in types:
+            heads += [(self._heads.flood, _FLOODED)] if self._flood_words is None else []
+            found += self._flooded(frame, held_back)
+        scores = {head.name: frame.probability(head) for head, _ in heads}
+        scores[self._heads.outdoors.name] = self._outdoors(views)
+        return Examination(found, _suspects(frame, heads), frozenset(held_back), scores)
 
-    def _burning(self, image: Image, views: Views, types: Set[AnomalyType]) -> Anomaly | None:
-        head = self._heads.fire_or_smoke
-        confidence = head.probability(views, look=FRAME)
+    def _burning(self, frame: _Frame, types: Set[AnomalyType], held_back: set[AnomalyType]) -> list[Anomaly]:
+        head, views = self._heads.fire_or_smoke, frame.views
+        confidence = frame.probability(head, frame.excess(head, BURNING))
+        if not head.reaches_alert(confidence) and head.reaches_alert(frame.probability(head)):
+            held_back.add(AnomalyType.FIRE if self._shows_flames(views) else AnomalyType.SMOKE)
         if confidence < head.threshold:
-            return None
+            return []
         activation = head.activation(views.wholes[0])
-        fire, smoke = self._places(image)
-        flames = Flames(fire) if fire else find_flames(image, activation)
+        fire, smoke = self._places(frame.image)
+        flames = Flames(fire) if fire else find_flames(frame.image, activation)
         kind = AnomalyType.FIRE if fire or (not smoke and self._shows_flames(views)) else AnomalyType.SMOKE
         if kind is AnomalyType.FIRE and kind not in types:
-            return None
+            return []
         box = (flames.box if flames else None) if kind is AnomalyType.FIRE else smoke
         alerts = head.reaches_alert(confidence)
-        return Anomaly(kind, confidence, box, alerts, reliability=self._reliability(kind, self._is_outdoors(views)))
+        return [Anomaly(kind, confidence, box, alerts, reliability=self._reliability(kind, self._is_outdoors(views)))]
 
     def _shows_flames(self, views: Views) -> bool:
         return self._heads.flames.probability(views, look=FRAME) >= self._heads.flames.threshold
 
+    def _outdoors(self, views: Views) -> float:
+        return self._heads.outdoors.probability(Views(views.wholes, (), ()), look=FRAME)
+
     def _is_outdoors(self, views: Views) -> bool:
-        whole = Views(views.wholes, (), ())
-        return self._heads.outdoors.probability(whole, look=FRAME) >= self._heads.outdoors.threshold
+        return self._outdoors(views) >= self._heads.outdoors.threshold
 
     def _reliability(self, kind: AnomalyType, is_outdoors: bool) -> Reliability:
         place = Reliability.OUTDOOR if is_outdoors else Reliability.INDOOR
@@ -156,31 +199,40 @@ class HeadAnomalyDetector:
         fire, smoke = (next((one.box for one in found if one.label == label), None) for label in ("fire", "smoke"))
         return fire, smoke
 
-    def _flooded(self, image: Image, views: Views) -> Anomaly | None:
+    def _flooded(self, frame: _Frame, held_back: set[AnomalyType]) -> list[Anomaly]:
         if self._flood_words is not None:
-            confidence, threshold = self._flood_words.probability(image), self._flood_words.threshold
+            confidence, threshold = self._flood_words.probability(frame.image), self._flood_words.threshold
             alerts = confidence >= threshold
         else:
             head = self._heads.flood
-            confidence, threshold = head.probability(views, look=FRAME), head.threshold
+            confidence, threshold = frame.probability(head, frame.excess(head, _FLOODED)), head.threshold
             alerts = head.reaches_alert(confidence)
+            if not alerts and head.reaches_alert(frame.probability(head)):
+                held_back.add(AnomalyType.FLOOD)
         if confidence < threshold:
-            return None
-        outdoors = self._is_outdoors(views)
+            return []
+        outdoors = self._is_outdoors(frame.views)
         water = WaterKind.OUTDOOR if outdoors else WaterKind.STANDING
         reliability = self._reliability(AnomalyType.FLOOD, outdoors)
-        return Anomaly(AnomalyType.FLOOD, confidence, None, alerts, water=water, reliability=reliability)
+        return [Anomaly(AnomalyType.FLOOD, confidence, None, alerts, water=water, reliability=reliability)]
+
+
+def _neutral(head: LinearHead) -> float:
+    return head.calibrations[FRAME].score_of(_HARMLESS)
+
+
+def _suspects(frame: _Frame, heads: Sequence[tuple[LinearHead, frozenset[AnomalyType]]]) -> tuple[Suspect, ...]:
+    """The views whose own score is no longer that of a harmless one."""
+    looks_like: dict[int, frozenset[AnomalyType]] = {}
+    for head, types in heads:
+        for view in np.flatnonzero(frame.scores(head) > _neutral(head)).tolist():
+            looks_like[view] = looks_like.get(view, frozenset()) | types
+    return tuple(Suspect(view, frame.rows[view], types) for view, types in sorted(looks_like.items()))
 
 
 def upper_body(face: Box) -> Box:
     """About where the head and shoulders of a face are."""
     return Box(face.x1 - face.width, face.y1 - 0.5 * face.height, face.x2 + face.width, face.y2 + 2 * face.height)
-
-
-def _holds(person: Box, face: Box) -> bool:
-    """Whether the face's centre lies in the person."""
-    x, y = (face.x1 + face.x2) / 2, (face.y1 + face.y2) / 2
-    return person.x1 <= x <= person.x2 and person.y1 <= y <= person.y2
 
 
 def find_flames(frame: Image, activation: FloatArray) -> Flames | None:

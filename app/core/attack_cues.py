@@ -1,7 +1,7 @@
 """A second opinion on liveness: a small head over what betrays a picture of a picture.
 
-The head sees the network's answers, the backbone's features of a wide crop (frames of screens, hands, edges of paper),
-and cues of its own: the spectrum of the face (screens and prints repeat themselves), colours, and where it is in focus.
+The head sees the network's answers, what its inner layers saw of the wide crop and of the face alone, and cues of its
+own: the spectrum of the face (screens and prints repeat themselves), colours, and where it is in focus.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.face_measures import face_tones, sharpness
-from app.core.features import FeatureExtractor
-from app.core.heads import LinearHead, unit
-from app.core.liveness import surroundings
+from app.core.heads import LinearHead
+from app.core.liveness import LivenessView, surroundings
 from app.types import Box, FloatArray, Image
 
 LOOK = "frame"
 """The way of looking that the head is calibrated for."""
 
-_WIDE, _WIDE_PX = 4.0, 128  # sides of the face; 224 px took twice the time for no fewer errors
+CLOSE = 1.3
+"""Context of the second look, in sides of the face: the face fills the network's picture, and its texture shows."""
 _SPECTRUM_SIDES = (128, 256)
 _RINGS, _HIGH_RINGS = 12, 4
 
@@ -31,43 +31,50 @@ class AttackHead:
     """The second opinion.
 
     Args:
-        extractor: the backbone.
-        head: on ``attack_cues``; its probability is that of an attack.
+        close: the first network once more, with the context ``CLOSE``.
+        head: on ``attack_cues``; its probability is that of an attack. From its alert threshold on a picture is called
+            one.
     """
 
-    def __init__(self, extractor: FeatureExtractor, head: LinearHead) -> None:
-        self._extractor = extractor
+    def __init__(self, close: LivenessView, head: LinearHead) -> None:
+        self._close = close
         self._head = head
+        self.attack_score = 1.0 - (head.threshold if head.alert_threshold is None else head.alert_threshold)
 
-    def scores(self, image: Image, boxes: Sequence[Box], *, logits: FloatArray, first: Sequence[float]) -> list[float]:
+    def scores(
+        self, image: Image, boxes: Sequence[Box], *, answers: Sequence[FloatArray], first: Sequence[float]
+    ) -> list[float]:
         """Public scores of live faces; see ``SecondOpinion``."""
-        cues = attack_cues(self._extractor, image, boxes, logits=logits, first=first)
+        cues = attack_cues(self._close, image, boxes, answers=answers, first=first)
         calibration = self._head.calibrations[LOOK]
         return [1.0 - calibration.probability(float(score)) for score in cues @ self._head.weights + self._head.bias]
 
 
 def attack_cues(
-    extractor: FeatureExtractor, image: Image, boxes: Sequence[Box], *, logits: FloatArray, first: Sequence[float]
+    close: LivenessView, image: Image, boxes: Sequence[Box], *, answers: Sequence[FloatArray], first: Sequence[float]
 ) -> FloatArray:
-    """(n, d) float32, in the order of ``CUE_BLOCKS``.
+    """(n, d) float32, in the order of ``cue_blocks``.
 
     Args:
-        logits: (n, classes) of the liveness network.
+        close: the liveness network's second look.
+        answers: of its first: logits (n, classes) and inner features (n, inner).
         first: its public scores.
     """
-    wide = [surroundings(image, box, context=_WIDE, side_px=_WIDE_PX) for box in boxes]
-    pooled = unit(np.stack([features.pooled for features in extractor.extract(wide, side_px=_WIDE_PX)]))
+    logits, inner = answers
+    _, inner_close = close.look(image, boxes)
     rows = [
-        np.concatenate([answers - answers.mean(), [_log_odds(score)], seen, *_own_cues(image, box)])
-        for box, answers, score, seen in zip(boxes, logits, first, pooled, strict=True)
+        np.concatenate([verdict - verdict.mean(), [_log_odds(score)], seen, seen_close, *_own_cues(image, box)])
+        for box, verdict, score, seen, seen_close in zip(boxes, logits, first, inner, inner_close, strict=True)
     ]
     return np.stack(rows).astype(np.float32)
 
 
-def cue_blocks(classes: int, features: int) -> dict[str, int]:
-    """The parts of ``attack_cues`` with their lengths, in order."""
+def cue_blocks(cues: int) -> dict[str, int]:
+    """The parts of so many ``attack_cues`` with their lengths, in order."""
     spectrum = len(_SPECTRUM_SIDES) * (_RINGS + _HIGH_RINGS)
-    return {"logits": classes, "score": 1, "wide": features, "spectrum": spectrum, "colours": 48, "focus": 8}
+    blocks = {"logits": 3, "score": 1, "inner": 0, "close": 0, "spectrum": spectrum, "colours": 48, "focus": 8}
+    inner = (cues - sum(blocks.values())) // 2
+    return blocks | {"inner": inner, "close": inner}
 
 
 def _own_cues(image: Image, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -114,13 +121,17 @@ def _rings(
 
 def colours(image: Image, box: Box) -> NDArray[np.float64]:
     """Mean, spread and ends of the face's and its surroundings' channels, in two colour spaces."""
-    told = []
+    statistics = []
     for context, side_px in ((0.8, 64), (3.0, 96)):
         part = surroundings(image, box, context=context, side_px=side_px)
         for space in (cv2.COLOR_BGR2HSV, cv2.COLOR_BGR2YCrCb):
             pixels = cv2.cvtColor(part, space).reshape(-1, 3).astype(np.float32)
-            told += [pixels.mean(0) / 255, pixels.std(0) / 64, np.percentile(pixels, [5, 95], axis=0).ravel() / 255]
-    joined: NDArray[np.float64] = np.concatenate(told).astype(np.float64)
+            statistics += [
+                pixels.mean(0) / 255,
+                pixels.std(0) / 64,
+                np.percentile(pixels, [5, 95], axis=0).ravel() / 255,
+            ]
+    joined: NDArray[np.float64] = np.concatenate(statistics).astype(np.float64)
     return joined
 
 

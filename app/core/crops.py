@@ -67,14 +67,14 @@ def resize_fast(image: Image, *, width: int, height: int) -> Image:
     return _resize(image, width, height, cv2.INTER_LINEAR)
 
 
-def spread_tones(image: Image) -> Image | None:
-    """The picture with its tones stretched over the whole range; None where they fill most of it already.
+def spread_tones(image: Image, *, dull_range: float = _DULL_RANGE) -> Image | None:
+    """The picture with its tones stretched over the whole range; None where they fill more than ``dull_range`` of 255.
 
     A night shot or a hazy one keeps its shapes in a narrow band of tones, where networks overlook them.
     """
     sample = cv2.cvtColor(image[::4, ::4], cv2.COLOR_BGR2GRAY)
     darkest, brightest = (float(tone) for tone in np.percentile(sample, (2, 98)))
-    if brightest - darkest > _DULL_RANGE:
+    if brightest - darkest > dull_range:
         return None
     levels = (np.arange(256, dtype=np.float32) - darkest) * (255 / max(brightest - darkest, 8.0))
     return cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8)).astype(np.uint8, copy=False)

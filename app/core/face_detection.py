@@ -2,7 +2,8 @@
 
 ``FaceDetector`` is what the engines need; ``PyramidFaceDetector`` is the compact pack's: a small fully convolutional
 network proposes on one or two scales, looks at each proposal again in close-up, and a second network places the
-landmarks. ``face_detection_scrfd.py`` holds the detector of the full pack.
+landmarks. Where that finds nothing, a proposer of another kind has the last look. ``face_detection_scrfd.py`` holds the
+detector of the full pack.
 """
 
 from __future__ import annotations
@@ -36,6 +37,22 @@ class FaceDetector(Protocol):
     def warm_up(self) -> None:
         """Run every network once."""
         ...
+
+
+class FaceProposer(Protocol):
+    """Where faces may be."""
+
+    def propose(self, image: Image) -> tuple[FloatArray, FloatArray]:
+        """Corner boxes (n, 4) float32 px of the BGR image, and raw scores (n,), 0 to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """Who looks where nothing else found a face, and what its scores are worth."""
+
+    proposer: FaceProposer
+    calibration: ScoreCalibration
 
 
 _MAX_FACES = 100  # looked at again
@@ -86,6 +103,7 @@ class PyramidFaceDetector:
         min_score: public; faces below are not reported.
         min_proposal: raw score from which a place is looked at again.
         scales: of the passes.
+        last_look: at pictures without a face; its boxes are as high as the first network's.
     """
 
     def __init__(
@@ -97,6 +115,7 @@ class PyramidFaceDetector:
         min_score: float,
         min_proposal: float = 0.3,
         scales: PyramidScales | None = None,
+        last_look: LastLook | None = None,
     ) -> None:
         self._detector = detector
         self._landmarker = landmarker
@@ -104,6 +123,7 @@ class PyramidFaceDetector:
         self._min_score = min_score
         self._min_proposal = min_proposal
         self._scales = scales or PyramidScales()
+        self._last_look = last_look
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """All faces of each picture, surest first."""
@@ -119,6 +139,7 @@ class PyramidFaceDetector:
         box = np.array([[200.0, 100.0, 400.0, 300.0]], np.float32)
         self.detect([frame])
         self._look_again(frame, box)
+        self._look_last(frame)
         self._landmarks(frame, box)
 
     def _detect_all(self, image: Image) -> list[Face]:
@@ -147,7 +168,15 @@ class PyramidFaceDetector:
         spread = spread_tones(image)
         faces = [] if spread is None else self._settle(spread, [self._propose(spread, scale)])
         image = image if spread is None else spread
-        return faces or self._settle(image, [self._propose(image, scale / 2)])
+        return faces or self._settle(image, [self._propose(image, scale / 2)]) or self._look_last(image)
+
+    def _look_last(self, image: Image) -> list[Face]:
+        if self._last_look is None:
+            return []
+        boxes, raw_scores = self._last_look.proposer.propose(image)
+        likely = raw_scores >= self._min_proposal
+        scores = np.array([self._last_look.calibration.public(float(raw)) for raw in raw_scores[likely]], np.float32)
+        return self._sure_faces(image, boxes[likely], scores)
 
     def _propose(self, image: Image, scale: float) -> FloatArray:
         """(n, 5) float32: corners in pixels of the image, raw score."""
@@ -172,6 +201,10 @@ class PyramidFaceDetector:
         rows = np.concatenate(proposals)
         boxes, raw_scores = self._look_again(image, rows[suppress(rows[:, :4], rows[:, 4])[:_MAX_FACES], :4])
         scores = np.array([self._calibration.public(float(raw)) for raw in raw_scores], np.float32)
+        return self._sure_faces(image, boxes, scores)
+
+    def _sure_faces(self, image: Image, boxes: FloatArray, scores: FloatArray) -> list[Face]:
+        """Those with a sufficient public score, each once, with their landmarks."""
         boxes, scores = boxes[scores >= self._min_score], scores[scores >= self._min_score]
         kept = suppress(boxes, scores)
         return [

@@ -37,6 +37,14 @@ class FaceAngle(StrEnum):
     RIGHT = "right"
 
 
+class FaceLight(StrEnum):
+    """How a face that may be enrolled is lit."""
+
+    GOOD = "good"
+    DIM = "dim"
+    UNEVEN = "uneven"
+
+
 _ADVICE = {
     QualityReason.NO_FACE: "No face was found; show one face, uncovered and well lit.",
     QualityReason.MULTIPLE_FACES: "More than one face is large; show one person alone.",
@@ -55,6 +63,10 @@ _COVER_ADVICE = {
 }
 
 _BRIGHT_TONE = 235
+# Of 102 LFW faces and 71 Asian web photos none is darker, and 0 and 3 % are lit more unevenly; of 79 webcam frames 8
+# and 9 %.
+_DIM_TONE = 60
+_UNEVEN_SIDES = 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +112,14 @@ class QualityVerdict:
         reason: why it is refused; None where it may be embedded.
         message: what the person should do; empty where there is no reason.
         angle: frontal where there is no face.
+        light: good where the picture is refused.
     """
 
     face: Face | None
     reason: QualityReason | None
     message: str
     angle: FaceAngle
+    light: FaceLight = FaceLight.GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +162,7 @@ class FaceQualityGate:
         cover = self._cover(image, face)
         if cover is not None:
             return QualityVerdict(face, QualityReason.FACE_COVERED, _COVER_ADVICE[cover], angle)
-        return QualityVerdict(face, None, "", angle)
+        return QualityVerdict(face, None, "", angle, _light_of(face_tones(image, face.box)))
 
     def grade(self, template: FaceTemplate) -> QualityGrade:
         """Judge after embedding.
@@ -198,3 +212,11 @@ class FaceQualityGate:
 
 def _refuse(face: Face | None, reason: QualityReason, angle: FaceAngle) -> QualityVerdict:
     return QualityVerdict(face, reason, _ADVICE[reason], angle)
+
+
+def _light_of(tones: FloatArray) -> FaceLight:
+    if float(tones.mean()) < _DIM_TONE:
+        return FaceLight.DIM
+    middle = tones.shape[1] // 2
+    sides = sorted((float(tones[:, :middle].mean()), float(tones[:, middle:].mean())))
+    return FaceLight.UNEVEN if sides[1] > _UNEVEN_SIDES * sides[0] else FaceLight.GOOD

@@ -69,8 +69,7 @@ class FeatureExtractor:
         """Features of each picture, in order.
 
         Args:
-            images: BGR pictures of any size. Each is squeezed into a square, so that nothing of it is lost;
-                take ``centre_square`` first where the proportions matter more than the edges.
+            images: BGR pictures of any size. Each is squeezed into a square, so that nothing of it is lost.
             side_px: side of the network's input; the manifest's when omitted. A multiple of 32.
         """
         side_px = side_px or self._input.side_px
@@ -98,14 +97,6 @@ def resize(image: Image, *, width: int, height: int) -> Image:
     shrinks = image.shape[0] > height or image.shape[1] > width
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return resized.astype(np.uint8, copy=False)
-
-
-def centre_square(image: Image) -> Image:
-    """The largest centred square."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[top : top + side, left : left + side]
 
 
 def mirror(image: Image) -> Image:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.features import Features
 from app.core.views import Views
@@ -58,6 +59,11 @@ class TwoSlopeCalibration:
         log_odds = distance * (self.slope_above if distance > 0 else self.slope_below)
         return 1.0 / (1.0 + math.exp(-max(min(log_odds, 60.0), -60.0)))
 
+    def score_of(self, probability: float) -> float:
+        """The score whose probability is that; between 0 and 1."""
+        log_odds = math.log(probability / (1 - probability))
+        return self.midpoint + log_odds / (self.slope_above if log_odds > 0 else self.slope_below)
+
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
@@ -65,7 +71,8 @@ class LinearHead:
 
     Attributes:
         name: identifies the head, such as ``room_messy``.
-        weights: (1280,) float32.
+        weights: (1280,) float32, of whole views.
+        tile_weights: the same of tiles, which show a hazard from near; None where ``weights`` serve both.
         calibrations: by the name of the way of looking, such as ``quick``.
         threshold: probability from which the positive class is told; set with the figures in the head's file.
         alert_threshold: probability from which one picture is reason enough to act; ``threshold`` if None.
@@ -78,18 +85,35 @@ class LinearHead:
     calibrations: Mapping[str, TwoSlopeCalibration]
     threshold: float = 0.5
     alert_threshold: float | None = None
+    tile_weights: FloatArray | None = None
 
     def scores(self, features: Sequence[Features]) -> FloatArray:
-        """(n,) float32, one score for each view."""
+        """(n,) float32, one score for each whole view."""
         pooled = np.stack([item.pooled for item in features])
-        scores: FloatArray = unit(pooled) @ self.weights + np.float32(self.bias)
-        return scores
+        return self.row_scores(unit(pooled), is_whole=np.ones(len(pooled), bool))
+
+    def row_scores(self, rows: FloatArray, *, is_whole: NDArray[np.bool_]) -> FloatArray:
+        """(n,) float32, one score for each view by itself.
+
+        Args:
+            rows: (n, 1280) of unit length.
+            is_whole: (n,) whether a row is of a whole view; the others are of tiles.
+        """
+        scores = rows @ self.weights
+        if self.tile_weights is not None:
+            scores = np.where(is_whole, scores, rows @ self.tile_weights)
+        return np.asarray(scores + np.float32(self.bias), np.float32)
 
     def score(self, views: Views) -> float:
         """One score for the picture."""
-        return pool_scores(
-            self.scores(views.wholes), self.scores(views.tiles) if views.tiles else None, pooling=self.pooling
-        )
+        rows = unit(np.stack([item.pooled for item in views.all]))
+        wholes = len(views.wholes)
+        return self.pooled(self.row_scores(rows, is_whole=np.arange(len(rows)) < wholes), wholes=wholes)
+
+    def pooled(self, scores: FloatArray, *, wholes: int) -> float:
+        """One score for the picture from those of its views, of which the first ``wholes`` are whole."""
+        tiles = scores[wholes:] if len(scores) > wholes else None
+        return pool_scores(scores[:wholes], tiles, pooling=self.pooling)
 
     def probability(self, views: Views, *, look: str) -> float:
         """Probability of the positive class, by the calibration for that way of looking."""
@@ -100,7 +124,7 @@ class LinearHead:
         return probability >= (self.threshold if self.alert_threshold is None else self.alert_threshold)
 
     def activation(self, features: Features) -> FloatArray:
-        """(h, w) float32: what each position adds; its mean is the view's score."""
+        """(h, w) float32: what each position of a whole view adds; its mean is the view's score."""
         length = max(float(np.linalg.norm(features.pooled)), 1e-12)
         activation: FloatArray = np.tensordot(self.weights, features.feature_map, axes=1) / np.float32(length)
         return activation + np.float32(self.bias)

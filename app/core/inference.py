@@ -1,7 +1,8 @@
 """The only threads on which a model runs.
 
-Admission is bounded: a job gets a place at once or the caller gets ``Overloaded``. Clients take turns, and one that has
-many places gives one of them to a client that has fewer. A place is given back when the *thread* is done with the job,
+Admission is bounded: a job gets a place at once or the caller gets ``Overloaded``. Where all are taken, the least
+urgent work that waits gives one to what is more urgent; within a class clients take turns, and one that has many places
+gives one of them to a client that has fewer. A place is given back when the *thread* is done with the job,
 not when whoever awaits it goes away, so cancelled requests can't pile work up.
 """
 
@@ -25,18 +26,27 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# A camera's frame that has waited so long takes the next turn, but only one of so many: people who come and go all day
-# must not keep the cameras from seeing a fire, and many cameras must not keep people waiting.
+# What has waited so long takes the next turn of the classes above it, but only one of so many: many cameras must not
+# keep people at the door for ever, nor people who come and go all day somebody's document.
 _PATIENCE_S = 0.3
-_TURNS_FOR_PEOPLE = 3
+_TURNS_IN_A_ROW = 3
 _STUCK_DEADLINES = 10
 
 
 class Priority(IntEnum):
-    """A thread takes a job of the highest class, whose clients take turns; cameras wait for people, not for ever."""
+    """A thread takes a job of the first class that has one; the others wait, but not for ever.
 
-    INTERACTIVE = 0
-    BACKGROUND = 1
+    Attributes:
+        ALARM: frames that may show a fire, a flood or an intruder.
+        CHECK_IN: somebody stands at the door.
+        REQUEST: documents, rooms, pictures: somebody waits for an answer.
+        BULK: jobs, migrations, clips: nobody waits.
+    """
+
+    ALARM = 0
+    CHECK_IN = 1
+    REQUEST = 2
+    BULK = 3
 
 
 class _Job:
@@ -46,8 +56,7 @@ class _Job:
         self.call = call
         self.engine = engine
         self.priority = priority
-        # Our own work, such as that of cameras, is one client.
-        self.client = client_var.get() if priority is Priority.INTERACTIVE else ""
+        self.client = client_var.get()  # none for our own work, such as that of cameras: together one client
         self.future: Future[object] = Future()
         self.admitted_at = time.perf_counter()
 
@@ -60,7 +69,7 @@ class InferencePool:
             already runs with one intra-op thread and more would only take turns.
         queue_size: how many admitted jobs may wait beside the running ones.
         deadline_s: how long a caller waits, queueing included, unless ``submit`` is told otherwise.
-        patience_s: how long a job in the background waits before it takes a turn of those who come first.
+        patience_s: how long a job waits before it takes a turn of the classes above its own.
     """
 
     def __init__(self, *, threads: int, queue_size: int, deadline_s: float, patience_s: float = _PATIENCE_S) -> None:
@@ -68,7 +77,7 @@ class InferencePool:
         self._places = self.thread_count + queue_size
         self._deadline_s = deadline_s
         self._patience_s = patience_s
-        self._turns_of_people = 0
+        self._turns_in_a_row = dict.fromkeys(Priority, 0)
         self._queues: dict[Priority, FairQueue[_Job]] = {p: FairQueue() for p in Priority}
         self._taken = 0
         self._closed = False
@@ -105,7 +114,7 @@ class InferencePool:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Run ``function`` on an inference thread for a person who waits.
+        """Run ``function`` on an inference thread for somebody who waits for an answer: ``Priority.REQUEST``.
 
         Args:
             engine: the metric label, such as ``face``.
@@ -114,7 +123,7 @@ class InferencePool:
             Overloaded: no place is free.
             DeadlineExceeded: the pool's deadline passed; a job already on a thread runs to its end unobserved.
         """
-        return await self.submit_at(Priority.INTERACTIVE, engine, function, *args, **kwargs)
+        return await self.submit_at(Priority.REQUEST, engine, function, *args, **kwargs)
 
     async def submit_at(
         self,
@@ -124,7 +133,7 @@ class InferencePool:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """``submit`` in another class than ``INTERACTIVE``."""
+        """``submit`` in any class."""
         context = contextvars.copy_context()
 
         def call() -> R:
@@ -154,10 +163,12 @@ class InferencePool:
             self._changed.notify()
 
     def _make_room(self, job: _Job) -> None:
-        """Where all places are taken, whoever has most waiting gives one of them to a client that has less."""
+        """Where all places are taken, the least urgent that waits gives one to a more urgent; in a class of its own,
+        whoever has most waiting gives one to a client that has less."""
         metrics.inference_rejected_total.labels("full").inc()
         refusal = Overloaded("All inference places are taken; try again shortly.")
-        pushed_out = self._queues[job.priority].make_room(job.client)
+        below = next((self._queues[p] for p in reversed(Priority) if p > job.priority and self._queues[p]), None)
+        pushed_out = self._queues[job.priority].make_room(job.client) if below is None else below.pop_newest()
         if pushed_out is None:
             raise refusal
         self._taken -= 1
@@ -182,15 +193,22 @@ class InferencePool:
         return None
 
     def _next_queue(self) -> FairQueue[_Job] | None:
-        """The queue whose oldest job comes next; None where nothing waits."""
-        people, background = self._queues[Priority.INTERACTIVE], self._queues[Priority.BACKGROUND]
-        oldest = next(iter(background), None)
-        is_overdue = oldest is not None and time.perf_counter() - oldest.admitted_at > self._patience_s
-        if people and not (is_overdue and self._turns_of_people >= _TURNS_FOR_PEOPLE):
-            self._turns_of_people += 1
-            return people
-        self._turns_of_people = 0
-        return background or None
+        """The queue whose oldest job comes next; None where nothing waits.
+
+        Of turns that all classes want, each gets three of four and leaves the fourth to those below it.
+        """
+        for priority, queue in self._queues.items():
+            is_patient = self._turns_in_a_row[priority] < _TURNS_IN_A_ROW or not self._is_overdue_below(priority)
+            if queue and is_patient:
+                self._turns_in_a_row[priority] += 1
+                return queue
+            self._turns_in_a_row[priority] = 0
+        return None
+
+    def _is_overdue_below(self, priority: Priority) -> bool:
+        since = time.perf_counter() - self._patience_s
+        oldest = (next(iter(queue), None) for other, queue in self._queues.items() if other > priority)
+        return any(job is not None and job.admitted_at < since for job in oldest)
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:

@@ -20,10 +20,12 @@ from app.types import Box, Face, FloatArray, Image
 class Uncertainty(StrEnum):
     """Why nothing can be said. The networks look at fine texture; where there is none they call fakes real."""
 
+    NOT_JUDGED = "not_judged"
     TOO_SMALL = "too_small"
     TOO_TIGHT = "too_tight"
     TOO_DARK = "too_dark"
     BLURRY = "blurry"
+    UNCLEAR = "unclear"
 
 
 class LivenessProof(StrEnum):
@@ -39,13 +41,13 @@ class Liveness:
     """The verdict on one face.
 
     Attributes:
-        score: calibrated, 0 to 1, higher is more alive.
+        score: calibrated, 0 to 1, higher is more alive; None where no picture was judged.
         is_live: whether the score reaches the threshold and nothing makes it uncertain.
         uncertain: why the score does not count; None where it does.
         proof: what the verdict rests on.
     """
 
-    score: float
+    score: float | None
     is_live: bool
     uncertain: Uncertainty | None = None
     proof: LivenessProof = LivenessProof.PASSIVE
@@ -56,7 +58,7 @@ class LivenessView:
     """One network and the part of the picture that it looks at.
 
     Attributes:
-        network: crops → logits of at least two classes.
+        network: crops → logits of at least two classes, then whatever else the network tells.
         side_px: side of the crops.
         context: side of the part, in sides of the face box.
         live_class: which class is a live face.
@@ -68,6 +70,14 @@ class LivenessView:
     context: float
     live_class: int
     outline: Literal["square", "box"]
+
+    def look(self, image: Image, boxes: Sequence[Box]) -> list[FloatArray]:
+        """Each output of the network, a row a face: (n, classes) logits first."""
+        crops = [
+            surroundings(image, box, context=self.context, side_px=self.side_px, outline=self.outline) for box in boxes
+        ]
+        # One row a face, whatever singular dimensions an export leaves.
+        return [output.reshape(len(boxes), -1) for output in self.network.run(crops)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,22 @@ class LivenessLimits:
 
 
 class SecondOpinion(Protocol):
-    """Judges faces once more, by the first network's answers and whatever else the picture shows."""
+    """Judges faces once more, by the first network's answers and whatever else the picture shows.
 
-    def scores(self, image: Image, boxes: Sequence[Box], *, logits: FloatArray, first: Sequence[float]) -> list[float]:
+    Attributes:
+        attack_score: public, up to which a face is called an attack; from there to the score that passes nobody can
+            tell.
+    """
+
+    attack_score: float
+
+    def scores(
+        self, image: Image, boxes: Sequence[Box], *, answers: Sequence[FloatArray], first: Sequence[float]
+    ) -> list[float]:
         """Public scores of live faces.
 
         Args:
-            logits: (n, classes) of the first network.
+            answers: of the first network, as ``LivenessView.look`` has them.
             first: public scores by the networks alone.
         """
         ...
@@ -104,7 +123,7 @@ class LivenessDetector:
     """Separates live faces from printed, held-up and replayed ones.
 
     Args:
-        views: their probabilities are averaged.
+        views: their probabilities are averaged; without any, nobody is judged and all are uncertain.
         calibration: of that average.
         min_score: public, from which a face counts as live.
         limits: of what can be judged.
@@ -135,11 +154,17 @@ class LivenessDetector:
         """Whether the face in ``x1, y1, x2, y2`` is live, and its score."""
         box = Box(*map(float, face_bbox))
         verdict = self._judge(image, box, self.scores(image, [box])[0])
-        return verdict.is_live, verdict.score
+        return verdict.is_live, verdict.score or 0.0
 
-    def logits(self, image: Image, boxes: Sequence[Box]) -> FloatArray:
-        """(n, classes) float32: what the first network answers."""
-        return _logits(self._views[0], image, boxes)
+    def answers(self, image: Image, boxes: Sequence[Box]) -> list[FloatArray]:
+        """What the first network tells, as ``LivenessView.look`` has it."""
+        return self._views[0].look(image, boxes)
+
+    def by_networks_alone(self) -> LivenessDetector:
+        """The same networks without the second opinion, which knows single pictures and no faces in motion."""
+        return LivenessDetector(
+            self._views, calibration=self._calibration, min_score=self._min_score, limits=self._limits
+        )
 
     def warm_up(self) -> None:
         """Every network once."""
@@ -147,10 +172,16 @@ class LivenessDetector:
 
     def _judge(self, image: Image, box: Box, score: float) -> Liveness:
         uncertain = self._doubt(image, box)
+        if uncertain is Uncertainty.NOT_JUDGED:
+            return Liveness(None, is_live=False, uncertain=uncertain)
+        if uncertain is None and self._second is not None and self._second.attack_score < score < self._min_score:
+            uncertain = Uncertainty.UNCLEAR
         return Liveness(score, is_live=score >= self._min_score and uncertain is None, uncertain=uncertain)
 
     def _doubt(self, image: Image, box: Box) -> Uncertainty | None:
         limits = self._limits
+        if not self._views:
+            return Uncertainty.NOT_JUDGED
         if box.height < limits.min_face_px:
             return Uncertainty.TOO_SMALL
         if min(image.shape[:2]) < limits.min_context * box.area**0.5:
@@ -162,22 +193,14 @@ class LivenessDetector:
 
     def scores(self, image: Image, boxes: Sequence[Box]) -> list[float]:
         """Public scores of the faces in those boxes."""
-        if not boxes:
-            return []
-        answers = [_logits(view, image, boxes) for view in self._views]
-        probabilities = [softmax(logits)[:, view.live_class] for logits, view in zip(answers, self._views, strict=True)]
+        if not boxes or not self._views:
+            return [0.0] * len(boxes)
+        answers = [view.look(image, boxes) for view in self._views]
+        probabilities = [
+            softmax(logits)[:, view.live_class] for (logits, *_), view in zip(answers, self._views, strict=True)
+        ]
         first = [self._calibration.public(float(raw)) for raw in np.mean(probabilities, axis=0)]
-        return first if self._second is None else self._second.scores(image, boxes, logits=answers[0], first=first)
-
-
-def _logits(view: LivenessView, image: Image, boxes: Sequence[Box]) -> FloatArray:
-    """(n, classes) float32, as one network sees each face."""
-    crops = [
-        surroundings(image, box, context=view.context, side_px=view.side_px, outline=view.outline) for box in boxes
-    ]
-    [logits] = view.network.run(crops)
-    # One row of classes a face, whatever singular dimensions an export leaves.
-    return logits.reshape(len(boxes), -1)
+        return first if self._second is None else self._second.scores(image, boxes, answers=answers[0], first=first)
 
 
 def surroundings(

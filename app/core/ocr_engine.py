@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from loguru import logger
 
 from app.core.ocr.constrained import ConstrainedReader
 from app.core.ocr.extraction.ranker import Ranker
 from app.core.ocr.identity import IdentityDocument, fuse
 from app.core.ocr.invoice import Invoice, read_invoice
+from app.core.ocr.invoice_codes import of_codes
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
 from app.core.ocr.mrz_reader import looks_like_zone, read_zones, read_zones_enlarged
-from app.core.ocr.page_reader import PageReader, PageText
-from app.core.ocr.qr import read_card_codes
+from app.core.ocr.page_reader import PageReader, PageText, spoken_language
+from app.core.ocr.papers import part_papers
+from app.core.ocr.qr import read_card_codes, read_invoice_codes
+from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier, fingerprints
+from app.core.ocr.text import fold
+from app.core.ocr.text_layer import is_shown
 from app.core.ocr.totals import Role, find_labelled_amounts
 from app.types import Image, TextLine
 
@@ -26,6 +33,7 @@ _MIN_LINES = 3
 """A page with less text is no document."""
 
 _PAGE_GAP_PX = 40.0
+_SERIAL = re.compile(r"\bky hieu\b|\bserial\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +92,15 @@ class OCREngine:
         """Read an empty page, so that every network has run once."""
         self._pages.read(np.full((64, 256, 3), 255, np.uint8), language="vi")
 
-    def read_invoice(
+    def read_invoices(
         self,
         pages: Sequence[SourcePage],
         *,
         today: date,
         language: str | None = None,
         suppliers: Sequence[Supplier] = (),
-    ) -> InvoiceReading:
-        """The invoice that ``pages`` hold together.
+    ) -> list[InvoiceReading]:
+        """The invoices on ``pages``: one over several of them, or several on one; without any, why.
 
         Args:
             language: ``vi``, ``en``, or None to tell by the text.
@@ -101,21 +109,29 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        return self.find_invoice(self.read_text(pages, language=language), today=today, suppliers=suppliers)
+        return self.find_invoices(self.read_text(pages, language=language), today=today, suppliers=suppliers)
 
-    def find_invoice(
+    def find_invoices(
         self, texts: Sequence[PageText], *, today: date, suppliers: Sequence[Supplier] = ()
-    ) -> InvoiceReading:
-        """As ``read_invoice``, of pages that were read before."""
-        return find_invoice(texts, self._ranker, today=today, suppliers=suppliers)
+    ) -> list[InvoiceReading]:
+        """As ``read_invoices``, of pages that were read before."""
+
+        def read(text: PageText, page: Page) -> Invoice:
+            return read_invoice(page, self._ranker, today=today, suppliers=suppliers, vietnamese=text.vietnamese)
+
+        found = [
+            find_invoice(paper.texts, self._ranker, today=today, suppliers=suppliers, read=paper.invoice)
+            for paper in part_papers(texts, read)
+        ]
+        return [reading for reading in found if reading.invoice] or found[:1]
 
     def read_text(self, pages: Sequence[SourcePage], *, language: str | None = None) -> list[PageText]:
-        """The text of each page, from its text layer where it has one.
+        """The text of each page, from its text layer where it has one, and the codes of e-invoices.
 
         Raises:
             ReaderFailure: no reader could read.
         """
-        return [self._text_of(page, language) for page in pages]
+        return [_with_codes(self._text_of(page, language)) for page in pages]
 
     def read_identity(
         self, pages: Sequence[SourcePage], *, today: date, expected: DocumentType | None = None
@@ -128,7 +144,7 @@ class OCREngine:
         Raises:
             ReaderFailure: no reader could read.
         """
-        texts = self.read_text(pages)
+        texts = [self._text_of(source, None) for source in pages]
         page = arrange(_stacked(texts))
         codes = [code for source in pages for code in read_card_codes(source.image)]
         zones = [zone for text in texts for zone in self._zones_of(text, today)]
@@ -140,9 +156,20 @@ class OCREngine:
         return IdentityReading(identity, reason, page.text, first.engine, first.rotation_deg)
 
     def _text_of(self, page: SourcePage, language: str | None) -> PageText:
-        if page.lines:
-            return PageText(page.lines, page.image, 0, "pdf_text", vietnamese=language != "en")
-        return self._pages.read(page.image, language=language)
+        if not page.lines:
+            return self._pages.read(page.image, language=language)
+        if self._is_shown(page):
+            spoken = spoken_language(language, [line.text for line in page.lines])
+            return PageText(page.lines, page.image, 0, "pdf_text", vietnamese=spoken == "vi")
+        return replace(self._pages.read(page.image, language=language), contradicts_layer=True)
+
+    def _is_shown(self, page: SourcePage) -> bool:
+        """Whether the text layer may be believed; True where no reader works that could say otherwise."""
+        try:
+            return self._pages.latin is None or is_shown(page.lines, page.image, self._pages.latin)
+        except ReaderFailure as error:
+            logger.bind(reason=type(error.__cause__).__name__).warning("ocr_reader_failed")
+            return True
 
     def _zones_of(self, text: PageText, today: date) -> list[Mrz]:
         """The page's machine-readable zones; a small picture without a valid one is tried again enlarged."""
@@ -161,19 +188,33 @@ class OCREngine:
 
 
 def find_invoice(
-    texts: Sequence[PageText], ranker: Ranker, *, today: date, suppliers: Sequence[Supplier] = ()
+    texts: Sequence[PageText],
+    ranker: Ranker,
+    *,
+    today: date,
+    suppliers: Sequence[Supplier] = (),
+    read: Invoice | None = None,
 ) -> InvoiceReading:
-    """The invoice that the text of one or several pages makes up."""
+    """The invoice that the text of one or several pages makes up; ``read`` where it was read before."""
     page = arrange(_stacked(texts))
     first = texts[0]
     reading = InvoiceReading(None, "no_text_found", page.text, first.engine, first.rotation_deg, frozenset())
     if len(page.cells) < _MIN_LINES:
         return reading
     vietnamese = any(text.vietnamese for text in texts)
-    invoice = read_invoice(page, ranker, today=today, suppliers=suppliers, vietnamese=vietnamese)
+    invoice = read or read_invoice(page, ranker, today=today, suppliers=suppliers, vietnamese=vietnamese)
+    invoice = of_codes(invoice, [code for text in texts for code in text.codes])
+    if any(text.contradicts_layer for text in texts):
+        invoice = replace(invoice, warnings=(*invoice.warnings, "text_layer_differs_from_page"))
     if invoice.total is None and not _looks_like_invoice(page):
         return replace(reading, reason="no_invoice_found")
     return replace(reading, invoice=invoice, reason=None, fingerprints=fingerprints(page))
+
+
+def _with_codes(text: PageText) -> PageText:
+    """The codes are looked for where a page has the words of an e-invoice, whose serial they have too."""
+    marked = text.vietnamese and any(_SERIAL.search(fold(line.text)) for line in text.lines)
+    return replace(text, codes=tuple(read_invoice_codes(text.image))) if marked else text
 
 
 def _stacked(texts: Sequence[PageText]) -> list[TextLine]:

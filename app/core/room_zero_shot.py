@@ -16,7 +16,9 @@ import numpy as np
 from app.core.concepts import unit_rows
 from app.core.features import mirror
 from app.core.looks import QUICK
+from app.core.object_detection import ObjectDetector
 from app.core.room_analyzer import SURE, ChecklistItem, ItemAnswer, PhotoEvidence, RoomFinding, RoomModel, note
+from app.core.room_views import SeenView, View
 from app.core.views import quarters
 from app.types import Detection, Embedding, FloatArray, Image, Severity
 
@@ -49,14 +51,6 @@ class CaptionEmbedder(Protocol):
     def embed_images(self, images: Sequence[Image]) -> list[Embedding]: ...
 
     def embed_captions(self, captions: Sequence[str]) -> list[Embedding]: ...
-
-
-class ObjectDetector(Protocol):
-    """Finds things with their places."""
-
-    def detect(self, images: Sequence[Image]) -> list[list[Detection]]: ...
-
-    def warm_up(self) -> None: ...
 
 
 class ZeroShot:
@@ -126,32 +120,46 @@ class ZeroShotRoomAnalyzer:
         self, evidence: PhotoEvidence, image: Image, found: Sequence[Detection], *, depth: str
     ) -> PhotoEvidence:
         picture = self._zero_shot.look(image, depth=depth)
-        told = {name: self._zero_shot.probability(picture, direction) for name, direction in self._directions.items()}
+        probabilities = {
+            name: self._zero_shot.probability(picture, direction) for name, direction in self._directions.items()
+        }
         things = dict(evidence.things)
         for detection in found:
             things[detection.label] = max(things.get(detection.label, 0.0), detection.score)
-        in_bathroom = told["bathroom"] >= SURE
-        room = max(evidence.room, told["bathroom"]) if in_bathroom else evidence.room
+        in_bathroom = probabilities["bathroom"] >= SURE
+        room, seen = evidence.room, evidence.seen
+        if in_bathroom and seen.view is View.NOT_A_ROOM:
+            room, seen = (
+                max(room, probabilities["bathroom"]),
+                SeenView(View.BATHROOM, probabilities["bathroom"], View.BATHROOM, {}),
+            )
         if room < SURE:
             return replace(evidence, things=things)
-        damage = (RoomFinding("damage", told["damaged"], Severity.HIGH, None),) if told["damaged"] >= SURE else ()
+        damage = (
+            (RoomFinding("damage", probabilities["damaged"], Severity.HIGH, None),)
+            if probabilities["damaged"] >= SURE
+            else ()
+        )
         return replace(
             evidence,
             room=room,
-            sights=_sights(told, in_bathroom=in_bathroom, bed_in_sight=BED in things) | dict(evidence.sights),
+            seen=seen,
+            sights=_sights(probabilities, in_bathroom=in_bathroom, bed_in_sight=BED in things) | dict(evidence.sights),
             findings=evidence.findings + damage,
             things=things,
-            damaged=told["damaged"],
+            damaged=probabilities["damaged"],
         )
 
 
-def _sights(told: Mapping[str, float], *, in_bathroom: bool, bed_in_sight: bool) -> dict[ChecklistItem, ItemAnswer]:
+def _sights(
+    probabilities: Mapping[str, float], *, in_bathroom: bool, bed_in_sight: bool
+) -> dict[ChecklistItem, ItemAnswer]:
     """Answers where the subject is in sight; what the heads answered goes before them."""
     sights: dict[ChecklistItem, ItemAnswer] = {}
     if in_bathroom:
-        note(sights, ChecklistItem.BATHROOM_CLEAN, 1 - told["bathroom_dirty"])
-        note(sights, ChecklistItem.TOWELS_PRESENT, told["towels_present"])
-        note(sights, ChecklistItem.AMENITIES_COMPLETE, told["amenities_complete"])
+        note(sights, ChecklistItem.BATHROOM_CLEAN, 1 - probabilities["bathroom_dirty"])
+        note(sights, ChecklistItem.TOWELS_PRESENT, probabilities["towels_present"])
+        note(sights, ChecklistItem.AMENITIES_COMPLETE, probabilities["amenities_complete"])
     if bed_in_sight:
-        note(sights, ChecklistItem.BED_MADE, 1 - told["bed_unmade"])
+        note(sights, ChecklistItem.BED_MADE, 1 - probabilities["bed_unmade"])
     return sights

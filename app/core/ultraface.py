@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.yolo import pairwise_iou
+from app.core.object_detection import pairwise_iou
 from app.types import FloatArray, Image
 
 # The anchors of UltraFace (https://github.com/Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB): sides in pixels on

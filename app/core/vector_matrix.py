@@ -1,5 +1,9 @@
 """Unit vectors in one block of memory, with labels beside them: exact search, and filters as masks.
 
+A search is bound by the memory that it reads, so columns that are zero are not read: those behind the last that any
+row uses are not even kept (a network of 128 numbers stored in 512 takes a quarter), and those at a query's ends are
+left out (words know nothing of a picture's appearance).
+
 One writer, any number of readers in any thread: rows are only ever added behind those that a reader has seen, and a
 removed row is marked, not moved. Marked rows go when they are a quarter of all; readers of before keep the old block.
 """
@@ -134,14 +138,14 @@ class MatrixView:
         """
         eligible = self._alive if chosen is None else self._alive & chosen
         positions = np.flatnonzero(eligible)
+        used = _used_columns(queries[:, : self._vectors.shape[1]])
+        vectors, wanted = self._vectors[:, used], queries[:, used].T
         if len(positions) < _GATHER_BELOW * len(eligible):
-            cosines = self._vectors[positions] @ queries.T
+            cosines = vectors[positions] @ wanted
+        elif len(positions) < len(eligible):
+            cosines = (vectors @ wanted)[positions]
         else:
-            cosines = (
-                (self._vectors @ queries.T)[positions]
-                if len(positions) < len(eligible)
-                else (self._vectors @ queries.T)
-            )
+            cosines = vectors @ wanted
         return [self._best(positions, cosines[:, i], top_k, min_similarity) for i in range(len(queries))]
 
     def _best(
@@ -175,7 +179,7 @@ class VectorMatrix:
         self._clear()
 
     def _clear(self) -> None:
-        self._vectors: FloatArray = np.zeros((_FIRST_ROOM, self._dimension), np.float32)
+        self._vectors: FloatArray = np.zeros((_FIRST_ROOM, 0), np.float32)
         self._alive: BoolArray = np.zeros(_FIRST_ROOM, bool)
         self._moments: npt.NDArray[np.float64] = np.zeros(_FIRST_ROOM, np.float64)
         self._keys: list[str] = []
@@ -197,7 +201,10 @@ class VectorMatrix:
             position = len(self._keys)
             if position == len(self._vectors):
                 self._grow(position * 3 // 2)
-            self._vectors[position] = row.vector
+            used = _used_columns(row.vector[None]).stop
+            if used > self._vectors.shape[1]:
+                self._vectors = _widened(self._vectors, used)
+            self._vectors[position] = row.vector[: self._vectors.shape[1]]
             self._moments[position] = row.moment_s
             for column, label in zip(self._columns, row.labels, strict=True):
                 column.put(position, label)
@@ -229,7 +236,7 @@ class VectorMatrix:
         rows = [
             MatrixRow(
                 key,
-                self._vectors[position],
+                _widened(self._vectors[position : position + 1], self._dimension)[0],
                 tuple(column.values[column.codes[position]] for column in self._columns),
                 float(self._moments[position]),
             )
@@ -238,6 +245,19 @@ class VectorMatrix:
         self._clear()
         self.reserve(len(rows) * 5 // 4)
         self.put(rows)
+
+
+def _used_columns(vectors: FloatArray) -> slice:
+    """From the first column that is not zero everywhere to the last."""
+    used = np.flatnonzero(vectors.any(axis=0))
+    return slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
+
+
+def _widened(vectors: FloatArray, columns: int) -> FloatArray:
+    """A copy with more columns; readers keep the old one."""
+    widened = np.zeros((len(vectors), columns), np.float32)
+    widened[:, : vectors.shape[1]] = vectors
+    return widened
 
 
 def _grown(array: npt.NDArray[Number], room: int) -> npt.NDArray[Number]:

@@ -67,6 +67,11 @@ def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan) -> 
     return Views(wholes=tuple(wholes), tiles=tuple(tiles), tile_boxes=tuple(boxes))
 
 
+def view_places(plan: ViewPlan) -> list[Box]:
+    """Where the views of a plan without mirror images lie, as ``Views.all`` has them, in fractions of the picture."""
+    return [Box(0, 0, 1, 1)] * len(plan.whole_sides_px) + _tiles(width=1, height=1, plan=plan)
+
+
 def quarters(image: Image) -> list[Image]:
     """Four parts that overlap a little, row by row."""
     height, width = image.shape[:2]

@@ -6,120 +6,31 @@ letterboxed pixels followed by one probability per class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from app.core.features import resize
-from app.types import Box, Detection, FloatArray, Image, Session
+from app.core.object_detection import Candidates, SquareDetector
+from app.types import FloatArray
 
-_PADDING_GREY = 114  # what the networks were trained with
 _MAX_CANDIDATES = 1000  # before suppression; bounds the pairwise overlaps on a frame full of noise
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a picture lies on its square: ``square = picture * scale + offset``, in pixels."""
+class YoloDetector(SquareDetector):
+    """One YOLOv8 file: one output, (1, 4 + len(labels), candidates).
 
-    scale: float
-    left: int
-    top: int
-
-    def to_image(self, boxes: FloatArray) -> FloatArray:
-        """(n, 4) corner boxes of the square, in pixels of the picture."""
-        offset = np.array([self.left, self.top, self.left, self.top], np.float32)
-        placed: FloatArray = (boxes - offset) / np.float32(self.scale)
-        return placed
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Rows that belong together: ``boxes`` (n, 4) float32 corners in pixels, ``scores`` and ``classes`` (n,)."""
-
-    boxes: FloatArray
-    scores: FloatArray
-    classes: NDArray[np.intp]
-
-    def take(self, rows: NDArray[np.intp]) -> Candidates:
-        """The candidates at those rows, in that order."""
-        return Candidates(self.boxes[rows], self.scores[rows], self.classes[rows])
-
-
-class YoloDetector:
-    """Finds objects with one YOLOv8 file.
-
-    Args:
-        session: one output, (1, 4 + len(labels), candidates); called once a picture, as exported files fix the
-            batch at one.
-        labels: what each class is called in a ``Detection``. Classes that share a label compete with each other:
-            a standing and a fallen person are one ``person``. An empty label drops its class.
-        min_score: boxes below are not reported.
-        max_iou: of two boxes of one label that overlap more, the surer stays.
+    Classes that share a label compete with each other: a standing and a fallen person are one ``person``. An empty
+    label drops its class.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        labels: Sequence[str],
-        min_score: float,
-        max_iou: float = 0.5,
-        input_name: str = "images",
-        side_px: int = 640,
-    ) -> None:
-        self._session = session
-        self._names = sorted({label for label in labels if label})
-        # Class number of the network → row in _names; -1 for a class that nobody asked for.
-        self._label_of_class = np.array([self._names.index(label) if label else -1 for label in labels], np.intp)
-        self._min_score = min_score
-        self._max_iou = max_iou
-        self._input_name = input_name
-        self._side_px = side_px
-
-    @property
-    def provider(self) -> str:
-        """Runtime, device and precision, for /health."""
-        return self._session.provider
-
-    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
-        """Objects in each BGR picture, surest first, boxes clipped to the picture."""
-        return [self._detect_in(image) for image in images]
-
-    def warm_up(self) -> None:
-        """One pass on a blank picture."""
-        self.detect([np.zeros((self._side_px, self._side_px, 3), np.uint8)])
-
-    def _detect_in(self, image: Image) -> list[Detection]:
-        square, placement = letterbox(image, side_px=self._side_px)
-        blob = np.ascontiguousarray(square[None, ..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32)
-        blob /= 255.0
-        [output] = self._session.run({self._input_name: blob})
-        found = self._label(decode(output[0], min_score=self._min_score))
-        found = found.take(suppress(found, max_iou=self._max_iou))
-        height, width = image.shape[:2]
-        return [
-            Detection(Box(*map(float, box)).clip(width, height), float(score), self._names[label])
-            for box, score, label in zip(placement.to_image(found.boxes), found.scores, found.classes, strict=True)
-        ]
+    def _candidates(self, blob: FloatArray) -> Candidates:
+        [output] = self._session.run({self._input_name: blob / np.float32(255.0)})
+        return self._label(decode(output[0], min_score=self._min_score))
 
     def _label(self, candidates: Candidates) -> Candidates:
-        """The same boxes with label numbers in place of the network's classes."""
-        labels = self._label_of_class[candidates.classes]
-        wanted = np.flatnonzero(labels >= 0)
-        return Candidates(candidates.boxes[wanted], candidates.scores[wanted], labels[wanted])
-
-
-def letterbox(image: Image, *, side_px: int) -> tuple[Image, Placement]:
-    """The picture scaled to fit a grey square, centred, proportions kept."""
-    height, width = image.shape[:2]
-    scale = side_px / max(height, width)
-    fitted = resize(image, width=max(round(width * scale), 1), height=max(round(height * scale), 1))
-    top, left = (side_px - fitted.shape[0]) // 2, (side_px - fitted.shape[1]) // 2
-    square = np.full((side_px, side_px, 3), _PADDING_GREY, np.uint8)
-    square[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
-    return square, Placement(scale=scale, left=left, top=top)
+        """Those that somebody asked for, each as the first class of its label."""
+        first = np.array([self._labels.index(label) if label else -1 for label in self._labels], np.intp)
+        classes = first[candidates.classes]
+        wanted = np.flatnonzero(classes >= 0)
+        return Candidates(candidates.boxes[wanted], candidates.scores[wanted], classes[wanted])
 
 
 def decode(output: FloatArray, *, min_score: float) -> Candidates:
@@ -136,32 +47,3 @@ def decode(output: FloatArray, *, min_score: float) -> Candidates:
     centre_x, centre_y, width, height = output[:4, rows]
     corners = [centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2]
     return Candidates(np.stack(corners, axis=1).astype(np.float32), scores[rows], classes[rows])
-
-
-def suppress(candidates: Candidates, *, max_iou: float) -> NDArray[np.intp]:
-    """Non-maximum suppression within each class.
-
-    Args:
-        candidates: surest first.
-
-    Returns:
-        The rows to keep, surest first.
-    """
-    overlaps = pairwise_iou(candidates.boxes) > max_iou
-    rivals = overlaps & (candidates.classes[:, None] == candidates.classes[None, :])
-    alive = np.ones(len(candidates.scores), bool)
-    for row in range(len(alive)):
-        if alive[row]:
-            alive[row + 1 :] &= ~rivals[row, row + 1 :]
-    return np.flatnonzero(alive)
-
-
-def pairwise_iou(boxes: FloatArray) -> FloatArray:
-    """(n, n) intersection over union of (n, 4) corner boxes; 0 where neither box has an area."""
-    top_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    bottom_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    intersection = np.clip(bottom_right - top_left, 0.0, None).prod(axis=2)
-    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)
-    union = area[:, None] + area[None, :] - intersection
-    overlaps: FloatArray = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-    return overlaps

@@ -132,9 +132,7 @@ def read_concept_vectors(path: Path) -> ConceptVectors:
             passages = dict(zip(data["texts"].tolist(), vectors, strict=True))
             return ConceptVectors(passages, data["query_centre"].astype(np.float32))
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise ModelUnavailable(
-            f"{path.name} cannot be read; run: python scripts/download_models.py --only image_embedding"
-        ) from error
+        raise ModelUnavailable(f"{path.name} cannot be read; run: cv models install --only image_embedding") from error
 
 
 def write_concept_vectors(path: Path, *, texts: Sequence[str], embedder: TextEmbedder) -> None:

@@ -19,6 +19,7 @@ from app.ml_models.runtimes import (
     load_cuda_libraries,
 )
 from app.ml_models.specs import RuntimeSpec
+from app.ml_models.start_cache import StartCache
 from app.types import Session
 
 
@@ -50,13 +51,17 @@ class RuntimeOptions:
 class SessionOpener:
     """Opens sessions as the options and a model's manifest entry ask.
 
+    Args:
+        cache: keeps compiled networks from one start to the next.
+
     Raises:
         ConfigurationError: a GPU is required, and this ONNX Runtime was built without CUDA.
     """
 
-    def __init__(self, options: RuntimeOptions) -> None:
+    def __init__(self, options: RuntimeOptions, *, cache: StartCache | None = None) -> None:
         self._options = options
         self._core = ov.Core()
+        self._cache = cache
         self._use_cuda = options.device != "cpu" and cuda_is_offered()
         self._gpu_missing = False
         if options.require_gpu and options.device == "cpu":
@@ -71,13 +76,16 @@ class SessionOpener:
         """Whether a GPU was asked for and could not be had."""
         return self._gpu_missing
 
-    def open(self, path: Path, runtime: RuntimeSpec, *, fp16_path: Path | None = None) -> Session:
+    def open(
+        self, path: Path, runtime: RuntimeSpec, *, fp16_path: Path | None = None, sha256: str | None = None
+    ) -> Session:
         """Load a network.
 
         Args:
             path: the verified f32 network.
             runtime: the manifest's say.
             fp16_path: its verified half-precision twin for CUDA, with float32 inputs and outputs.
+            sha256: of ``path``; without it the compiled network is not kept.
 
         Raises:
             UnreadableModel: no network, or one that the runtime cannot load.
@@ -89,7 +97,7 @@ class SessionOpener:
                 return BucketedSession(session)
             self._use_cuda = False
             self._miss_gpu("CUDA could not be loaded; see the lines of onnxruntime above")
-        return self._open_on_cpu(path, runtime)
+        return self._open_on_cpu(path, runtime, sha256)
 
     def _open_on_cuda(self, path: Path, fp16_path: Path | None) -> OnnxRuntimeSession:
         options = self._options
@@ -110,7 +118,7 @@ class SessionOpener:
             precision="fp16" if half else "f32",
         )
 
-    def _open_on_cpu(self, path: Path, spec: RuntimeSpec) -> Session:
+    def _open_on_cpu(self, path: Path, spec: RuntimeSpec, sha256: str | None) -> Session:
         options = self._options
         bf16 = spec.bf16 and options.precision == "auto" and cpu_has_bf16(self._core)
         # With bf16 OpenVINO is ahead even on the networks that ONNX Runtime runs faster in f32.
@@ -124,6 +132,8 @@ class SessionOpener:
             precision="bf16" if bf16 else "f32",
             row_by_row=spec.row_by_row,
             core=self._core,
+            cache=self._cache,
+            sha256=sha256,
         )
 
     def _miss_gpu(self, reason: str) -> None:

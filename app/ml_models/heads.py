@@ -59,6 +59,7 @@ class HeadFile(FileTable):
     calibration: dict[str, _CalibrationTable]
     bias: float
     weights: Annotated[str, AfterValidator(_readable)] = Field(alias="weights_float32")
+    tile_weights: Annotated[str, AfterValidator(_readable)] | None = Field(alias="tile_weights_float32", default=None)
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -75,6 +76,7 @@ class HeadFile(FileTable):
             calibrations={look: TwoSlopeCalibration(**table.model_dump()) for look, table in self.calibration.items()},
             threshold=self.threshold,
             alert_threshold=self.alert_threshold,
+            tile_weights=None if self.tile_weights is None else _decode(self.tile_weights),
         )
 
 
@@ -111,7 +113,7 @@ def _check_views(path: Path, look: str) -> None:
     if trained != today:
         raise ConfigurationError(
             f"{shown(path)} was trained on {trained}, and --looks {look} is now {today}; "
-            "train it again with scripts/train_heads.py, or take it out of the folder to use the shipped one."
+            "train it again with cv heads train, or take it out of the folder to use the shipped one."
         )
 
 
@@ -141,7 +143,7 @@ def read_head(path: Path, *, model_id: str) -> LinearHead:
     if file.model_id != model_id:
         raise ConfigurationError(
             f"{shown(path)} was trained on {file.model_id}, and the pack has {model_id}; "
-            "train it again with scripts/train_heads.py."
+            "train it again with cv heads train."
         )
     return file.as_head()
 
@@ -174,12 +176,18 @@ def write_head(path: Path, head: LinearHead, *, model_id: str, facts: Mapping[st
             for look, item in head.calibrations.items()
         },
         "bias": head.bias,
-        "weights_float32": base64.b64encode(head.weights.astype("<f4").tobytes()).decode("ascii"),
+        "weights_float32": _encode(head.weights),
     }
+    if head.tile_weights is not None:
+        document["tile_weights_float32"] = _encode(head.tile_weights)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".json.part")
     partial.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def _encode(weights: FloatArray) -> str:
+    return base64.b64encode(weights.astype("<f4").tobytes()).decode("ascii")
 
 
 def _decode(text: str) -> FloatArray:

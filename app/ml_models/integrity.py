@@ -62,7 +62,7 @@ def read_lock(path: Path) -> Lock:
     except FileNotFoundError:
         return Lock(files={}, sources={})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path} is damaged; delete it and run scripts/download_models.py again.") from error
+        raise ConfigurationError(f"{path} is damaged; delete it and run cv models install again.") from error
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 from loguru import logger
 
 from app.errors import ModelUnavailable
@@ -14,7 +16,8 @@ from app.ml_models.devices import RuntimeOptions, SessionOpener
 from app.ml_models.integrity import file_sha256, lock_path, read_lock
 from app.ml_models.runtimes import UnreadableModel
 from app.ml_models.specs import ModelSpec, Pack, PackFile, Spec
-from app.types import Session
+from app.ml_models.start_cache import StartCache
+from app.types import FloatArray, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +48,32 @@ class ModelLoader:
 
     Args:
         pack: the manifest.
-        weights_dir: holds a folder for each pack, as ``scripts/download_models.py`` lays it out.
+        weights_dir: holds a folder for each pack, as ``cv models install`` lays it out.
         runtime: how the networks run.
+        cache: keeps from one start to the next what is computed of verified files; None computes it each time.
 
     Raises:
         ConfigurationError: a GPU is required and there is none, or the pack's lock file is damaged.
     """
 
-    def __init__(self, pack: Pack, weights_dir: Path, runtime: RuntimeOptions | None = None) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        weights_dir: Path,
+        runtime: RuntimeOptions | None = None,
+        *,
+        cache: StartCache | None = None,
+    ) -> None:
         self._pack = pack
         self._pack_dir = weights_dir / pack.name
         self._locked = read_lock(lock_path(weights_dir, pack.name))
-        self._opener = SessionOpener(runtime or RuntimeOptions())
+        self._opener = SessionOpener(runtime or RuntimeOptions(), cache=cache)
+        self._cache = cache
         self._verified: set[PurePosixPath] = set()
         self._sessions: dict[str, Session] = {}
         self._providers: dict[str, str] = {}
         self._lock = threading.RLock()
+        self._opening: dict[str, threading.Lock] = {role: threading.Lock() for role in pack.models}
 
     @property
     def pack(self) -> Pack:
@@ -91,9 +104,8 @@ class ModelLoader:
             ModelUnavailable: a file is missing or not the one expected; the message names the command that repairs it.
         """
         spec = self.spec(role)
-        with self._lock:
-            for file in spec.files:
-                self._verify(spec, file)
+        for file in spec.files:
+            self._verify(spec, file)
         return self._pack_dir / spec.file
 
     def session(self, role: str) -> Session:
@@ -103,18 +115,42 @@ class ModelLoader:
             ConfigurationError: the pack has no such role, or a GPU is required and cannot be had.
             ModelUnavailable: see ``path``; also where the runtime cannot load the file.
         """
-        with self._lock:
+        self.spec(role)
+        with self._opening[role]:  # of each its own: a start opens several at once
             session = self._sessions.get(role)
             if session is None:
                 session = self._sessions[role] = self._open(role)
                 self.note_provider(role, session.provider)
             return session
 
+    def derived(self, role: str, name: str, compute: Callable[[Path], FloatArray]) -> FloatArray:
+        """What ``compute`` makes of the role's network file, which a start with a cache does only once.
+
+        Args:
+            name: of the result; another meaning or another way to compute it is another name.
+
+        Raises:
+            as ``path``.
+        """
+        path, spec = self.path(role), self.spec(role)
+        if self._cache is None:
+            return compute(path)
+        key = str(self._expected_sha256(spec.files[0]))  # known, as ``path`` found the file to be the one expected
+        kept = self._cache.find(name, key=key)
+        if kept is not None:
+            array: FloatArray = np.load(io.BytesIO(kept), allow_pickle=False)
+            return array
+        computed = compute(path)
+        file = io.BytesIO()
+        np.save(file, computed, allow_pickle=False)
+        self._cache.keep(name, file.getvalue(), key=key)
+        return computed
+
     def note_provider(self, role: str, provider: str) -> None:
         """Tell the listing what runs a model; engines that load a file by other means than ``session`` call this."""
         with self._lock:
             self._providers[role] = provider
-        logger.bind(role=role, provider=provider).info("model_loaded")
+        logger.bind(role=role, provider=provider).debug("model_loaded")
 
     def providers(self) -> dict[str, str]:
         """What runs each loaded model, by role."""
@@ -130,7 +166,12 @@ class ModelLoader:
         spec, path = self.spec(role), self.path(role)
         half = spec.runtime.fp16_file
         try:
-            return self._opener.open(path, spec.runtime, fp16_path=None if half is None else self._pack_dir / half)
+            return self._opener.open(
+                path,
+                spec.runtime,
+                fp16_path=None if half is None else self._pack_dir / half,
+                sha256=self._expected_sha256(spec.files[0]),
+            )
         except UnreadableModel as error:
             raise ModelUnavailable(f"The model file {spec.file} cannot be loaded: {error}") from error
 
@@ -138,7 +179,7 @@ class ModelLoader:
         if file.path in self._verified:
             return
         expected = self._expected_sha256(file)
-        repair = f"Run: python scripts/download_models.py --pack {self._pack.name} --only {spec.role}"
+        repair = f"Run: cv models install --pack {self._pack.name} --only {spec.role}"
         try:
             found = file_sha256(self._pack_dir / file.path)
         except OSError as error:

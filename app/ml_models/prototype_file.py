@@ -1,4 +1,4 @@
-"""Where learnt prototypes are kept: one file in the data directory, which ``scripts/learn_prototypes.py`` writes."""
+"""Where learnt prototypes are kept: one file in the data directory, which ``cv heads prototypes`` writes."""
 
 from __future__ import annotations
 

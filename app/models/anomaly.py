@@ -15,10 +15,11 @@ from app.models.pages import ListPage, old_name
 from app.utils import clock
 from app.utils.cursors import Slice
 from app.workflows.safety.anomaly import AnomalyReport
-from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Note, Recorded
+from app.workflows.safety.incidents import Finding, Incident, IncidentBook, Note, OriginalFrame, Recorded
 
-_PICTURE = "/9j/4AAQSkZJRg…"
+_PICTURE = "picture:room.jpg"
 SeverityName = Literal["low", "medium", "high"]
+IncidentType = Literal["fire", "smoke", "flood", "intrusion", "loitering", "line_crossed", "test"]
 
 _FRAME_LINK_S = 900
 
@@ -122,8 +123,13 @@ class IncidentInfo(Response):
     acknowledged_by: str | None
     resolved_at: Moment | None
     resolved_by: str | None
+    false_alarm_at: Moment | None = Field(description="When somebody said that nothing had happened")
+    false_alarm_by: str | None
     detections: int
     frame_url: str | None = Field(description="The newest stored frame; the link works for some minutes")
+    marked_frame_url: str | None = Field(
+        description="The frame that decided, with the boxes of what was found; null where nothing has a box"
+    )
     clip_url: str | None = Field(
         description="An MP4 of the seconds around its beginning, some seconds after; of cameras alone"
     )
@@ -135,9 +141,18 @@ class IncidentInfo(Response):
             incidents: signs the link to the frame.
         """
         status = "resolved" if incident.resolved_at else "ended" if incident.ended_at else "active"
-        link = incidents.frame_url(incident.frame_key, lifetime_s=_FRAME_LINK_S) if incident.frame_key else None
-        clip = incidents.frame_url(incident.clip_key, lifetime_s=_FRAME_LINK_S) if incident.clip_key else None
-        return cls.like(incident, type=incident.anomaly_type, status=status, frame_url=link, clip_url=clip)
+        return cls.like(
+            incident,
+            type=incident.anomaly_type,
+            status=status,
+            frame_url=_link(incidents, incident.frame_key),
+            marked_frame_url=_link(incidents, incident.marked_key),
+            clip_url=_link(incidents, incident.clip_key),
+        )
+
+
+def _link(incidents: IncidentBook, key: str | None) -> str | None:
+    return incidents.frame_url(key, lifetime_s=_FRAME_LINK_S) if key else None
 
 
 class IncidentsResponse(ListPage):
@@ -189,10 +204,61 @@ class NoteRequest(Request):
     by: ActorName | None = None
 
 
+class OriginalsRequest(Request):
+    """Why somebody has to see faces."""
+
+    reason: Annotated[Text, Field(min_length=3, max_length=500, description="Kept in the audit")]
+    by: ActorName | None = None
+
+
+class OriginalFrameInfo(Response):
+    """A frame as its camera saw it."""
+
+    detection_id: int
+    seen_at: Moment
+    url: str = Field(description="Works for some minutes")
+
+
+class OriginalsResponse(Response):
+    """An incident's pictures with all faces."""
+
+    incident_id: int
+    public_id: UUID
+    frames: list[OriginalFrameInfo] = Field(description="The newest 100, newest first")
+    clip_url: str | None
+
+    @classmethod
+    def of(cls, incident: Incident, frames: list[OriginalFrame], incidents: IncidentBook) -> OriginalsResponse:
+        """
+        Args:
+            incidents: signs the links.
+        """
+        return cls(
+            incident_id=incident.id,
+            public_id=incident.public_id,
+            frames=[OriginalFrameInfo.like(frame, url=_link(incidents, frame.key)) for frame in frames],
+            clip_url=_link(incidents, incident.original_clip_key or incident.clip_key),
+        )
+
+
 class IncidentActionRequest(Request):
     """Who acknowledges or resolves."""
 
     by: ActorName | None = None
+
+
+class FalseAlarmResponse(IncidentInfo):
+    """The incident, resolved, and what is held back by it at its camera from now on."""
+
+    places_held_back: int = Field(
+        description="Views of its frames that raise no alarm again while they look so; 0 where the camera is not "
+        "registered, the frames are gone, or the incident was about people"
+    )
+
+    @classmethod
+    def with_places(cls, incident: Incident, places: int, incidents: IncidentBook) -> FalseAlarmResponse:
+        """As ``of``, with the number of places."""
+        return cls.model_validate({**IncidentInfo.of(incident, incidents).model_dump(), "places_held_back": places})
 
 
 class FrameErasureResponse(Response):

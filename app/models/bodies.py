@@ -70,15 +70,15 @@ DocumentData = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class BodyKind:
-    """What a dependency of this module reads, for ``app.api.docs``."""
+    """What a dependency of this module reads, for ``app.api.document``."""
 
-    model: type[BaseModel] | None  # None: a file as it is
+    model: type[BaseModel]  # of the body, or of each item of a file of them
     media_types: tuple[str, ...]
     required: bool = True
 
 
 _JSON = "application/json"
-_FORM = "multipart/form-data"
+FORM = "multipart/form-data"
 
 
 def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
@@ -86,7 +86,7 @@ def body_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
 
     FastAPI would read its own kind of body before any dependency, and so before the caller's key.
     """
-    return _reader(BodyKind(model, (_JSON, _FORM)), model)
+    return _reader(BodyKind(model, (_JSON, FORM)), model)
 
 
 def json_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
@@ -113,15 +113,15 @@ class RawBody:
     media_type: str
 
 
-def raw_of(*media_types: str) -> Callable[[Request], Awaitable[RawBody]]:
-    """A dependency that takes the request's body as it is, where it is of one of these types."""
+def raw_of(item: type[BaseModel], *media_types: str) -> Callable[[Request], Awaitable[RawBody]]:
+    """A dependency that takes a file of ``item``s as it is, where it is of one of these types."""
 
     async def read(request: Request) -> RawBody:
         if (media_type := _media_type(request)) not in media_types:
             raise InvalidInput(f"Send {' or '.join(media_types)}.", code="unsupported_media_type")
         return RawBody(await request.body(), media_type)
 
-    read.body_kind = BodyKind(None, media_types)  # type: ignore[attr-defined]  # read by body_kind_of
+    read.body_kind = BodyKind(item, media_types)  # type: ignore[attr-defined]  # read by body_kind_of
     return read
 
 
@@ -143,7 +143,7 @@ def _reader(kind: BodyKind, model: type[Model]) -> Callable[[Request], Awaitable
     async def read(request: Request) -> Model:
         content_type = _media_type(request)
         try:
-            if content_type == _FORM and _FORM in kind.media_types:
+            if content_type == FORM and FORM in kind.media_types:
                 return model.model_validate(await _read_form(request, model))
             if content_type in (_JSON, "") or content_type.endswith("+json"):
                 body = await request.body()
@@ -194,7 +194,7 @@ async def body_sha256(request: Request) -> bytes:
         InvalidInput: a malformed form.
     """
     digest = hashlib.sha256()
-    if _media_type(request) != _FORM:
+    if _media_type(request) != FORM:
         await _update(digest, await request.body())
         return digest.digest()
     for name, part in (await _parse_form(request)).multi_items():

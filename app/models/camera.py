@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import time
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 from pydantic.config import JsonDict
 
-from app.core.anomalies import AnomalyType
+from app.models.camera_rules import RulesModel
 from app.models.common import CameraId, Moment, Request, Response, Text
 from app.models.pages import ListPage, old_name
 from app.workflows.cameras.probe import ProbeReport, StreamSource
 from app.workflows.cameras.registry import Camera, CameraChange, CameraPlan, Credentials, StreamKind, Task, TlsTrust
 from app.workflows.cameras.supervisor import CameraStatus
 from app.workflows.safety.alarms import AlarmChange, CameraRecord
-from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window
-from app.workflows.safety.schedules import WEEKDAYS, Schedule, Window
-from app.workflows.safety.zones import Zone, make_zone
 
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Url = Annotated[
@@ -36,26 +32,17 @@ TlsFingerprint = Annotated[
 ]
 TlsVerify = Annotated[bool, Field(description="False takes any certificate: anybody in between can read along")]
 FramesPerSecond = Annotated[float, Field(gt=0, le=10, description="Frames looked at; more gain nothing")]
-Fraction = Annotated[float, Field(description="From 0 to 1, of the picture's width or height")]
 KindName = Literal["rtsp", "mjpeg", "snapshot", "file"]
 TaskName = Literal["attendance", "anomaly"]
-DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _tasks(names: list[TaskName]) -> tuple[Task, ...]:
     return tuple(dict.fromkeys(Task(name) for name in names))
 
 
-def _credentials(given: CredentialsInput | None) -> Credentials | None:
+def credentials_of(given: CredentialsInput | None) -> Credentials | None:
+    """What a request brought."""
     return None if given is None else Credentials(given.username, given.password.get_secret_value())
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("no such time zone; use a name such as Asia/Ho_Chi_Minh") from error
-    return name
 
 
 class CredentialsInput(Request):
@@ -65,132 +52,12 @@ class CredentialsInput(Request):
     password: Annotated[SecretStr, Field(max_length=200)]
 
 
-class ZoneModel(Request):
-    """A polygon on the picture. A person is in it when their feet are."""
-
-    name: Annotated[Text, Field(min_length=1, max_length=50)]
-    points: Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=50)]
-
-    @classmethod
-    def of(cls, zone: Zone) -> ZoneModel:
-        return cls(name=zone.name, points=list(zone.points))
-
-
-class WindowModel(Request):
-    """A part of the week. One that ends at or before its beginning runs into the next day."""
-
-    days: list[DayName] = Field(default_factory=list, max_length=7, description="Days it begins on; empty: every day")
-    begins: time
-    ends: time
-
-    @classmethod
-    def of(cls, window: Window) -> WindowModel:
-        days = [WEEKDAYS[day] for day in sorted(window.days)]
-        return cls.model_validate({"days": days, "begins": window.begins, "ends": window.ends})
-
-    @model_validator(mode="after")
-    def _local(self) -> WindowModel:
-        if self.begins.tzinfo or self.ends.tzinfo:
-            raise ValueError("times are the wall clock's, without a zone; set timezone instead")
-        return self
-
-
-class IntrusionModel(Request):
-    """When a person counts as an intruder. Without zones: anywhere in the picture; without schedule: always."""
-
-    zones: Annotated[list[ZoneModel], Field(max_length=16)] = Field(default_factory=list)
-    schedule: Annotated[list[WindowModel], Field(max_length=50)] = Field(default_factory=list)
-    timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(None, description="The hotel's, if omitted")
-    min_dwell_s: Annotated[float, Field(ge=0, le=3600, description="How long somebody has to stay")] = 2.0
-    suppress_staff: bool = Field(False, description="Staff who are recognised live may be there")
-
-    def rule(self, hotel: ZoneInfo) -> IntrusionRule:
-        """What the worker is told.
-
-        Args:
-            hotel: its time zone, where this names none.
-
-        Raises:
-            InvalidInput: a zone is no polygon within the picture.
-        """
-        windows = tuple(make_window(window.days, window.begins, window.ends) for window in self.schedule)
-        return IntrusionRule(
-            zones=tuple(make_zone(zone.name, zone.points) for zone in self.zones),
-            schedule=Schedule(windows, ZoneInfo(self.timezone) if self.timezone else hotel),
-            min_dwell_s=self.min_dwell_s,
-            suppress_staff=self.suppress_staff,
-        )
-
-    @classmethod
-    def of(cls, rule: IntrusionRule) -> IntrusionModel:
-        return cls(
-            zones=[ZoneModel.of(zone) for zone in rule.zones],
-            schedule=[WindowModel.of(window) for window in rule.schedule.windows],
-            timezone=rule.schedule.zone.key,
-            min_dwell_s=rule.min_dwell_s,
-            suppress_staff=rule.suppress_staff,
-        )
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> IntrusionModel:
-        if len({zone.name for zone in self.zones}) < len(self.zones):
-            raise ValueError("each zone needs a name of its own")
-        return self
-
-
-class ConfirmationModel(Request):
-    """An incident begins when `frames` of the latest `of` judged frames show it."""
-
-    frames: Annotated[int, Field(ge=1, le=50)]
-    of: Annotated[int, Field(ge=1, le=50)]
-
-    @model_validator(mode="after")
-    def _possible(self) -> ConfirmationModel:
-        if self.frames > self.of:
-            raise ValueError("frames must not be larger than of")
-        return self
-
-
-class RulesModel(Request):
-    """What is watched for."""
-
-    anomalies: Annotated[list[AnomalyType], Field(max_length=10)] = Field(
-        default_factory=lambda: [AnomalyType.FIRE, AnomalyType.FLOOD],
-        description="Intrusion also needs its rule below",
-    )
-    intrusion: IntrusionModel | None = None
-    confirmation: ConfirmationModel | None = Field(None, description="Instead of each type's own")
-
-    def rules(self, hotel: ZoneInfo) -> CameraRules:
-        """What the worker is told; ``hotel`` and errors as for ``IntrusionModel.rule``."""
-        confirmation = self.confirmation
-        return CameraRules(
-            anomalies=tuple(kind.value for kind in dict.fromkeys(self.anomalies)),
-            intrusion=self.intrusion.rule(hotel) if self.intrusion else None,
-            confirmation=(confirmation.frames, confirmation.of) if confirmation else None,
-        )
-
-    @classmethod
-    def of(cls, rules: CameraRules) -> RulesModel:
-        frames = rules.confirmation
-        return cls(
-            anomalies=[AnomalyType(name) for name in rules.anomalies],
-            intrusion=IntrusionModel.of(rules.intrusion) if rules.intrusion else None,
-            confirmation=ConfirmationModel(frames=frames[0], of=frames[1]) if frames else None,
-        )
-
-    @model_validator(mode="after")
-    def _intrusion_has_a_rule(self) -> RulesModel:
-        if AnomalyType.INTRUSION in self.anomalies and self.intrusion is None:
-            raise ValueError("intrusion needs a rule: zones, a schedule, or an empty object for anybody, any time")
-        return self
-
-
 _EXAMPLE: JsonDict = {
     "id": "cam_store_01",
     "name": "Store room",
+    "group": "floor-3",
     "kind": "rtsp",
-    "url": "rtsp://10.20.0.11/stream2",
+    "url": "rtsp://192.0.2.11/stream2",  # of the network that is for documentation (RFC 5737)
     "credentials": {"username": "viewer", "password": "…"},
     "tasks": ["anomaly"],
     "frames_per_second": 2,
@@ -229,7 +96,7 @@ class CameraCreateRequest(Request):
             name=self.name,
             kind=StreamKind(self.kind),
             url=self.url,
-            credentials=_credentials(self.credentials),
+            credentials=credentials_of(self.credentials),
             tasks=_tasks(self.tasks),
             frames_per_second=self.frames_per_second,
             rules=self.rules.rules(hotel),
@@ -260,7 +127,7 @@ class CameraChangeRequest(Request):
             name=self.name,
             kind=StreamKind(self.kind) if self.kind else None,
             url=self.url,
-            credentials=_credentials(self.credentials),
+            credentials=credentials_of(self.credentials),
             drops_credentials="credentials" in self.model_fields_set and self.credentials is None,
             tasks=_tasks(self.tasks) if self.tasks else None,
             frames_per_second=self.frames_per_second,
@@ -301,6 +168,8 @@ class CameraState(Response):
     last_frame_at: Moment | None = None
     frames_judged: int | None = None
     frames_skipped: int | None = Field(None, description="Without motion, hence not judged")
+    people: int | None = Field(None, description="In the last judged frame; where rules.people counts them")
+    people_by_zone: dict[str, int] | None = Field(None, description="Of those, in each zone of rules.people")
 
     @classmethod
     def of(cls, camera: Camera, status: CameraStatus) -> CameraState:
@@ -432,7 +301,7 @@ class CameraTestRequest(Request):
     def source(self) -> StreamSource:
         """What the probe opens."""
         trust = TlsTrust(self.tls_verify, self.tls_fingerprint)
-        return StreamSource(StreamKind(self.kind), self.url, _credentials(self.credentials), trust)
+        return StreamSource(StreamKind(self.kind), self.url, credentials_of(self.credentials), trust)
 
 
 class CameraTestResponse(Response):

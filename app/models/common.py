@@ -23,7 +23,14 @@ CameraId = Annotated[
 RoomNumber = Annotated[
     str, Field(pattern=_ID, max_length=10, description="Letters, digits, _ . - only", examples=["201"])
 ]
-SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="A UUID")]
+SessionId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="A UUID",
+        examples=["4f0c7c2e-9a52-4a3c-b1a0-1f4c6c0a2b11"],
+    ),
+]
 ActorName = Annotated[str, Field(pattern=_ID, max_length=20, description="Who does this; else the API key's label")]
 # PostgreSQL's text holds no NUL.
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$"), AfterValidator(composed)]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from app.core.face_covers import Cover
+from app.core.gallery_advice import GalleryGap
 from app.core.liveness import Liveness, Uncertainty
 from app.models.bodies import ImageData
 from app.models.common import (
@@ -30,11 +31,12 @@ from app.services.stores.privacy_store import Consent
 from app.utils import clock
 from app.utils.cursors import Slice
 from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
-from app.workflows.face import IdentifiedFace, Outcome, Recognition, Verification
+from app.workflows.face import IdentifiedFace, Recognition, Verification
+from app.workflows.face_reader import Outcome
 
 FaceError = Literal["no_face_detected", "face_not_found", "liveness_check_failed", "liveness_required"]
 
-_PICTURE = "/9j/4AAQSkZJRg…"
+_PICTURE = "picture:face.jpg"
 
 _MESSAGES = {
     Outcome.NO_FACE: "No face detected in image",
@@ -48,10 +50,12 @@ _COVERED = {
 }
 _OTHER_PERSON = "The liveness session was somebody else's"
 _DOUBTS = {
+    Uncertainty.NOT_JUDGED: "Liveness is not judged by pictures here; send a liveness_session_id",
     Uncertainty.TOO_SMALL: "Liveness could not be judged: the face is too small; come closer",
     Uncertainty.TOO_TIGHT: "Liveness could not be judged: the face fills the picture; step back",
     Uncertainty.TOO_DARK: "Liveness could not be judged: the face is too dark; add light",
     Uncertainty.BLURRY: "Liveness could not be judged: the face is blurred; hold still, or come closer",
+    Uncertainty.UNCLEAR: "Liveness could not be judged: look straight into the camera, in other light, and try again",
 }
 
 
@@ -107,7 +111,7 @@ class FaceRecognitionRequest(Request):
                 "image": _PICTURE,
                 "camera_id": "cam_lobby_01",
                 "timestamp": "2025-01-17T08:30:00Z",
-                "check_liveness": True,
+                "check_liveness": False,
             }
         }
     )
@@ -119,6 +123,11 @@ class FaceRecognitionRequest(Request):
     )
     check_liveness: bool = True
     liveness_session_id: SessionId | None = _SESSION
+    offline: bool = Field(
+        False,
+        description="The device kept the frame while it had no connection. Where liveness has to be shown and cannot "
+        "be any more, `warnings` has `attendance_unconfirmed`, and a person confirms it (`/attendance`)",
+    )
 
 
 class FaceEnrollmentRequest(Request):
@@ -175,7 +184,7 @@ class FaceVerificationRequest(Request):
     """Is this the person?"""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"image": _PICTURE, "employee_id": "EMP001", "check_liveness": True}}
+        json_schema_extra={"example": {"image": _PICTURE, "employee_id": "EMP001", "check_liveness": False}}
     )
 
     image: ImageData
@@ -273,6 +282,13 @@ class ImageWarning(Response):
         return cls.like(rejected)
 
 
+class GalleryAdviceInfo(Response):
+    """What would make the person easier to recognise."""
+
+    reason: GalleryGap
+    message: str
+
+
 class FaceEnrollmentResponse(Response):
     """What was enrolled."""
 
@@ -282,6 +298,9 @@ class FaceEnrollmentResponse(Response):
     average_quality_score: Score
     vector_ids: list[str]
     warnings: list[ImageWarning]
+    advice: list[GalleryAdviceInfo] = Field(
+        description="What the person's photos still lack, by all templates that count and the light of those sent now"
+    )
 
     @classmethod
     def of(cls, enrolment: Enrolment) -> FaceEnrollmentResponse:
@@ -291,6 +310,7 @@ class FaceEnrollmentResponse(Response):
             average_quality_score=enrolment.average_quality,
             vector_ids=[template.vector_id for template in enrolment.templates],
             warnings=[ImageWarning.of(rejected) for rejected in enrolment.rejected],
+            advice=[GalleryAdviceInfo.like(one) for one in enrolment.advice],
         )
 
 

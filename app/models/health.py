@@ -51,6 +51,7 @@ class Checks(Response):
     redis: BackendCheck
     storage: BackendCheck
     message_queue: BackendCheck | None = None
+    mqtt: BackendCheck | None = None
     gpu: GpuCheck
     models: dict[str, Literal["loaded", "not_loaded"]]
 

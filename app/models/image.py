@@ -15,9 +15,11 @@ from app.utils.cursors import Slice
 from app.workflows.image import ImageDetails, ImageFilter, ImageUrls, ImageWorkflow, Indexed, StoredImage
 from app.workflows.image_search import ImageMatch, ImageMatches, ImageQuery
 
-_PICTURE = "/9j/4AAQSkZJRg…"
+_PICTURE = "picture:room.jpg"
 Category = Literal["room", "lost_found", "amenity"]
-ImageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100)]
+ImageId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=100, examples=["IMG_LF_20250117_3f9c2a1b"])
+]
 ItemType = Annotated[Text, Field(min_length=1, max_length=50)]
 Place = Annotated[Text, Field(min_length=1, max_length=200)]
 Tag = Annotated[Text, Field(min_length=1, max_length=50)]

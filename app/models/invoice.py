@@ -12,7 +12,7 @@ from app.models.common import ActorName, Request, Response, Score
 from app.services.stores.document_store import ResultKey
 from app.workflows.ocr import InvoiceResult
 
-_PICTURE = "/9j/4AAQSkZJRg…"
+_PICTURE = "picture:invoice.webp"
 Language = Literal["vi", "en"]
 _MESSAGES = {
     "no_text_found": "No text was found; send a sharp, well-lit picture of the whole document",

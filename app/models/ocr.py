@@ -19,7 +19,7 @@ from app.workflows.ocr import IdentityResult
 from app.workflows.ocr_records import identity_data
 from app.workflows.result_lists import ListedResult
 
-_PICTURE = "/9j/4AAQSkZJRg…"
+_PICTURE = "picture:id_card.webp"
 _MESSAGES = {
     "no_text_found": "No text was found; send a sharp, well-lit picture of the whole document",
     "no_document_found": "No identity card, passport or driving licence was recognised",

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from app.models.common import Moment, Response
 from app.services.stores.privacy_store import PersonRecord
+from app.types import AttendanceAction
 from app.utils import clock
 from app.workflows.privacy import MAX_ENTRIES
 
@@ -45,11 +46,19 @@ class ExportedConsent(Response):
     recorded_by: str | None
 
 
+class ExportedPasses(Response):
+    """Since when there is a PIN or a card to check in by; what they say nobody can read."""
+
+    pin_set_at: Moment | None
+    card_issued_at: Moment | None
+
+
 class ExportedAttendance(Response):
-    """The newest check-in at a camera; earlier ones are among the events, and with whoever received those."""
+    """That somebody came or went at a camera, as long as it is kept here; without an event nobody confirmed it."""
 
     camera_id: str
-    event_id: UUID
+    action: AttendanceAction
+    event_id: UUID | None
     marked_at: Moment
 
 
@@ -103,9 +112,11 @@ class PersonExportResponse(Response):
                         "recorded_by": "HR01",
                     }
                 ],
+                "passes": {"pin_set_at": _MOMENT, "card_issued_at": _MOMENT},
                 "attendance": [
                     {
                         "camera_id": "cam_lobby_01",
+                        "action": "check_in",
                         "event_id": "0d9f7a3e-2f7b-4c62-9d5e-8f0f4f1f7f10",
                         "marked_at": _MOMENT,
                     }
@@ -138,6 +149,7 @@ class PersonExportResponse(Response):
     person: ExportedPerson | None
     templates: list[ExportedTemplate]
     consents: list[ExportedConsent]
+    passes: ExportedPasses | None
     attendance: list[ExportedAttendance]
     events: list[ExportedEvent]
     audit: list[ExportedAuditEntry]
@@ -153,6 +165,7 @@ class PersonExportResponse(Response):
             person=ExportedPerson.like(record.person) if record.person else None,
             templates=[ExportedTemplate.like(entry) for entry in record.templates],
             consents=[ExportedConsent.like(entry) for entry in record.consents],
+            passes=ExportedPasses.like(record.passes) if record.passes else None,
             attendance=[ExportedAttendance.like(entry) for entry in record.attendance],
             events=[ExportedEvent.like(entry) for entry in record.events],
             audit=[ExportedAuditEntry.like(entry) for entry in record.audit],

@@ -11,8 +11,9 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -154,6 +155,16 @@ class Connection:
         """The statement once for each; all of them or none."""
         async with self._call():
             await self._raw.executemany(query, args)
+
+    async def copy_out(self, table: str, *, columns: Sequence[str], file: Path) -> int:
+        """Write those columns of every row as PostgreSQL's text of COPY; how many rows."""
+        async with self._call():
+            return affected(await self._raw.copy_from_table(table, columns=columns, output=file))
+
+    async def copy_in(self, table: str, *, columns: Sequence[str], source: BinaryIO) -> int:
+        """Add the rows that ``copy_out`` wrote; how many."""
+        async with self._call():
+            return affected(await self._raw.copy_to_table(table, columns=columns, source=source))
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A transaction that lasts as long as the block."""

@@ -146,7 +146,7 @@ class LiveMatrix:
             after = page.next_after
         self._too_large = False
         self._show(matrix, snapshot, changed=True)
-        logger.info(
+        logger.debug(
             "matrix_loaded", matrix=self.matrix, rows=len(matrix), seconds=round(time.perf_counter() - started_at, 3)
         )
 

@@ -7,7 +7,9 @@ import io
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import ParamSpec, TypeVar
 
 import urllib3
@@ -24,11 +26,20 @@ BACKEND = "storage"
 # The bucket is made by the first write, so before that nothing is there, and that is no failure.
 _ABSENT = ("NoSuchKey", "NoSuchBucket")
 _PROBE_KEY = "health/probe"
+_BYTES = "application/octet-stream"
 _DELETED_AT_ONCE = 500  # S3 takes a thousand
 _LISTED_AT_ONCE = 1000  # what S3 answers in one page
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object's bytes, and the media type that browsers are told."""
+
+    data: bytes
+    content_type: str
 
 
 class ObjectStorage:
@@ -69,6 +80,7 @@ class ObjectStorage:
                 host.rstrip("/"), access_key=access_key, secret_key=secret_key, secure=scheme == "https", region=region
             )
         self._pool = pool
+        self._address = f"{'https' if secure else 'http'}://{endpoint}/"
         self._bucket_ready = False
         self._write_failed = False
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
@@ -114,8 +126,12 @@ class ObjectStorage:
             NotFound: no object has that key.
             BackendUnavailable: the store does not answer.
         """
+        return (await self.fetch(key, first_bytes=first_bytes)).data
 
-        def read() -> bytes | None:
+    async def fetch(self, key: str, *, first_bytes: int = 0) -> StoredObject:
+        """As ``get``, with the type that it was stored under."""
+
+        def read() -> StoredObject | None:
             try:
                 response = self._client.get_object(self.bucket, key, length=first_bytes)
             except S3Error as error:
@@ -123,15 +139,15 @@ class ObjectStorage:
                     return None
                 raise
             try:
-                return response.read()
+                return StoredObject(response.read(), response.headers.get("content-type", _BYTES))
             finally:
                 response.close()
                 response.release_conn()
 
-        data = await self._call(read)
-        if data is None:
+        found = await self._call(read)
+        if found is None:
             raise NotFound("No such object is stored.", code="object_not_found")
-        return data
+        return found
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that does not exist is no error."""
@@ -202,8 +218,21 @@ class ObjectStorage:
         takes another: a store whose disk is full still reads."""
         await self._call(self._client.bucket_exists, self.bucket)
         if self._write_failed:
-            await self.put(_PROBE_KEY, b"", content_type="application/octet-stream")
-            await self.delete(_PROBE_KEY)
+            await self.probe()
+
+    async def probe(self) -> None:
+        """Write an object and remove it. Raises BackendUnavailable where the store does not take it."""
+        await self.put(_PROBE_KEY, b"", content_type=_BYTES)
+        await self.delete(_PROBE_KEY)
+
+    async def server_time(self) -> datetime | None:
+        """The store's clock, to the second; None where its answers bear no date."""
+
+        def ask() -> str | None:
+            return self._pool.request("HEAD", self._address).headers.get("date")
+
+        date = await self._call(ask)
+        return None if date is None else parsedate_to_datetime(date).astimezone(UTC)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 """The vector database under the spec's names, over whichever adapter was chosen (``app/composition/backends.py``).
 
-Losing it loses nothing: ``scripts/reconcile.py`` rebuilds it from PostgreSQL.
+Losing it loses nothing: ``cv reconcile`` rebuilds it from PostgreSQL.
 """
 
 from __future__ import annotations

@@ -67,11 +67,26 @@ class FairQueue(Generic[T]):
 
     def make_room(self, client: str) -> T | None:
         """Take out the newest item of whoever has most waiting; None where ``client`` would then have more."""
-        greediest = max(self._waiting, key=lambda name: len(self._waiting[name]), default=None)
+        greediest = self._greediest()
         if greediest is None or len(self._waiting[greediest]) <= len(self._waiting.get(client, ())) + 1:
             return None
         self._length -= 1
         return self._waiting[greediest].pop()
+
+    def pop_newest(self) -> T | None:
+        """Take out the newest item of whoever has most waiting; None where nothing waits."""
+        greediest = self._greediest()
+        if greediest is None:
+            return None
+        items = self._waiting[greediest]
+        item = items.pop()
+        self._length -= 1
+        if not items:
+            del self._waiting[greediest]
+        return item
+
+    def _greediest(self) -> str | None:
+        return max(self._waiting, key=lambda name: len(self._waiting[name]), default=None)
 
     def clear(self) -> list[T]:
         """Take everything out."""

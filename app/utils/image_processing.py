@@ -33,6 +33,8 @@ _MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times passes: about a second
 # Decoders report their own damage findings in these types; Pillow's documentation names no common base.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError)
 _STRIP_PX = 2**20
+_NARROW = 0.25  # of a sensor's range: less would leave 64 tones
+_BAND, _EVERY = (0.1, 99.9), 3  # per cent of the samples of every third row and column
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNED = (5, 6, 7, 8)  # its values that make height of width
 
@@ -135,12 +137,12 @@ def _upright(picture: PillowImage.Image, allocate: Allocate) -> Image:
     try:
         orientation = picture.getexif().get(_ORIENTATION, 1)
         picture.load()
-        scale = _sample_scale(picture)
+        black, span = _tones(picture)
         width, height = picture.size
         upright = allocate((width, height, 3) if orientation in _TURNED else (height, width, 3))
         stored = _as_stored(upright, orientation)
         for top, bottom in _strips(height, width):
-            strip = _to_rgb(picture.crop((0, top, width, bottom)), scale)
+            strip = _to_rgb(picture.crop((0, top, width, bottom)), black, span)
             stored[top:bottom] = cv2.cvtColor(np.asarray(strip), cv2.COLOR_RGB2BGR)
     except _DECODER_ERRORS as error:
         raise _damaged() from error
@@ -161,23 +163,32 @@ def _as_stored(upright: Image, orientation: object) -> Image:
     return views.get(orientation, upright)
 
 
-def _sample_scale(image: PillowImage.Image) -> float:
-    """What samples of more than 8 bits are divided by. Sensors of 10, 12 or 14 bits fill the lower part of 16."""
+def _tones(image: PillowImage.Image) -> tuple[float, float]:
+    """What becomes black, and how much more becomes white, of samples of more than 8 bits.
+
+    Sensors of 10, 12 or 14 bits fill the lower part of 16. Infrared and heat cameras often fill a narrow band of it,
+    of which 8 bits would keep a few steps: that band is spread, and what lies beside it, single hot pixels, is cut.
+    """
     if not _is_deep(image):
-        return 1.0
-    highest = int(np.asarray(image).max(initial=0))
-    bits = next((bits for bits in (10, 12, 14) if highest < 2**bits), 16)
-    return float(2**bits - 1) / 255.0
+        return 0.0, 255.0
+    samples = np.nan_to_num(np.asarray(image)[::_EVERY, ::_EVERY], posinf=0.0, neginf=0.0)
+    lowest, highest = float(samples.min()), float(samples.max())
+    darkest, brightest = (float(tone) for tone in np.percentile(samples, _BAND))
+    is_sensors = image.mode != "F" and lowest >= 0 and highest < 2**16
+    whole = float(2 ** next((bits for bits in (10, 12, 14) if highest < 2**bits), 16) - 1)
+    if brightest > darkest and (not is_sensors or brightest - darkest < whole * _NARROW):
+        return darkest, brightest - darkest
+    return 0.0, whole
 
 
 def _is_deep(image: PillowImage.Image) -> bool:
-    return image.mode.startswith("I;16") or image.mode == "I"
+    return image.mode.startswith("I;16") or image.mode in ("I", "F")
 
 
-def _to_rgb(image: PillowImage.Image, scale: float) -> PillowImage.Image:
+def _to_rgb(image: PillowImage.Image, black: float, span: float) -> PillowImage.Image:
     if _is_deep(image):
         # Pillow would clip 16-bit samples at 255; scale them instead.
-        samples = np.asarray(image).astype(np.float32) / scale
+        samples = (np.nan_to_num(np.asarray(image).astype(np.float32)) - black) * (255.0 / span)
         return PillowImage.fromarray(np.clip(samples, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +22,9 @@ _SAME_LINE = 0.45
 _WORD_GAP = 0.16
 _SPACE_GAP = 0.04
 """A written space counts where this much room is: writers put spaces between glyphs that touch."""
+
+_TWINS = frozenset("ft")
+"""Letters that ligatures have twice: in one place stand the letters of a ligature, or one that is written twice."""
 
 _CELL_GAP = 1.0
 """Of the type's height: what stands farther apart is another cell."""
@@ -45,6 +48,15 @@ class _Glyph:
         return (self.y1 + self.y2) / 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The character before, whether it counts or not."""
+
+    text: str
+    corners: tuple[float, float, float, float]
+    kept: bool
+
+
 def text_lines(page: pdfium.PdfPage, *, scale: float) -> tuple[TextLine, ...]:
     """The page's cells in px of its rendering at ``scale``; empty where it has no readable text layer.
 
@@ -57,7 +69,7 @@ def text_lines(page: pdfium.PdfPage, *, scale: float) -> tuple[TextLine, ...]:
         count = text_page.count_chars()
         if not _MIN_CHARACTERS <= count <= _MAX_CHARACTERS:
             return ()
-        glyphs = list(_glyphs(text_page.raw, count, page_height=page.get_height()))
+        glyphs = _glyphs(text_page.raw, count, page_height=page.get_height())
     finally:
         text_page.close()
     if len(glyphs) < _MIN_CHARACTERS / 2 or any(not _is_readable(glyph.text) for glyph in glyphs):
@@ -65,27 +77,37 @@ def text_lines(page: pdfium.PdfPage, *, scale: float) -> tuple[TextLine, ...]:
     return tuple(TextLine(_polygon(cell, scale), _text(cell), 1.0) for line in _lines(glyphs) for cell in _cells(line))
 
 
-def _glyphs(text_page: object, count: int, *, page_height: float) -> Iterator[_Glyph]:
-    """Level characters with their boxes, y downwards; those written twice for bold type once."""
+def _glyphs(text_page: object, count: int, *, page_height: float) -> list[_Glyph]:
+    """Level characters with their boxes, y downwards; those written twice for bold type once, a ligature's letters as
+    one glyph."""
     box = pdfium_c.FS_RECTF()
+    glyphs: list[_Glyph] = []
     seen: set[tuple[str, int, int]] = set()
-    space = False
+    space, last = False, None
     for index in range(count):
         code = pdfium_c.FPDFText_GetUnicode(text_page, index)
         character = chr(code) if 0 < code < 0x110000 else ""
         if not character or character.isspace() or code < 0x20:
-            space = True
+            space, last = True, None
             continue
         if abs(pdfium_c.FPDFText_GetCharAngle(text_page, index)) > _MAX_ANGLE_RAD:
             continue
         if not pdfium_c.FPDFText_GetLooseCharBox(text_page, index, ctypes.byref(box)):
             continue
-        glyph = _Glyph(character, box.left, page_height - box.top, box.right, page_height - box.bottom, space)
+        corners = (box.left, page_height - box.top, box.right, page_height - box.bottom)
+        if last and corners == last.corners and (character != last.text or character in _TWINS):
+            if last.kept:
+                glyphs[-1] = replace(glyphs[-1], text=glyphs[-1].text + character)
+            last = replace(last, text=character)
+            continue
+        glyph = _Glyph(character, *corners, space)
         place = (character, round(glyph.x1), round(glyph.y1))
-        if glyph.height > 0 and glyph.x2 >= glyph.x1 and place not in seen:
+        last = _Last(character, corners, kept=glyph.height > 0 and glyph.x2 >= glyph.x1 and place not in seen)
+        if last.kept:
             seen.add(place)
-            yield glyph
+            glyphs.append(glyph)
         space = False
+    return glyphs
 
 
 def _is_readable(text: str) -> bool:

@@ -92,7 +92,7 @@ class SandboxServer:
         try:
             pid = os.fork()
         except OSError as error:  # no memory or no process left
-            _tell(ending, {"ended": type(error).__name__})
+            _send_verdict(ending, {"ended": type(error).__name__})
             ending.close()
             return
         if pid == 0:
@@ -124,7 +124,7 @@ class SandboxServer:
         if child.late:
             # One that worked most of the time would not end on an idle machine either.
             ended = "busy" if usage.ru_utime + usage.ru_stime > child.cpu_s / 2 else "late"
-        _tell(child.ending, {"ended": ended})
+        _send_verdict(child.ending, {"ended": ended})
         self._poll.unregister(child.process)
         with contextlib.suppress(KeyError):
             self._poll.unregister(child.ending)
@@ -133,7 +133,7 @@ class SandboxServer:
         del self._children[child.process]
 
 
-def _tell(ending: socket.socket, verdict: Mapping[str, object]) -> None:
+def _send_verdict(ending: socket.socket, verdict: Mapping[str, object]) -> None:
     with contextlib.suppress(OSError):  # nobody waits any more
         ending.send(json.dumps(verdict).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
@@ -147,7 +147,7 @@ def _work(
         teller = socket.socket(fileno=ending)
         length = os.fstat(given).st_size
         _limit(order["limits"], mapped_bytes=length + order["output_bytes"])
-        _tell(teller, _run(functions[order["function"]], order, given, length, output))
+        _send_verdict(teller, _run(functions[order["function"]], order, given, length, output))
     finally:
         os._exit(0)
 

@@ -1,11 +1,13 @@
-"""Tables for spreadsheets. What a cell holds is never taken for a formula."""
+"""Tables for spreadsheets and as XML. What a cell holds is never taken for a formula."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
+from xml.etree import ElementTree
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -14,6 +16,7 @@ from openpyxl.utils.exceptions import IllegalCharacterError
 Cell: TypeAlias = str | int | float | None
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no XML may hold
 _MAX_CELL = 32_000  # a little less than a spreadsheet's own limit
 
 
@@ -30,16 +33,27 @@ def _harmless(cell: Cell) -> Cell:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def to_xlsx(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """A workbook with one sheet; text stays text."""
+def to_xlsx(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str) -> bytes:
+    """A workbook with one sheet of that title; text stays text."""
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("Invoices")
+    sheet = book.create_sheet(title)
     sheet.append(list(columns))
     for row in rows:
         sheet.append([_typed(sheet, cell) for cell in row])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def to_xml(tags: Sequence[str], rows: Iterable[Sequence[Cell]], *, root: str, row: str) -> bytes:
+    """An element for each row, and in it one for each cell, empty ones included."""
+    document = ElementTree.Element(root)
+    for cells in rows:
+        element = ElementTree.SubElement(document, row)
+        for tag, cell in zip(tags, cells, strict=True):
+            ElementTree.SubElement(element, tag).text = None if cell is None else _NO_XML.sub("", str(cell))
+    ElementTree.indent(document)
+    return bytes(ElementTree.tostring(document, encoding="utf-8", xml_declaration=True))
 
 
 def _typed(sheet: object, cell: Cell) -> object:

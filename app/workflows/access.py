@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from app.errors import InvalidInput, NotFound
 from app.services.database import Connection, Database
-from app.services.stores import keys
+from app.services.stores import keys, web_sessions
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.document_store import OtherKind
 from app.services.stores.keys import ApiKey
@@ -49,19 +50,25 @@ LOCAL = Caller(_LOCAL_LABEL, frozenset(Scope))
 """Whoever reaches a service that asks for no keys."""
 
 
+_Name: TypeAlias = int | bytes | tuple[str, bytes]
+"""What a caller is remembered by: the number or the digest of a key, or the digest of a session."""
+
+
 class KeyRing:
     """Looks keys up and remembers the answer for a moment.
 
     Args:
+        idle_min: minutes after which a session that nobody uses has ended.
         max_age_s: how long a revoked key may still work; bounds the look-ups of a busy client.
     """
 
     _MAX_REMEMBERED = 1024
 
-    def __init__(self, database: Database, *, max_age_s: float = 5.0) -> None:
+    def __init__(self, database: Database, *, idle_min: int = 30, max_age_s: float = 5.0) -> None:
         self._database = database
+        self._idle_min = idle_min
         self._max_age_s = max_age_s
-        self._known: dict[bytes | int, tuple[float, Caller | None]] = {}
+        self._known: dict[_Name, tuple[float, Caller | None]] = {}
 
     async def caller(self, secret: str) -> Caller | None:
         """The owner of a key; None if it is unknown or revoked."""
@@ -71,9 +78,27 @@ class KeyRing:
         """As ``caller``, where only the key's number is known."""
         return await self._remembered(key_id, lambda connection: keys.find_key_by_id(connection, key_id))
 
-    async def _remembered(
-        self, name: bytes | int, find: Callable[[Connection], Awaitable[ApiKey | None]]
-    ) -> Caller | None:
+    async def caller_of_session(self, secret: str) -> Caller | None:
+        """In whose name a browser's session is, which counts as used; None if it has ended."""
+
+        async def find(connection: Connection) -> ApiKey | None:
+            key = await web_sessions.find_session_key(connection, secret, idle_min=self._idle_min)
+            if key is not None:
+                await web_sessions.note_use(connection, secret)
+            return key
+
+        return await self._remembered(_session_name(secret), find)
+
+    async def lasts(self, secret: str) -> bool:
+        """Whether a session has not ended; looking does not count as use."""
+        async with self._database.connection() as connection:
+            return await web_sessions.find_session_key(connection, secret, idle_min=self._idle_min) is not None
+
+    def forget_session(self, secret: str) -> None:
+        """Ask PostgreSQL again, the next time."""
+        self._known.pop(_session_name(secret), None)
+
+    async def _remembered(self, name: _Name, find: Callable[[Connection], Awaitable[ApiKey | None]]) -> Caller | None:
         expires_at, caller = self._known.get(name, (0.0, None))
         if time.monotonic() < expires_at:
             return caller
@@ -84,6 +109,11 @@ class KeyRing:
             self._known.clear()
         self._known[name] = (time.monotonic() + self._max_age_s, caller)
         return caller
+
+
+def _session_name(secret: str) -> tuple[str, bytes]:
+    # Apart from keys: what opens as a session must not open as a key.
+    return "session", keys.digest(secret)
 
 
 async def store_first_key(database: Database, secret: str) -> None:

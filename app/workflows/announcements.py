@@ -20,7 +20,7 @@ async def announced(database: Database, things: Things) -> AsyncIterator[None]:
     """Announce things for the block to store, and to claim in the transaction that writes their row.
 
     What the block does not claim is removed: ten minutes later however the process ended, and within seconds where it
-    failed with an error of ours.
+    failed with an error of ours and PostgreSQL answers.
 
     Raises:
         BackendUnavailable: PostgreSQL does not answer; nothing was announced, and the block has not begun.

@@ -54,22 +54,40 @@ class BulkIntake:
 
 
 class BulkWork:
-    """The work of such a job."""
+    """The work of such a job.
 
-    def __init__(self, carry_out: CarryOut, limits: BulkLimits) -> None:
+    Args:
+        at_once: items under way at the same time, so that one is computed while another is stored.
+    """
+
+    def __init__(self, carry_out: CarryOut, limits: BulkLimits, *, at_once: int = 1) -> None:
         self._carry_out_item = carry_out
         self._limits = limits
+        self._at_once = at_once
 
     async def carry_out(self, job: Job, content: bytes, handle: JobHandle) -> Mapping[str, object]:
         is_zip = bool(job.params["is_zip"])
         file = await asyncio.to_thread(BulkFile, content, is_zip=is_zip, limits=self._limits)
-        failed = 0
-        for position in range(len(file)):
-            outcome = handle.done_before.get(position)
-            if outcome is None:
-                outcome = await self._carry_out_one(job, file, position, handle)
-            failed += "error" in outcome
-            handle.progress(position + 1, len(file))
+        positions = iter(range(len(file)))
+        done = failed = 0
+
+        async def take_positions() -> None:
+            nonlocal done, failed
+            for position in positions:
+                outcome = handle.done_before.get(position)
+                if outcome is None:
+                    outcome = await self._carry_out_one(job, file, position, handle)
+                failed += "error" in outcome
+                done += 1
+                handle.progress(done, len(file))
+
+        workers = [asyncio.create_task(take_positions()) for _ in range(self._at_once)]
+        try:
+            await asyncio.gather(*workers)
+        finally:  # what is under way when one of them gives up, or the service stops, must not go on behind the job
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
         return {"succeeded": len(file) - failed, "failed": failed}
 
     async def _carry_out_one(self, job: Job, file: BulkFile, position: int, handle: JobHandle) -> Mapping[str, object]:

@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.core.face_quality import FaceQualityGate
+from app.core.face_quality import FaceLight, FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.face_turning import look_for_faces
-from app.core.inference import InferencePool
+from app.core.gallery_advice import GalleryAdvice, gallery_advice
+from app.core.inference import InferencePool, Priority
 from app.core.liveness import LivenessProof
 from app.errors import Conflict, InvalidImage, InvalidInput, NotFound, TooLarge
 from app.services.cache import PEOPLE_KEY, Cache
 from app.services.database import Connection, Database
 from app.services.sealed_storage import SealedStorage
-from app.services.stores import face_store, privacy_store, removals
+from app.services.stores import face_store, pass_store, privacy_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import StoredTemplate, Template
 from app.services.stores.outbox import publish_event
@@ -67,11 +68,12 @@ class RejectedImage:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What came of it."""
+    """What came of it; ``advice`` says what the person's gallery still lacks."""
 
     employee_id: str
     templates: tuple[Template, ...]
     rejected: tuple[RejectedImage, ...]
+    advice: tuple[GalleryAdvice, ...]
 
     @property
     def average_quality(self) -> float:
@@ -91,6 +93,7 @@ class _Candidate:
     template: Template
     crop_jpeg: bytes | None
     index: int
+    light: FaceLight
 
 
 class EnrolmentWorkflow:
@@ -133,6 +136,7 @@ class EnrolmentWorkflow:
         consent: Consent | None,
         actor: str | None,
         ticket: SessionTicket | None = None,
+        priority: Priority = Priority.CHECK_IN,
     ) -> Enrolment:
         """Add templates from the good pictures; all of them become visible at once, or none.
 
@@ -148,7 +152,7 @@ class EnrolmentWorkflow:
         """
         if person.employee_id.lower() in RESERVED_IDS:
             raise InvalidInput(f"{person.employee_id} is a word of the API; choose another id.", code="reserved_id")
-        candidates, rejected = await self._read_all(pictures)
+        candidates, rejected = await self._read_all(pictures, priority)
         if not candidates:
             metrics.enrolment_total.labels("rejected").inc()
             raise InvalidInput(
@@ -157,11 +161,14 @@ class EnrolmentWorkflow:
                 details={"rejected": [{"index": r.index, "reason": r.reason, "message": r.message} for r in rejected]},
             )
         proof = await self._proof(ticket, candidates)
-        templates = await self._store(person, candidates, terms=terms, consent=consent, actor=actor, proof=proof)
+        templates, gallery = await self._store(
+            person, candidates, terms=terms, consent=consent, actor=actor, proof=proof
+        )
+        advice = gallery_advice([one.angle for one in gallery], [one.light for one in candidates])
         await self._cache.forget(PEOPLE_KEY)
         metrics.enrolment_total.labels("success").inc()
         logger.info("face_enrolled", employee_id=person.employee_id, templates=len(templates), rejected=len(rejected))
-        return Enrolment(person.employee_id, tuple(templates), tuple(rejected))
+        return Enrolment(person.employee_id, tuple(templates), tuple(rejected), advice)
 
     async def _proof(self, ticket: SessionTicket | None, candidates: Sequence[_Candidate]) -> LivenessProof:
         if ticket is None:
@@ -180,7 +187,8 @@ class EnrolmentWorkflow:
         consent: Consent | None,
         actor: str | None,
         proof: LivenessProof,
-    ) -> list[Template]:
+    ) -> tuple[list[Template], list[StoredTemplate]]:
+        """The new templates, and all that the person then has."""
         templates = [candidate.template for candidate in candidates]
         employee_id = person.employee_id
         async with self._database.connection() as connection:
@@ -208,7 +216,8 @@ class EnrolmentWorkflow:
                     await privacy_store.add_consent(connection, employee_id, consent, recorded_by=actor)
                     notes |= {"consent": consent.text_version}
                 await self._publish(connection, person, templates, actor=actor, proof=proof, notes=notes)
-        return templates
+                gallery = await face_store.active_templates(connection, employee_id)
+        return templates, gallery
 
     async def _similar_to_newer(
         self, connection: Connection, employee_id: str, templates: Sequence[Template], *, newest: int
@@ -295,7 +304,7 @@ class EnrolmentWorkflow:
         return templates
 
     async def erase(self, employee_id: str, *, actor: str | None) -> int:
-        """Remove a person's rows for good; vectors and crops follow, retried until they are gone.
+        """Remove a person's rows for good, PIN and card too; vectors and crops follow, retried until they are gone.
 
         Returns:
             How many templates counted until now.
@@ -306,7 +315,8 @@ class EnrolmentWorkflow:
         async with self._database.transaction() as connection:
             await face_store.lock_person(connection, employee_id)
             active, vector_ids, crops = await face_store.erase_person(connection, employee_id)
-            if not vector_ids:
+            had_passes = await pass_store.delete_passes(connection, employee_id)
+            if not vector_ids and not had_passes:
                 raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
             await privacy_store.delete_consents(connection, employee_id)
             if await face_store.owns_employees(connection):
@@ -326,21 +336,23 @@ class EnrolmentWorkflow:
         await self._cache.forget(PEOPLE_KEY)
         return active
 
-    async def _read_all(self, pictures: Sequence[bytes]) -> tuple[list[_Candidate], list[RejectedImage]]:
+    async def _read_all(
+        self, pictures: Sequence[bytes], priority: Priority
+    ) -> tuple[list[_Candidate], list[RejectedImage]]:
         candidates: list[_Candidate] = []
         rejected: list[RejectedImage] = []
         for index, picture in enumerate(pictures):
-            read = await self._read(index, picture)
+            read = await self._read(index, picture, priority)
             if isinstance(read, RejectedImage):
                 rejected.append(read)
             else:
                 candidates.append(read)
         return self._same_person(candidates, rejected)
 
-    async def _read(self, index: int, picture: bytes) -> _Candidate | RejectedImage:
+    async def _read(self, index: int, picture: bytes, priority: Priority) -> _Candidate | RejectedImage:
         try:
             async with self._pictures.opened(picture) as opened:
-                return await self._pool.submit("face", self._read_face, index, opened)
+                return await self._pool.submit_at(priority, "face", self._read_face, index, opened)
         except (InvalidImage, TooLarge) as error:
             return RejectedImage(index, error.code, error.message)
 
@@ -349,7 +361,7 @@ class EnrolmentWorkflow:
         with tracing.stage("face.decode"):
             image = picture.decode()
         with tracing.stage("face.detect"):
-            look = look_for_faces(image, self._engine.detect_faces)
+            look = look_for_faces(image, self._engine.detect_faces, self._engine)
             image = look.image
             verdict = self._gate.assess(image, look.faces)
         if verdict.face is None or verdict.reason is not None:
@@ -367,9 +379,9 @@ class EnrolmentWorkflow:
             angle=verdict.angle,
         )
         if not self._rules.keep_crops:
-            return _Candidate(template, None, index)
+            return _Candidate(template, None, index, verdict.light)
         crop = encode_jpeg(self._engine.align(image, [verdict.face])[0])
-        return _Candidate(replace(template, crop_key=f"faces/{template.vector_id}.jpg"), crop, index)
+        return _Candidate(replace(template, crop_key=f"faces/{template.vector_id}.jpg"), crop, index, verdict.light)
 
     def _same_person(
         self, candidates: list[_Candidate], rejected: list[RejectedImage]

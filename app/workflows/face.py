@@ -9,65 +9,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import numpy as np
 
-from app.core.face_covers import Cover, FaceCoverDetector
-from app.core.face_recognition import FaceRecognitionEngine, largest_face
-from app.core.face_turning import FaceLook, look_for_faces
-from app.core.inference import InferencePool
-from app.core.liveness import Liveness, LivenessDetector, LivenessProof
+from app.core.face_covers import Cover
+from app.core.face_recognition import FaceRecognitionEngine
+from app.core.liveness import Liveness, LivenessProof
 from app.errors import BackendUnavailable, NotFound
 from app.services.database import BACKEND, Database
 from app.services.stores import face_matrix, face_store, matrix_store
 from app.services.stores.attendance_store import SeenTemplate
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.face_store import Identity
-from app.types import Box, Face, FloatArray
+from app.types import AttendanceAction, Box, Face, FloatArray
 from app.utils import metrics, tracing
-from app.utils.pictures import Picture, PictureOpener
 from app.workflows.attendance import AttendanceBook, Sighting
+from app.workflows.face_reader import LivenessCheck, Outcome, Probe, ProbeReader
 from app.workflows.gallery import FaceGallery, NearTemplate
-from app.workflows.liveness_sessions import LivenessSessions, SessionTicket
 
-_MAX_FACES = 64
 # Once the gallery has caught up, only a deletion in that very moment asks for another look.
 _LOOKS = 5
-
-_SURE_ATTACK = 0.1
-"""Under this score a person is not asked for a session: the picture is told to be an attack."""
-
-_OTHER_PERSON = Liveness(0.0, is_live=False, proof=LivenessProof.ACTIVE)
-"""A session was passed, by somebody else than the picture shows."""
-
-
-class Outcome(StrEnum):
-    """How a recognition ended; the values are the spec's ``error`` strings."""
-
-    RECOGNISED = "recognised"
-    NO_FACE = "no_face_detected"
-    NOT_LIVE = "liveness_check_failed"
-    LIVENESS_REQUIRED = "liveness_required"
-    UNKNOWN = "face_not_found"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What one face of a picture told. ``vector`` is None where liveness already failed, or is still to be shown.
-
-    A cover changes no threshold: measured against bare templates, covered strangers match no more often than bare ones
-    (docs/benchmarks.md), and nobody is enrolled covered.
-    """
-
-    face: Face
-    liveness: Liveness | None
-    vector: FloatArray | None
-    covered: Cover | None = None
-    warnings: tuple[str, ...] = ()
-    needs_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,63 +89,29 @@ class IdentifiedFace:
     covered: Cover | None = None
 
 
-class LivenessMode(StrEnum):
-    """What shows that a person is alive, where a request asks for it: a look at the picture, a session of movements,
-    or a session where the look leaves doubt."""
-
-    PASSIVE = "passive"
-    ACTIVE = "active"
-    AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class LivenessCheck:
-    """What a request asks of liveness.
-
-    Attributes:
-        is_wanted: whether anything is checked at all.
-        ticket: a session that vouches for the picture, in place of a look at it.
-    """
-
-    is_wanted: bool
-    ticket: SessionTicket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FaceRules:
-    """The settings that decide; scores are calibrated public ones."""
-
-    min_confidence: float
-    liveness_mode: LivenessMode = LivenessMode.PASSIVE
-
-
 class FaceWorkflow:
-    """Recognition over the pool and the backends."""
+    """Recognition over what the pictures show and the backends.
+
+    Args:
+        min_confidence: from which on a face is a person's; calibrated, 0 to 1.
+    """
 
     def __init__(
         self,
         *,
-        pool: InferencePool,
-        pictures: PictureOpener,
+        reader: ProbeReader,
         engine: FaceRecognitionEngine,
-        liveness: LivenessDetector,
-        covers: FaceCoverDetector | None,
         database: Database,
         gallery: FaceGallery,
         attendance: AttendanceBook,
-        sessions: LivenessSessions,
-        rules: FaceRules,
+        min_confidence: float,
     ) -> None:
-        self._pool = pool
-        self._pictures = pictures
+        self._reader = reader
         self._engine = engine
-        self._liveness = liveness
-        self._covers = covers
         self._database = database
         self._gallery = gallery
         self._attendance = attendance
-        self._sessions = sessions
-        self._rules = rules
+        self._min_confidence = min_confidence
 
     async def recognize(
         self, picture: bytes, *, camera_id: str, taken_at: datetime | None, check: LivenessCheck, actor: str | None
@@ -199,8 +128,10 @@ class FaceWorkflow:
             VisionError: as the picture, the pool and the backends have it.
         """
         started_at = time.perf_counter()
-        probe = await self._probe(picture, check)
-        recognition = await self._judge(probe, camera_id=camera_id, taken_at=taken_at, actor=actor)
+        probe = await self._reader.largest(picture, check)
+        recognition = await self._judge(
+            probe, camera_id=camera_id, taken_at=taken_at, is_offline=check.is_offline, actor=actor
+        )
         _count(recognition, time.perf_counter() - started_at)
         return recognition
 
@@ -218,19 +149,18 @@ class FaceWorkflow:
         if not len(gallery):
             await self._audit_verification(employee_id, "not_enrolled", actor=actor)
             raise NotFound(f"No face is enrolled for {employee_id}.", code="face_not_enrolled")
-        probe = await self._probe(picture, check)
-        failure = _liveness_failure(probe)
+        probe = await self._reader.largest(picture, check)
         if probe is None or probe.vector is None:
-            outcome = failure or Outcome.NO_FACE
+            outcome = (probe and probe.failure) or Outcome.NO_FACE
             await self._audit_verification(employee_id, outcome.value, actor=actor)
             return Verification(
                 outcome,
                 box=probe.face.box if probe else None,
                 liveness=probe.liveness if probe else None,
-                warnings=_warnings(probe),
+                warnings=probe.all_warnings if probe else (),
             )
         confidence = self._engine.calibration.confidence(float(np.max(gallery @ probe.vector)))
-        verified = confidence >= self._rules.min_confidence
+        verified = confidence >= self._min_confidence
         outcome = Outcome.RECOGNISED if verified else Outcome.UNKNOWN
         await self._audit_verification(employee_id, outcome.value, actor=actor)
         return Verification(
@@ -251,8 +181,7 @@ class FaceWorkflow:
 
     async def identify(self, picture: bytes, *, check_liveness: bool, actor: str | None) -> list[IdentifiedFace]:
         """Name every face of a frame, at most the 64 largest. Writes no attendance."""
-        async with self._pictures.opened(picture) as opened:
-            probes = await self._pool.submit("face", self._read_all, opened, check_liveness)
+        probes = await self._reader.all(picture, check_liveness=check_liveness)
         matches = await self.match([probe.vector for probe in probes if probe.vector is not None])
         found = iter(matches)
         faces = []
@@ -305,6 +234,9 @@ class FaceWorkflow:
         taken_at: datetime | None,
         liveness: LivenessProof,
         actor: str | None,
+        action: AttendanceAction = AttendanceAction.CHECK_IN,
+        is_offline: bool = False,
+        is_doubted: bool = False,
     ) -> CheckIn:
         """Search one probe, (d,) float32 of unit norm, and write the attendance event where one is due.
 
@@ -312,6 +244,9 @@ class FaceWorkflow:
             taken_at: the client's moment; None where it names none.
             liveness: how it was shown that the person is alive.
             actor: who asks, for the audit.
+            action: whether the person comes or goes.
+            is_offline: a device kept the picture while it had no connection.
+            is_doubted: a person has to say whether it counts.
         """
         caught_up = False
         for _ in range(_LOOKS):
@@ -324,7 +259,16 @@ class FaceWorkflow:
                     return CheckIn(None, confidence)
             else:
                 template = SeenTemplate(near.vector_id, near.employee_id, snapshot)
-                sighting = Sighting(template, confidence, camera_id, taken_at, liveness)
+                sighting = Sighting(
+                    template,
+                    confidence,
+                    camera_id,
+                    taken_at,
+                    liveness,
+                    action,
+                    is_offline=is_offline,
+                    is_doubted=is_doubted,
+                )
                 with tracing.stage("face.record"):
                     written = await self._attendance.record(sighting, actor=actor)
                 if written.identity is not None:
@@ -342,34 +286,19 @@ class FaceWorkflow:
         return 0.0 if near is None else self._engine.calibration.confidence(near.similarity, people=people)
 
     def _is_match(self, confidence: float) -> bool:
-        return confidence >= self._rules.min_confidence
-
-    async def _probe(self, picture: bytes, check: LivenessCheck) -> Probe | None:
-        """What the largest face says, with its liveness as the mode, the request and a session have it."""
-        mode = self._rules.liveness_mode
-        looks = check.is_wanted and check.ticket is None and mode is not LivenessMode.ACTIVE
-        async with self._pictures.opened(picture) as opened:
-            probe = await self._pool.submit("face", self._read_largest, opened, looks)
-        if probe is None or not check.is_wanted:
-            return probe
-        if check.ticket is not None and probe.vector is not None:
-            score = await self._sessions.spend(check.ticket, [probe.vector])
-            if score is None:
-                return replace(probe, liveness=_OTHER_PERSON, vector=None)
-            return replace(probe, liveness=Liveness(score, is_live=True, proof=LivenessProof.ACTIVE))
-        if mode is LivenessMode.ACTIVE or (mode is LivenessMode.AUTO and _is_unsure(probe.liveness)):
-            return replace(probe, vector=None, needs_session=True)
-        return probe
+        return confidence >= self._min_confidence
 
     async def _judge(
-        self, probe: Probe | None, *, camera_id: str, taken_at: datetime | None, actor: str | None
+        self, probe: Probe | None, *, camera_id: str, taken_at: datetime | None, is_offline: bool, actor: str | None
     ) -> Recognition:
         if probe is None:
             return Recognition(Outcome.NO_FACE)
-        failure = _liveness_failure(probe)
-        if failure is not None or probe.vector is None:
+        if probe.failure is not None or probe.vector is None:
             return Recognition(
-                failure or Outcome.NOT_LIVE, box=probe.face.box, liveness=probe.liveness, warnings=_warnings(probe)
+                probe.failure or Outcome.NOT_LIVE,
+                box=probe.face.box,
+                liveness=probe.liveness,
+                warnings=probe.all_warnings,
             )
         found = await self.check_in(
             probe.vector,
@@ -377,6 +306,8 @@ class FaceWorkflow:
             taken_at=taken_at,
             liveness=probe.liveness.proof if probe.liveness else LivenessProof.NONE,
             actor=actor,
+            is_offline=is_offline,
+            is_doubted=probe.needs_person,
         )
         return Recognition(
             Outcome.UNKNOWN if found.match is None else Outcome.RECOGNISED,
@@ -388,76 +319,6 @@ class FaceWorkflow:
             warnings=(*probe.warnings, *found.warnings),
             covered=probe.covered,
         )
-
-    # What follows runs on an inference thread.
-
-    def _read_largest(self, picture: Picture, check_liveness: bool) -> Probe | None:
-        with tracing.stage("face.decode"):
-            image = picture.decode()
-        with tracing.stage("face.detect"):
-            look = look_for_faces(image, self._engine.detect_dominant_faces)
-            face = largest_face(look.faces)
-        if face is None:
-            return None
-        shown_face, warnings = look.as_sent(face), ("image_rotated",) if look.quarter_turns else ()
-        liveness = None
-        if check_liveness:
-            with tracing.stage("face.liveness"):
-                [liveness] = self._liveness.assess(look.image, [face])
-            if not liveness.is_live:
-                return Probe(shown_face, liveness, None, warnings=warnings)
-        with tracing.stage("face.embed"):
-            [embedding] = self._engine.embed_probes(look.image, [face])
-        if self._covers is None:
-            return Probe(shown_face, liveness, embedding.vector, warnings=warnings)
-        with tracing.stage("face.cover"):
-            [covered] = self._covers.detect(self._engine.align(look.image, [face]))
-        return Probe(shown_face, liveness, embedding.vector, covered, warnings)
-
-    def _read_all(self, picture: Picture, check_liveness: bool) -> list[Probe]:
-        with tracing.stage("face.decode"):
-            image = picture.decode()
-        with tracing.stage("face.detect"):
-            look = FaceLook(image, self._engine.detect_faces(image), quarter_turns=0)
-            faces = sorted(look.faces, key=lambda face: -face.box.area)[:_MAX_FACES]
-        verdicts: Sequence[Liveness | None] = [None] * len(faces)
-        if check_liveness:
-            with tracing.stage("face.liveness"):
-                verdicts = self._liveness.assess(image, faces)
-        metrics.batch_size.labels("face").observe(len(faces))
-        with tracing.stage("face.embed"):
-            embeddings = self._engine.embed_probes(image, faces)
-        covers: Sequence[Cover | None] = [None] * len(faces)
-        if self._covers is not None:
-            with tracing.stage("face.cover"):
-                covers = self._covers.detect(self._engine.align(look.image, faces))
-        return [
-            Probe(
-                look.as_sent(face), liveness, embedding.vector if liveness is None or liveness.is_live else None, cover
-            )
-            for face, liveness, embedding, cover in zip(faces, verdicts, embeddings, covers, strict=True)
-        ]
-
-
-def _is_unsure(liveness: Liveness | None) -> bool:
-    return liveness is None or (not liveness.is_live and (bool(liveness.uncertain) or liveness.score >= _SURE_ATTACK))
-
-
-def _liveness_failure(probe: Probe | None) -> Outcome | None:
-    if probe is not None and probe.needs_session:
-        return Outcome.LIVENESS_REQUIRED
-    if probe is not None and probe.liveness is not None and not probe.liveness.is_live:
-        return Outcome.NOT_LIVE
-    return None
-
-
-def _warnings(probe: Probe | None) -> tuple[str, ...]:
-    if probe is None:
-        return ()
-    if probe.liveness is _OTHER_PERSON:
-        return (*probe.warnings, "liveness_of_another_person")
-    is_uncertain = probe.liveness is not None and probe.liveness.uncertain
-    return (*probe.warnings, "liveness_uncertain") if is_uncertain else probe.warnings
 
 
 _STATUS = {

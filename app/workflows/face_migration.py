@@ -138,7 +138,7 @@ class FaceMigration:
             return None
         try:
             crop = await self._storage.get(template.crop_key)
-            vector = await self._pool.submit_at(Priority.BACKGROUND, "face", self._read, crop)
+            vector = await self._pool.submit_at(Priority.BULK, "face", self._read, crop)
         except (NotFound, InvalidImage):
             return None
         return None if vector is None else MovedTemplate(template, new_vector_id(), vector)

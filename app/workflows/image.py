@@ -16,7 +16,7 @@ from app.errors import Conflict, InvalidInput, NotFound, VisionError
 from app.services.database import Connection, Database
 from app.services.image_filters import ImageFilter, normal_tags
 from app.services.storage import ObjectStorage
-from app.services.stores import image_store, removals
+from app.services.stores import claim_store, image_store, removals
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage
 from app.services.stores.removals import Kind, Things
@@ -34,12 +34,14 @@ from app.workflows.image_records import (
     read_picture,
     vector_row,
 )
+from app.workflows.picture_search import PictureQuery, PictureSearch
 
 # What callers of the use cases speak in, wherever it is defined.
 __all__ = ["ImageDetails", "ImageFilter", "ImageWorkflow", "Indexed", "StoredImage"]
 
 _VECTOR_FIELDS = ("room_number", "item_type", "tags", "location", "status")
 JPEG = "image/jpeg"
+LOST_FOUND = "lost_found"
 # A picture that somebody else changed in between is read again this often.
 _CHANGE_TRIES = 5
 _NEAR_COPIES = 5  # that an answer names at most
@@ -75,6 +77,7 @@ class ImageWorkflow:
     """Indexing over the pool and the backends.
 
     Args:
+        search: finds the copies of a picture that comes.
         zone: the hotel's, for the date in an image's id.
         url_lifetime_s: how long presigned addresses work.
         near_copy_cosine: from which on two pictures are copies of one; None tells none.
@@ -88,6 +91,7 @@ class ImageWorkflow:
         embedder: ImageEmbedder,
         database: Database,
         vectors: ImageIndex,
+        search: PictureSearch,
         storage: ObjectStorage,
         zone: ZoneInfo,
         url_lifetime_s: int,
@@ -98,6 +102,7 @@ class ImageWorkflow:
         self._embedder = embedder
         self._database = database
         self._vectors = vectors
+        self._search = search
         self._storage = storage
         self._zone = zone
         self._url_lifetime_s = url_lifetime_s
@@ -110,7 +115,7 @@ class ImageWorkflow:
         *,
         actor: str | None,
         allow_duplicate: bool = False,
-        priority: Priority = Priority.INTERACTIVE,
+        priority: Priority = Priority.REQUEST,
     ) -> Indexed:
         """Store a picture so that searches find it. All of it is there afterwards, or nothing.
 
@@ -136,15 +141,12 @@ class ImageWorkflow:
     async def _near_copies(self, vector: FloatArray, category: str) -> tuple[NearCopy, ...]:
         if self._near_copy_cosine is None:
             return ()
+        await self._search.catch_up()
         wanted = ImageFilter(category=category)
-        hits = await self._vectors.search(vector, wanted=wanted, top_k=_NEAR_COPIES)
-        near = [hit for hit in hits if hit.similarity >= self._near_copy_cosine]
-        if not near:
-            return ()
-        async with self._database.connection() as connection:
-            known = await image_store.shown_vectors(connection, [hit.vector_id for hit in near], wanted)
+        query = PictureQuery(vector, wanted, self._near_copy_cosine, offset=0, top_k=_NEAR_COPIES)
+        near = await self._search.page(query)
         rate = self._embedder.calibrations[QueryKind.IMAGE].similarity
-        return tuple(NearCopy(hit.image_id, rate(hit.similarity)) for hit in near if hit.vector_id in known)
+        return tuple(NearCopy(image_id, rate(cosine)) for image_id, cosine in near.cosines.items())
 
     @staticmethod
     def _count(indexed: Indexed) -> Indexed:
@@ -184,6 +186,8 @@ class ImageWorkflow:
             storage_url=self._storage.url(image.object_key),
             thumbnail_url=self._storage.url(image.thumbnail_key),
         )
+        if image.details.category == LOST_FOUND:
+            await claim_store.note_find(connection, image.image_id)
         await add_audit_entry(
             connection,
             "image.index",

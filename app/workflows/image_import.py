@@ -140,7 +140,7 @@ class ImageImporter:
         for attempt in range(_RETRIES):
             try:
                 indexed = await self._images.index(
-                    picture, self._details(path), actor=self._actor, priority=Priority.BACKGROUND
+                    picture, self._details(path), actor=self._actor, priority=Priority.BULK
                 )
             except (Unavailable, Overloaded):
                 if attempt == _RETRIES - 1:

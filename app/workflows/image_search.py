@@ -84,18 +84,30 @@ class ImageSearchWorkflow:
         """
         metrics.image_search_total.labels(query.wanted.category or "all").inc()
         with metrics.image_search_duration.time():
-            embedding, kind = await self._read(query)
-            return await self._find(embedding, self._embedder.calibrations[kind], query)
+            embedding, kind = await self.read(query.picture, query.text)
+            calibration = self.calibration(kind)
+            min_cosine = calibration.cosine(query.min_similarity)
+            wanted = PictureQuery(embedding.vector, query.wanted, min_cosine, query.offset, query.top_k)
+            return await self.find(wanted, calibration)
 
-    async def _read(self, query: ImageQuery) -> tuple[Embedding, QueryKind]:
-        if query.picture is None:
-            return await self._pool.submit("image", self._embed, None, query.text)
-        async with self._pictures.opened(query.picture) as opened:
-            return await self._pool.submit("image", self._embed, opened, query.text)
+    @property
+    def model_id(self) -> str:
+        """Of the vectors that are searched."""
+        return self._embedder.model_id
 
-    async def _find(self, embedding: Embedding, calibration: SimilarityCalibration, query: ImageQuery) -> ImageMatches:
-        min_cosine = calibration.cosine(query.min_similarity)
-        wanted = PictureQuery(embedding.vector, query.wanted, min_cosine, query.offset, query.top_k)
+    def calibration(self, kind: QueryKind) -> SimilarityCalibration:
+        """From the cosines of such a query to public similarities."""
+        return self._embedder.calibrations[kind]
+
+    async def read(self, picture: bytes | None, text: str | None) -> tuple[Embedding, QueryKind]:
+        """The vector of a picture, of words or of both. Raises InvalidImage of bytes that are no picture."""
+        if picture is None:
+            return await self._pool.submit("image", self._embed, None, text)
+        async with self._pictures.opened(picture) as opened:
+            return await self._pool.submit("image", self._embed, opened, text)
+
+    async def find(self, wanted: PictureQuery, calibration: SimilarityCalibration) -> ImageMatches:
+        """The pictures nearest to a vector. Raises BackendUnavailable as ``search`` does."""
         snapshot_counts = True
         for _ in range(_LOOKS):
             found = await self._search.page(wanted)

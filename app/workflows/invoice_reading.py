@@ -9,14 +9,15 @@ from datetime import date
 from app.core.einvoices.document import EInvoice
 from app.core.einvoices.reader import read_einvoices
 from app.core.einvoices.signature import TrustedRoots
-from app.core.einvoices.tree import is_xml
+from app.core.ocr.invoice import Invoice
 from app.core.ocr.money import find_amounts
 from app.core.ocr.page_reader import PageText
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier
-from app.core.ocr_engine import OCREngine, SourcePage
+from app.core.ocr_engine import InvoiceReading, OCREngine, SourcePage
 from app.errors import InvalidInput, ModelUnavailable, TooLarge
 from app.utils import tracing
+from app.utils.xml_tree import is_xml
 from app.workflows.einvoice_records import einvoice_confidence, einvoice_data, einvoice_fingerprints
 from app.workflows.ocr_records import invoice_data
 
@@ -102,20 +103,22 @@ def find_invoices(
     """As ``read_pages``, of pages that were read before."""
     embedded = _embedded(attachments, roots)
     with tracing.stage("ocr.find"):
-        reading = engine.find_invoice(texts, today=today, suppliers=suppliers)
+        readings = engine.find_invoices(texts, today=today, suppliers=suppliers)
     if embedded:
-        return ReadInvoices(tuple(_held_against(invoice, reading.raw_text) for invoice in embedded))
-    if reading.invoice is None:
-        return ReadInvoices((), reading.reason)
-    seller = reading.invoice.vendor
-    read = ReadInvoice(
-        data=invoice_data(reading.invoice, engine=reading.engine),
-        confidence=reading.invoice.confidence,
+        printed = "\n".join(reading.raw_text for reading in readings)
+        return ReadInvoices(tuple(_held_against(invoice, printed) for invoice in embedded))
+    found = tuple(_of_page(reading.invoice, reading) for reading in readings if reading.invoice)
+    return ReadInvoices(found, None if found else readings[0].reason)
+
+
+def _of_page(invoice: Invoice, reading: InvoiceReading) -> ReadInvoice:
+    return ReadInvoice(
+        data=invoice_data(invoice, engine=reading.engine),
+        confidence=invoice.confidence,
         raw_text=reading.raw_text,
-        read_vendor=seller.read if seller else None,
+        read_vendor=invoice.vendor.read if invoice.vendor else None,
         fingerprints=reading.fingerprints,
     )
-    return ReadInvoices((read,))
 
 
 def _embedded(attachments: Sequence[bytes], roots: TrustedRoots) -> list[EInvoice]:

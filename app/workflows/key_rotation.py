@@ -11,12 +11,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.errors import Conflict, NotFound
-from app.services.database import Database
+from app.services.database import Connection, Database
 from app.services.sealed_storage import SealedStorage
 from app.services.secret_box import SecretBox
-from app.services.stores import document_store, face_store, key_store, removals, sealed_objects, turn_store
+from app.services.stores import (
+    claim_store,
+    document_store,
+    face_store,
+    key_store,
+    removals,
+    sealed_objects,
+    stay_store,
+    turn_store,
+)
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.removals import Kind
 from app.services.vault import SealedUnreadable
@@ -31,13 +41,21 @@ _IN_FLIGHT_S = 10.0
 """An enrolment takes less from its first look at the turns to its rows: each of its calls has a limit of seconds."""
 
 
+class SealAgain(Protocol):
+    """Of a store with rows that are sealed: see ``document_store.seal_again``."""
+
+    async def __call__(
+        self, connection: Connection, *, unless: int, after_id: int, limit: int
+    ) -> tuple[int, list[str], int | None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rotated:
     """What came of it.
 
     Attributes:
         version: of the key that now seals.
-        sealed: how many templates, documents, secrets and objects were sealed again.
+        sealed: how many templates, documents, stays, claims, secrets and objects were sealed again.
         turned: how many vectors the index was filled with; 0 where it was turned by this key already.
         lost: what can't be opened, in words: it stays as it is.
     """
@@ -79,7 +97,7 @@ class KeyRotation:
         self._box = box
         self._in_flight_s = in_flight_s
 
-    async def run(self, *, tell: Callable[[str], None]) -> Rotated:
+    async def run(self, *, report: Callable[[str], None]) -> Rotated:
         """Let the newest key seal, and bring everything under it. Safe to repeat, and beside services.
 
         Raises:
@@ -92,12 +110,14 @@ class KeyRotation:
         for name, step in {
             "templates": self._seal_templates,
             "documents": self._seal_documents,
+            "stays": self._seal_stays,
+            "claims": self._seal_claims,
             "secrets of cameras and webhooks": self._seal_secrets,
             "pictures": self._seal_objects,
         }.items():
             counts[name] = await step(version, lost)
-            tell(f"{name}: {counts[name]} sealed with key {version}")
-        turned = await self._turn_index(version, tell)
+            report(f"{name}: {counts[name]} sealed with key {version}")
+        turned = await self._turn_index(version, report)
         if not lost:
             async with self._database.transaction() as connection:
                 await key_store.note_all_sealed(connection, version)
@@ -121,7 +141,7 @@ class KeyRotation:
         behind["pictures"] = len([key for key in keys if await self._version_of(key) not in (version, -1)])
         if left := ", ".join(f"{count} {name}" for name, count in behind.items() if count):
             raise Conflict(
-                f"Not everything is sealed with key {version}: {left}. Run python scripts/rotate_key.py first.",
+                f"Not everything is sealed with key {version}: {left}. Run cv rotate-key first.",
                 code="keys_still_needed",
             )
         async with self._database.transaction() as connection:
@@ -157,12 +177,19 @@ class KeyRotation:
             after = last
 
     async def _seal_documents(self, version: int, lost: list[str]) -> int:
+        return await self._seal_rows(document_store.seal_again, version, lost)
+
+    async def _seal_stays(self, version: int, lost: list[str]) -> int:
+        return await self._seal_rows(stay_store.seal_again, version, lost)
+
+    async def _seal_claims(self, version: int, lost: list[str]) -> int:
+        return await self._seal_rows(claim_store.seal_again, version, lost)
+
+    async def _seal_rows(self, seal_again: SealAgain, version: int, lost: list[str]) -> int:
         count, after = 0, 0
         while True:
             async with self._database.transaction() as connection:
-                sealed, unreadable, last = await document_store.seal_again(
-                    connection, unless=version, after_id=after, limit=_BATCH
-                )
+                sealed, unreadable, last = await seal_again(connection, unless=version, after_id=after, limit=_BATCH)
             count += sealed
             lost += unreadable
             if last is None:
@@ -208,14 +235,14 @@ class KeyRotation:
 
     # The face index.
 
-    async def _turn_index(self, version: int, tell: Callable[[str], None]) -> int:
+    async def _turn_index(self, version: int, report: Callable[[str], None]) -> int:
         await self._faces.open()
         async with self._database.connection() as connection:
             turns = await turn_store.index_turns(connection)
             if turns is None or turns.written == (version,):
                 return 0
             await turn_store.add_turn(connection, version)
-        tell(f"face index: filling the turn of key {version}")
+        report(f"face index: filling the turn of key {version}")
         index = self._faces.of_turn(version)
         await index.open_beside()
         await asyncio.sleep(self._in_flight_s)  # whoever did not know of the turn has written its rows

@@ -27,7 +27,8 @@ from app.core.active_liveness.observation import (
     unpack,
     unpack_vector,
 )
-from app.core.inference import InferencePool
+from app.core.inference import InferencePool, Priority
+from app.core.liveness import Liveness, LivenessProof
 from app.errors import Conflict, InvalidInput, NotFound
 from app.services.database import Database
 from app.services.secret_box import SecretBox
@@ -162,19 +163,19 @@ class LivenessSessions:
         known = self._open_state(session)
         self._check_moments(session, known, [frame.at_ms for frame in frames])
         pictures = [(frame.at_ms, self._pictures.plain(frame.picture)) for frame in frames]
-        seen = await self._pool.submit("face", self._look, pictures)
+        seen = await self._pool.submit_at(Priority.CHECK_IN, "face", self._look, pictures)
         judgement = await self._judged(session, [*known, *seen])
         await self._save(session, [*known, *seen], judgement, sketches=_sketches(seen), actor=actor)
         return await self.find(session_id, key_id=key_id)
 
-    async def spend(self, ticket: SessionTicket, vectors: Sequence[FloatArray]) -> float | None:
+    async def spend(self, ticket: SessionTicket, vectors: Sequence[FloatArray]) -> Liveness | None:
         """Take a session that passed; whoever asks again is refused.
 
         Args:
             vectors: of the pictures that it shall vouch for.
 
         Returns:
-            The session's score; None where a picture shows somebody else than the session.
+            What it vouches for; None where a picture shows somebody else than the session.
 
         Raises:
             NotFound: there is no such session.
@@ -188,7 +189,7 @@ class LivenessSessions:
         person = unpack_vector(json.loads(self._box.open(session.sealed_state, owner=_owner(session.id))))
         if not all(self._judge.vouches_for(person, vector) for vector in vectors):
             return None
-        return session.score or 0.0
+        return Liveness(session.score, is_live=True, proof=LivenessProof.ACTIVE)
 
     async def tidy(self) -> None:
         """One step of the background loop: forget what is over."""
@@ -223,7 +224,9 @@ class LivenessSessions:
             return judgement
         async with self._database.connection() as connection:
             earlier = await store.earlier_sketches(connection, session.id, limit=_REMEMBERED_SESSIONS)
-        seen_before = await self._pool.submit("face", _most_seen_before, _sketches(frames), earlier)
+        seen_before = await self._pool.submit_at(
+            Priority.CHECK_IN, "face", _most_seen_before, _sketches(frames), earlier
+        )
         return judgement.failed(Reason.REPLAYED) if seen_before > _MAX_SEEN_BEFORE else judgement
 
     async def _save(
@@ -244,7 +247,7 @@ class LivenessSessions:
             status=status,
             done=judgement.done,
             frames=len(frames),
-            score=shown(judgement.score),
+            score=None if judgement.score is None else shown(judgement.score),
             guidance=judgement.guidance,
             reason=judgement.reason,
             sealed_state=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -142,7 +143,7 @@ class LongInvoiceWork:
                     texts.append(await self._read_page(engine, SourcePage(page.image, page.lines), language))
                     handle.progress(len(texts), total)
         read = await self._pool.submit_at(
-            Priority.BACKGROUND,
+            Priority.BULK,
             "ocr",
             find_invoices,
             engine,
@@ -157,12 +158,10 @@ class LongInvoiceWork:
     async def _read_page(self, engine: OCREngine, page: SourcePage, language: str | None) -> PageText:
         async def read() -> list[PageText]:
             async with self._turns.place():
-                return await self._pool.submit_at(
-                    Priority.BACKGROUND, "ocr", read_texts, engine, [page], language=language
-                )
+                return await self._pool.submit_at(Priority.BULK, "ocr", read_texts, engine, [page], language=language)
 
         [text] = await patiently(read)
-        return PageText(text.lines, _blank(text.image), text.rotation_deg, text.engine, text.vietnamese)
+        return replace(text, image=_blank(text.image))
 
 
 def _blank(image: Image) -> Image:

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from app.core.einvoices.signature import TrustedRoots
-from app.core.einvoices.tree import is_xml
 from app.core.inference import InferencePool
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.readers import ReaderFailure
@@ -32,15 +30,15 @@ from app.utils.fair_queue import FairPlaces
 from app.utils.image_processing import encode_jpeg
 from app.utils.pdf import PdfReader, is_pdf
 from app.utils.pictures import PictureOpener
+from app.utils.xml_tree import is_xml
 from app.workflows.announcements import announced
 from app.workflows.invoice_reading import ReadInvoice, ReadInvoices, read_pages, read_xml
-from app.workflows.ocr_records import identity_data, kept_data
+from app.workflows.ocr_records import identity_data
 
 MaySee = Callable[[str], bool]
 """Whether the caller may see documents of that type."""
 
 _MAX_SUPPLIERS = 5000
-_REDACTED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,20 +178,8 @@ class OcrWorkflow:
         self, document: bytes, *, expected: DocumentType | None, keep_image: bool, actor: str | None
     ) -> IdentityResult:
         """Read an identity paper and store what it says. Arguments and errors as for :meth:`read_invoice`."""
-        engine = self.open_engine()
-        metrics.ocr_total.labels("id").inc()
-        async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
-            reading, kept = await self._pool.submit(
-                "ocr",
-                _read_identity,
-                engine,
-                opened,
-                expected=expected,
-                today=self.today(),
-                keep_image=keep_image,
-            )
+        reading, kept = await self._read_paper(document, expected=expected, keep_image=keep_image)
         kind = reading.identity.document_type if reading.identity else None
-        metrics.ocr_requests_total.labels(kind or expected or OtherKind.UNKNOWN).inc()
         if reading.identity is None or reading.reason is not None:
             return IdentityResult(reading, None)
         async with self._stored(kept) as object_key, self._database.transaction() as connection:
@@ -209,6 +195,30 @@ class OcrWorkflow:
             await removals.claim(connection, _objects(object_key))
             await add_audit_entry(connection, "ocr.read_identity", subject=str(key.id), actor=actor)
         return IdentityResult(reading, key)
+
+    async def read_paper(self, document: bytes) -> IdentityReading:
+        """Read an identity paper and store nothing. Errors as for :meth:`read_invoice`."""
+        reading, _ = await self._read_paper(document, expected=None, keep_image=False)
+        return reading
+
+    async def _read_paper(
+        self, document: bytes, *, expected: DocumentType | None, keep_image: bool
+    ) -> tuple[IdentityReading, bytes | None]:
+        engine = self.open_engine()
+        metrics.ocr_total.labels("id").inc()
+        async with deadline(self._rules.deadline_s), self._opened(document) as opened, self._turns.place():
+            reading, kept = await self._pool.submit(
+                "ocr",
+                _read_identity,
+                engine,
+                opened,
+                expected=expected,
+                today=self.today(),
+                keep_image=keep_image,
+            )
+        kind = reading.identity.document_type if reading.identity else None
+        metrics.ocr_requests_total.labels(kind or expected or OtherKind.UNKNOWN).inc()
+        return reading, kept
 
     async def result(self, reference: Reference, *, may_see: MaySee, actor: str | None) -> StoredResult:
         """A stored result, for somebody to see: the audit says who did.
@@ -315,37 +325,6 @@ class OcrWorkflow:
 
 def _objects(key: str | None) -> Things:
     return {Kind.OBJECT: [key] if key else []}
-
-
-class DocumentRetention:
-    """Ends what was read from documents: identity fields are masked or dropped, raw text and pictures are deleted.
-
-    Args:
-        days: after which a result is redacted.
-        action: ``mask`` leaves the last digits of numbers and the year of dates; ``drop`` leaves nothing.
-    """
-
-    def __init__(self, database: Database, *, days: int, action: Literal["mask", "drop"]) -> None:
-        self._database = database
-        self._days = days
-        self._action = action
-
-    async def step(self) -> int:
-        """Redact what is due; returns how many results were. Safe to run anywhere at any time."""
-        total = 0
-        while redacted_now := await self._redact_some():
-            total += redacted_now
-        return total
-
-    async def _redact_some(self) -> int:
-        async with self._database.transaction() as connection:
-            expired = await document_store.lock_expired(connection, days=self._days, limit=_REDACTED_AT_ONCE)
-            for result in expired:
-                data = kept_data(result.data, document_type=result.document_type, action=self._action)
-                await document_store.redact_result(connection, result.id, data)
-            keys = [result.object_key for result in expired if result.object_key]
-            await removals.schedule_removals(connection, Kind.OBJECT, keys)
-        return len(expired)
 
 
 async def _find(connection: Connection, reference: Reference, may_see: MaySee) -> StoredResult:

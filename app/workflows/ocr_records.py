@@ -9,8 +9,9 @@ from typing import Literal
 
 from app.core.ocr.identity import IdentityDocument
 from app.core.ocr.identity_values import FieldValue
-from app.core.ocr.invoice import Invoice, ReadValue
+from app.core.ocr.invoice import Invoice
 from app.core.ocr.items import LineItem
+from app.core.ocr.read_value import ReadValue
 from app.services.stores.document_store import OtherKind
 from app.workflows.figures import number
 
@@ -43,7 +44,11 @@ def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
         "document_kind": invoice.kind.value,
         "due_date": _text(invoice.values.get("due_date")),
         "fields": {
-            name: {"value": _text(read), "confidence": round(read.confidence, 3), "source": _SOURCES.get(engine, "ocr")}
+            name: {
+                "value": _text(read),
+                "confidence": round(read.confidence, 3),
+                "source": "qr" if read.of_code else _SOURCES.get(engine, "ocr"),
+            }
             for name, read in invoice.values.items()
         },
         "engine": engine,

@@ -112,7 +112,7 @@ class ImageReindexer:
     async def _embed(self, image: StoredImage) -> Embedding | None:
         try:
             original = await self._storage.get(image.object_key)
-            return await self._pool.submit_at(Priority.BACKGROUND, "image", self._read, original)
+            return await self._pool.submit_at(Priority.BULK, "image", self._read, original)
         except (NotFound, InvalidImage):
             return None
 

@@ -33,6 +33,8 @@ class RemovalWorker:
     def __init__(self, database: Database, removers: Mapping[Kind, Remover]) -> None:
         self._database = database
         self._removers = removers
+        self._gone: set[int] = set()  # removed, and not yet struck off the list
+        self._left: set[int] = set()
 
     async def step(self) -> None:
         """Remove everything that is due; what fails is postponed.
@@ -40,6 +42,7 @@ class RemovalWorker:
         Raises:
             BackendUnavailable: PostgreSQL does not answer.
         """
+        await self._note()  # of the step before, where PostgreSQL went away in it: their lease would last for minutes
         await self._measure()
         ends = await asyncio.gather(*(self._work_off(kind) for kind in self._removers), return_exceptions=True)
         for end in ends:
@@ -72,9 +75,19 @@ class RemovalWorker:
         except BackendUnavailable:
             left = {removal.key for removal in group}
         gone = [removal.id for removal in group if removal.key not in left]
+        self._gone.update(gone)
+        self._left.update(removal.id for removal in group if removal.key in left)
+        await self._note()
+        return len(gone)
+
+    async def _note(self) -> None:
+        gone, left = list(self._gone), list(self._left)
+        if not gone and not left:
+            return
         async with self._database.connection() as connection:
             if gone:
                 await removals.finish_removals(connection, gone)
+                self._gone.difference_update(gone)
             if left:
-                await removals.postpone_removals(connection, [one.id for one in group if one.key in left])
-        return len(gone)
+                await removals.postpone_removals(connection, left)
+                self._left.difference_update(left)

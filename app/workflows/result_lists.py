@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from app.errors import InvalidInput
@@ -42,7 +43,7 @@ _INVOICE_COLUMNS = (
 COLUMNS = ("result_id", *_INVOICE_COLUMNS, "confirmed_at", "confirmed_by")
 _WRITERS: Mapping[TableFormat, Callable[[Sequence[str], Iterable[Sequence[Cell]]], bytes]] = {
     "csv": to_csv,
-    "xlsx": to_xlsx,
+    "xlsx": partial(to_xlsx, title="Invoices"),
 }
 
 

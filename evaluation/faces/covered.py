@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.types import Image
-from evaluation.faces.identification import MIN_CONFIDENCE
-from evaluation.faces.photos import on_canvas, read_image, read_labels
+from evaluation.faces.pairs import MIN_CONFIDENCE
+from evaluation.faces.photos import on_canvas, read_image, read_labels, unstretched
 from evaluation.figures import Share
 from scripts.heads.drawn_covers import EYES, LOWER
 
@@ -23,10 +22,10 @@ _SEED = 3
 _STEP = 3  # of LFW's people
 
 
-def evaluate_covered(engine: FaceRecognitionEngine, data_dir: Path) -> list[Share]:
-    """Worn masks of strangers against bare templates and each other, and drawn covers against their own person."""
+def evaluate_worn(engine: FaceRecognitionEngine, data_dir: Path) -> list[Share]:
+    """Worn masks of strangers: how many are found, and matches with bare templates and with each other."""
     bar = engine.calibration.cosine(MIN_CONFIDENCE)
-    names, crops = _lfw(engine, data_dir / "faces_lfw")
+    _, crops = _lfw(engine, data_dir / "faces_lfw")
     templates = np.stack([template.embedding.vector for template in engine.embed_aligned(crops)])
     shares = []
     for source in ("chandrikadeb", "rmfrd_subset"):
@@ -38,7 +37,16 @@ def evaluate_covered(engine: FaceRecognitionEngine, data_dir: Path) -> list[Shar
             other = people[:, None] != people[None, :]
             label = f"{source}, worn mask against another's worn mask: FMR"
             shares.append(_matches(label, (vectors @ vectors.T)[other], bar))
+    return shares
+
+
+def evaluate_drawn(engine: FaceRecognitionEngine, data_dir: Path) -> list[Share]:
+    """Drawn covers against their own person and others."""
+    bar = engine.calibration.cosine(MIN_CONFIDENCE)
+    names, crops = _lfw(engine, data_dir / "faces_lfw")
+    templates = np.stack([template.embedding.vector for template in engine.embed_aligned(crops)])
     rng = np.random.default_rng(_SEED)
+    shares = []
     same = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
     for kind, draw in {**LOWER, **EYES}.items():
         drawn = engine.embed_aligned([draw(crop, rng) for crop in crops])
@@ -74,10 +82,7 @@ def _worn(engine: FaceRecognitionEngine, folder: Path, source: str) -> tuple[NDA
 
 
 def _framed(image: Image, source: str) -> Image:
-    """Squares that were stretched from upright crops get their proportions back, in the middle of a frame."""
-    if source != "rmfrd_subset":
-        return image
-    return on_canvas(cv2.resize(image, (160, 200), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
+    return unstretched(image) if source == "rmfrd_subset" else image
 
 
 def _aligned(engine: FaceRecognitionEngine, image: Image) -> Image | None:

@@ -45,6 +45,11 @@ def on_canvas(image: Image, *, width: int = 640, height: int = 480) -> Image:
     return canvas
 
 
+def unstretched(image: Image) -> Image:
+    """A square that was stretched from an upright crop, at its proportions in the middle of a frame."""
+    return on_canvas(cv2.resize(image, (160, 200), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
+
+
 def scaled(image: Image, factor: float) -> Image:
     """The picture at another size; by area where it shrinks."""
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC

@@ -1,40 +1,41 @@
 """Active liveness sessions, by rendered sequences: photos on solid heads against what attackers hold up or send.
 
-The photos are LFW's, the movements are drawn at random, and every frame goes the service's whole way: JPEG, detection,
-landmarks, passive liveness, embedding, judgement.
+The movements are drawn at random, and every frame goes the service's whole way: JPEG, detection, landmarks, passive
+liveness, embedding, judgement.
 """
 
 from __future__ import annotations
 
+import json
+import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from app.core.active_liveness.challenges import Challenge, draw_challenges
 from app.core.active_liveness.judge import Judgement, Reason, SessionJudge
-from app.core.active_liveness.observation import FrameObserver, SeenFrame, share_seen_before
+from app.core.active_liveness.observation import FrameObserver, SeenFrame, pack, share_seen_before, unpack
 from app.core.face_alignment import pose
 from app.core.face_recognition import largest_face
+from app.core.liveness import surroundings
 from app.ml_models.factories.face import FaceEngines
 from app.types import FloatArray, Image
+from evaluation.faces.movements import Moments, acted
 from evaluation.faces.photos import read_image, read_labels, scaled
 from evaluation.faces.rendered import Depth, Stance, bent_depth, flat_depth, head_depth, render
 from evaluation.figures import Share
 
-Moments = list[tuple[int, Stance]]
-
 _SEED = 5
-_FRAME_S = 0.15
 _CHALLENGES = 3
 _BATCH = 6
-_ENLARGED = 1.3  # LFW's photos are 250 px high, the faces in them some 110
+_CROP_PX, _ENLARGED = 150, 1.3  # LFW's crops, to which other photos are cut
 MAX_SEEN_BEFORE = 0.5
 
 
@@ -46,26 +47,45 @@ class Portrait:
     landmarks: FloatArray
 
 
-def evaluate_sessions(engines: FaceEngines, data_dir: Path, *, sequences: int) -> list[Share]:
-    """Live sequences that pass, and attacks that do, kind by kind.
+def evaluate_sessions(engines: FaceEngines, folder: Path, *, sequences: int, cache: Path | None = None) -> list[Share]:
+    """Live sequences that pass, why others do not, and attacks that pass, kind by kind.
 
     Args:
+        folder: of the photos: faces_lfw, or faces_asian, whose web photos the rules were not set on.
         sequences: live ones, and attacks all together.
+        cache: a folder that keeps what the frames showed: other rules are then judged without rendering again.
     """
-    studio = _Studio(engines)
-    portraits = list(_portraits(engines, data_dir / "faces_lfw", sequences))
-    live = [studio.live(portrait, _rng(index)) for index, portrait in enumerate(portraits)]
-    shares = [_share("live sequences that pass", live, target=0.97, better="higher")]
+    if cache is not None:  # the portraits depend on how many are wanted
+        cache = cache / f"{folder.name}-{sequences}"
+        cache.mkdir(parents=True, exist_ok=True)
+    observer = FrameObserver(engines.recognition, engines.liveness.by_networks_alone())
+    studio = Studio(observer, SessionJudge(engines.recognition.calibration), cache=cache)
+    portraits = list(_portraits(engines, folder, sequences))
+    live = [studio.named(f"live-{i}").live(portrait, _rng(i)) for i, portrait in enumerate(portraits)]
+    shares = [_share("live sequences that pass", live, target=0.97, better="higher"), *_refusals(live)]
     each = -(-sequences // len(_ATTACKS))
     for kind, attack in enumerate(_ATTACKS):
         judged = [
             attack(
-                studio, portraits[i % len(portraits)], portraits[i % len(portraits) - 1], _rng(1000 * (kind + 1) + i)
+                studio.named(f"{kind}-{i}"),
+                portraits[i % len(portraits)],
+                _stranger_to(i, portraits),
+                _rng(1000 * (kind + 1) + i),
             )
             for i in range(each)
         ]
         shares.append(_share(f"{attack.__doc__} that pass", judged, target=0.0, better="lower"))
     return shares
+
+
+def _refusals(live: Sequence[Judgement]) -> list[Share]:
+    reasons = Counter(judgement.reason for judgement in live if not judgement.passed)
+    return [Share(f"live sequences refused: {reason or 'cut'}", n, len(live)) for reason, n in reasons.most_common()]
+
+
+def _stranger_to(index: int, portraits: Sequence[Portrait]) -> Portrait:
+    """Somebody else's: portraits of one person stand side by side."""
+    return portraits[(index + len(portraits) // 2) % len(portraits)]
 
 
 def _share(name: str, judged: Sequence[Judgement], *, target: float, better: Literal["higher", "lower"]) -> Share:
@@ -77,10 +97,14 @@ def _rng(index: int) -> Generator:
 
 
 def _portraits(engines: FaceEngines, folder: Path, count: int) -> Iterator[Portrait]:
-    rows = read_labels(folder)
+    rows = [row for row in read_labels(folder) if row.get("source") != "rmfrd_subset"]  # tight, stretched crops
     found = 0
     for row in rows[:: max(len(rows) // (2 * count), 1)]:
-        photo = scaled(read_image(folder / row["file"]), _ENLARGED)
+        photo = read_image(folder / row["file"])
+        close = photo if photo.shape[0] <= _CROP_PX else _close_up(engines, photo)
+        if close is None:
+            continue
+        photo = scaled(close, _ENLARGED)
         face = largest_face(engines.recognition.detect_dominant_faces(photo))
         if face is None or abs(pose(face.landmarks).yaw) > 8 or abs(pose(face.landmarks).pitch) > 15:
             continue
@@ -90,15 +114,32 @@ def _portraits(engines: FaceEngines, folder: Path, count: int) -> Iterator[Portr
             return
 
 
-class _Studio:
+def _close_up(engines: FaceEngines, photo: Image) -> Image | None:
+    """A square around the face, as high as LFW's crops; None where there is no face."""
+    face = largest_face(engines.recognition.detect_dominant_faces(photo))
+    return None if face is None else surroundings(photo, face.box, context=1.5, side_px=_CROP_PX)
+
+
+class Observer(Protocol):
+    """As ``FrameObserver``."""
+
+    def observe(self, images: Iterable[tuple[int, Image]]) -> list[SeenFrame]: ...
+
+
+class Studio:
     """Renders sequences and judges them as the service does."""
 
-    def __init__(self, engines: FaceEngines) -> None:
-        self._observer = FrameObserver(engines.recognition, engines.liveness)
-        self._judge = SessionJudge(engines.recognition.calibration)
+    def __init__(self, observer: Observer, judge: SessionJudge, *, cache: Path | None) -> None:
+        self._observer, self._judge, self._cache = observer, judge, cache
+        self._name, self._films = "", 0
+
+    def named(self, name: str) -> Studio:
+        """The sequence that comes next; its films are kept under that name."""
+        self._name, self._films = name, 0
+        return self
 
     def live(self, portrait: Portrait, rng: Generator) -> Judgement:
-        challenges = draw_challenges(_CHALLENGES)
+        challenges = _asked(rng)
         return self.judge(challenges, self.film(portrait, acted(challenges, rng), rng))
 
     def judge(self, challenges: Sequence[Challenge], frames: Iterable[SeenFrame]) -> Judgement:
@@ -123,15 +164,33 @@ class _Studio:
         touch: Callable[[Image], Image] | None = None,
     ) -> Iterator[SeenFrame]:
         """The frames as they are asked for; a client sends some at a time."""
-        light = rng.uniform(0.9, 1.1)
+        light, seed = rng.uniform(0.9, 1.1), int(rng.integers(2**32))
+        name = f"{self._name}-{self._films}"
+        self._films += 1
 
-        def images(part: Moments) -> Iterator[tuple[int, Image]]:
-            for at_ms, stance in part:
+        def images(start: int) -> Iterator[tuple[int, Image]]:
+            noise = np.random.default_rng((seed, start))
+            for at_ms, stance in moments[start : start + _BATCH]:
                 image = render(portrait.photo, portrait.landmarks, depth, stance, whole=depth is not head_depth)
-                yield at_ms, recorded(touch(image) if touch else image, rng, light=light, quality=88)
+                yield at_ms, recorded(touch(image) if touch else image, noise, light=light, quality=88)
 
-        for start in range(0, len(moments), _BATCH):
-            yield from self._observer.observe(images(moments[start : start + _BATCH]))
+        def frames() -> Iterator[SeenFrame]:
+            for start in range(0, len(moments), _BATCH):
+                yield from self._kept(f"{name}-{start}", images(start))
+
+        return frames()
+
+    def _kept(self, name: str, images: Iterator[tuple[int, Image]]) -> list[SeenFrame]:
+        if self._cache is None:
+            return self._observer.observe(images)
+        file = self._cache / f"{name}.json"
+        if not file.exists():
+            file.write_text(json.dumps([pack(frame) for frame in self._observer.observe(images)]), encoding="utf-8")
+        return [unpack(packed) for packed in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def _asked(rng: Generator) -> tuple[Challenge, ...]:
+    return draw_challenges(_CHALLENGES, random.Random(int(rng.integers(2**32))))
 
 
 def recorded(image: Image, rng: Generator, *, light: float, quality: int) -> Image:
@@ -142,85 +201,24 @@ def recorded(image: Image, rng: Generator, *, light: float, quality: int) -> Ima
     return np.asarray(decoded).astype(np.uint8, copy=False)
 
 
-def acted(challenges: Sequence[Challenge], rng: Generator, *, reach: float = 1.0) -> Moments:
-    """How a person moves who does as asked.
-
-    Args:
-        reach: how much further than a person, for what is flat and has to turn further.
-    """
-    keys = [(0.0, Stance()), (0.3, Stance())]
-    for number, challenge in enumerate(challenges):
-        begin = keys[-1][0] + rng.uniform(0.25, 0.45)
-        there = begin + (rng.uniform(0.6, 0.8) if challenge is Challenge.COME_CLOSER else rng.uniform(0.4, 0.6))
-        target = _target(challenge, rng, reach)
-        held = there + rng.uniform(0.36, 0.46)
-        keys += [(begin, Stance()), (there, target), (held, target)]
-        if number < len(challenges) - 1:
-            keys.append((held + rng.uniform(0.4, 0.6), Stance()))
-    sway = rng.uniform(0, 6, 6)
-    moments, now = [], 0.0
-    while now < keys[-1][0] + _FRAME_S:
-        moments.append((round(1000 * now), _swaying(_between(keys, now), now, sway)))
-        now += _FRAME_S + rng.uniform(-0.015, 0.015)
-    return moments
-
-
-def _target(challenge: Challenge, rng: Generator, reach: float) -> Stance:
-    yaw, nod = float(rng.uniform(24, 34)) * reach, float(rng.uniform(-4, 4)) * reach
-    return {
-        Challenge.TURN_LEFT: Stance(yaw_deg=yaw, pitch_deg=nod),
-        Challenge.TURN_RIGHT: Stance(yaw_deg=-yaw, pitch_deg=nod),
-        Challenge.LOOK_UP: Stance(yaw_deg=nod, pitch_deg=float(rng.uniform(22, 30)) * reach),
-        Challenge.LOOK_DOWN: Stance(yaw_deg=nod, pitch_deg=-float(rng.uniform(16, 24)) * reach),
-        Challenge.COME_CLOSER: Stance(yaw_deg=nod, scale=float(rng.uniform(1.32, 1.45))),
-    }[challenge]
-
-
-def _between(keys: Sequence[tuple[float, Stance]], now: float) -> Stance:
-    """Smoothly from one stance to the next."""
-    for (start, here), (end, there) in pairwise(keys):
-        if now < end:
-            share = max(now - start, 0.0) / (end - start)
-            share = share * share * (3 - 2 * share)
-            return Stance(
-                yaw_deg=here.yaw_deg + share * (there.yaw_deg - here.yaw_deg),
-                pitch_deg=here.pitch_deg + share * (there.pitch_deg - here.pitch_deg),
-                scale=here.scale + share * (there.scale - here.scale),
-            )
-    return keys[-1][1]
-
-
-def _swaying(stance: Stance, now: float, sway: NDArray[np.float64]) -> Stance:
-    """Nobody stands quite still."""
-    waves = np.sin(np.array([1.1, 1.7, 2.3, 0.9, 1.3, 0.5]) * now * 2 + sway)
-    return replace(
-        stance,
-        yaw_deg=stance.yaw_deg + float(waves[0]),
-        pitch_deg=stance.pitch_deg + float(waves[1]),
-        roll_deg=1.5 * float(waves[2]),
-        scale=stance.scale * (1 + 0.01 * float(waves[3])),
-        shift=(0.08 * float(waves[4]), 0.06 * float(waves[5])),
-    )
-
-
-def _flat_sheet(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _flat_sheet(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """flat sheets that are turned as asked"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     moments = acted(challenges, rng, reach=float(rng.uniform(1.0, 1.7)))
     return studio.judge(challenges, studio.film(portrait, moments, rng, depth=flat_depth))
 
 
-def _bent_sheet(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _bent_sheet(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """bent sheets that are turned as asked"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     depth = bent_depth(radius=float(rng.uniform(1.0, 3.0)), axis_deg=float(rng.uniform(-25, 25)))
     moments = acted(challenges, rng, reach=float(rng.uniform(1.0, 1.6)))
     return studio.judge(challenges, studio.film(portrait, moments, rng, depth=depth))
 
 
-def _screen(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _screen(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """still photos on screens, with moiré"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     rows, columns = np.mgrid[: portrait.photo.shape[0], : portrait.photo.shape[1]]
     period, angle = rng.uniform(2.5, 6), rng.uniform(0, np.pi)
     stripes = 1 + 0.08 * np.sin(2 * np.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / period)
@@ -233,9 +231,9 @@ def _screen(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) ->
     return studio.judge(challenges, studio.film(portrait, moments, rng, depth=flat_depth, touch=moire))
 
 
-def _replay(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _replay(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """replays of an earlier session, encoded again"""
-    earlier, now = draw_challenges(_CHALLENGES), draw_challenges(_CHALLENGES)
+    earlier, now = _asked(rng), _asked(rng)
     moments = acted(earlier, rng)
     first = list(studio.film(portrait, moments, np.random.default_rng(1)))
     second = list(studio.film(portrait, moments, np.random.default_rng(2)))
@@ -244,18 +242,18 @@ def _replay(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) ->
     return replace(judgement, passed=False, reason=Reason.REPLAYED) if seen > MAX_SEEN_BEFORE else judgement
 
 
-def _two_people(studio: _Studio, portrait: Portrait, other: Portrait, rng: Generator) -> Judgement:
+def _two_people(studio: Studio, portrait: Portrait, other: Portrait, rng: Generator) -> Judgement:
     """sequences that somebody else takes over"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     moments = acted(challenges, rng)
     middle = int(rng.integers(len(moments) // 4, 3 * len(moments) // 4))
     frames = chain(studio.film(portrait, moments[:middle], rng), studio.film(other, moments[middle:], rng))
     return studio.judge(challenges, frames)
 
 
-def _stills(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _stills(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """photos of each pose, swapped as asked"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     moments = [(at_ms, _stepped(stance)) for at_ms, stance in acted(challenges, rng)]
     return studio.judge(challenges, studio.film(portrait, moments, rng))
 
@@ -269,9 +267,9 @@ def _stepped(stance: Stance) -> Stance:
     return replace(stance, yaw_deg=float(yaw), pitch_deg=pitch, scale=1.45 if stance.scale > 1.2 else 1.0)
 
 
-def _cut(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _cut(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """sequences put together from two recordings"""
-    challenges = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
     moments = acted(challenges, rng)
     middle = int(rng.integers(len(moments) // 4, 3 * len(moments) // 4))
     place = tuple(rng.choice([-1, 1], 2) * rng.uniform(0.5, 1.0, 2))
@@ -284,12 +282,12 @@ def _cut(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Ju
     return studio.judge(challenges, frames)
 
 
-def _other_order(studio: _Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
+def _other_order(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """videos of other movements"""
-    challenges = draw_challenges(_CHALLENGES)
-    others = draw_challenges(_CHALLENGES)
+    challenges = _asked(rng)
+    others = _asked(rng)
     while others == challenges:
-        others = draw_challenges(_CHALLENGES)
+        others = _asked(rng)
     return studio.judge(challenges, studio.film(portrait, acted(others, rng), rng))
 
 

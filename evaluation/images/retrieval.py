@@ -74,6 +74,24 @@ def precision_by_words(
     return right, looked_at
 
 
+def recall_of_claims(
+    claims: Sequence[tuple[FloatArray, str]], finds: PhotoSet, *, others: PhotoSet, nearest: int = 5
+) -> tuple[int, int]:
+    """How often a find that comes after its claim is among the nearest, and of how many claims and finds.
+
+    Each find of a claim's label is held against it alone, among all finds of other labels and the other photos.
+    """
+    labels = np.array(finds.labels)
+    found = looked_at = 0
+    for vector, label in claims:
+        cosines = finds.vectors @ vector
+        wrong = np.concatenate([cosines[labels != label], others.vectors @ vector])
+        nearer = (wrong[None] >= cosines[labels == label][:, None]).sum(axis=1)
+        found += int((nearer < nearest).sum())
+        looked_at += len(nearer)
+    return found, looked_at
+
+
 def fit_calibration(right: FloatArray, wrong: FloatArray) -> SimilarityCalibration:
     """Logistic regression by Newton's method; the wrong hits weigh twice as much as the right ones, however many there
     are of each."""

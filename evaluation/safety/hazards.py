@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
-from app.core.face_detection import FaceDetector
 from app.core.features import FeatureExtractor
-from app.core.yolo import YoloDetector
+from app.core.object_detection import ObjectDetector
 from evaluation.figures import Share
 from scripts.hazards.photos import HazardPhoto
 from scripts.hazards.recipes import HAZARD_RECIPES
@@ -19,7 +18,7 @@ from scripts.hazards.training import LeftOut
 
 FIRE_OR_SMOKE, FLAMES, FLOOD, OUTDOORS = (recipe.question.name for recipe in HAZARD_RECIPES)
 # A fire is burning there, or smoke rises, or one is shown: counted apart.
-_NOT_COUNTED = {"fireplace_lit", "tyre_smoke", "fire_picture"}
+NOT_COUNTED = {"fireplace_lit", "tyre_smoke", "fire_picture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +26,14 @@ class Detectors:
     """What a detector is built of, beside its heads."""
 
     extractor: FeatureExtractor
-    persons: YoloDetector
-    faces: FaceDetector
+    persons: ObjectDetector
 
     def that_never_saw(self, photo: HazardPhoto, judged: Mapping[str, LeftOut]) -> HeadAnomalyDetector:
         """The service's detector with heads that saw nothing of the photo's source."""
         heads = {name: one.heads.get(photo.fold(one.question.by_scene), one.final) for name, one in judged.items()}
         reliability = {kind: places for recipe in HAZARD_RECIPES for kind, places in recipe.reliability.items()}
         chosen = HazardHeads(heads[FIRE_OR_SMOKE], heads[FLAMES], heads[FLOOD], heads[OUTDOORS], reliability)
-        return HeadAnomalyDetector(self.extractor, heads=chosen, persons=self.persons, faces=self.faces)
+        return HeadAnomalyDetector(self.extractor, heads=chosen, persons=self.persons)
 
 
 def shares(judged: Mapping[str, LeftOut]) -> list[Share]:
@@ -50,7 +48,7 @@ def shares(judged: Mapping[str, LeftOut]) -> list[Share]:
         *_both(
             fire,
             "fire or smoke, false: lookalikes",
-            lambda photo: photo.folder == "lookalikes" and photo.kind not in _NOT_COUNTED,
+            lambda photo: photo.folder == "lookalikes" and photo.kind not in NOT_COUNTED,
             0.02,
         ),
         *_both(fire, "fire on a screen or a painting", lambda photo: photo.kind == "fire_picture"),

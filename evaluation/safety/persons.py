@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,20 +17,33 @@ _ONLY_PEOPLE = frozenset({AnomalyType.INTRUSION})
 
 
 def persons(detector: HeadAnomalyDetector, data: Path) -> list[Share]:
-    """The group photo that insightface ships, portraits, and what must not be taken for people."""
+    """Camera frames and rooms by what their labels say, what must not be taken for people, portraits, and the group
+    photo that insightface ships."""
 
-    def seen(pattern: str) -> tuple[int, int]:
-        paths = sorted(data.glob(pattern))
+    def seen(paths: Sequence[Path]) -> tuple[int, int]:
         return sum(bool(_count(detector, path)) for path in paths), len(paths)
 
+    def matching(pattern: str) -> list[Path]:
+        return sorted(data.glob(pattern))
+
+    empty_rooms = _labelled(data / "rooms_places", "person_visible", "no") + matching("rooms/clean/*.jpg")
     return [
-        *_group(detector),
-        Share("persons: press photos in which somebody is found", *seen("faces_press/*/*.jpg")),
-        Share("persons: tidy rooms in which somebody is found", *seen("rooms/clean/*.jpg"), better="lower"),
+        Share("persons: camera frames with people, told", *seen(_labelled(data / "cctv_normal", "anybody", "yes"))),
         Share(
-            "persons: things on plain ground in which somebody is found", *seen("lost_found/*/*.jpg"), better="lower"
+            "persons: camera frames without, told",
+            *seen(_labelled(data / "cctv_normal", "anybody", "no")),
+            better="lower",
         ),
+        Share("persons: rooms without anybody, told", *seen(empty_rooms), better="lower"),
+        Share("persons: things on plain ground, told", *seen(matching("lost_found/*/*.jpg")), better="lower"),
+        Share("persons: press photos, told", *seen(matching("faces_press/*/*.jpg"))),
+        *_group(detector),
     ]
+
+
+def _labelled(folder: Path, column: str, value: str) -> list[Path]:
+    with (folder / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
+        return [folder / row["file"] for row in csv.DictReader(file) if row[column] == value]
 
 
 def _group(detector: HeadAnomalyDetector) -> Sequence[Share]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from rapidfuzz import fuzz
 
 from app.core.ocr.dates import find_dates
 from app.core.ocr.layout import Page, arrange
+from app.core.ocr.money import find_amounts
 from app.core.ocr.text import squeeze
 from app.types import Image, TextLine
 from app.utils.pdf_words import text_lines
@@ -32,6 +33,13 @@ _LONG_SIDE_PX = 1754
 _MAX_PAGES = 3
 _SEN = range(-2, 3)
 """Receipts in ringgit are rounded to five sen; labels give the one sum or the other."""
+
+GENERATED = "generated"
+"""The origin of papers that never existed: taught beside the others, never left out or judged."""
+
+_OF_ONE_SET = ("receipts_en", "receipts_en2", "receipts_vn", "receipts_vn2")
+_OWN_ORIGIN = 10
+"""Fewer papers of one publisher are left out with the others of their set."""
 
 _SAME_SELLER = 85.0
 _SAME_BEGINNING = 8
@@ -48,17 +56,20 @@ class ReadPage:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A document with what is right. A label that is absent is unknown, and neither taught nor judged.
+    """A document with what is right. A label that is absent is unknown, and neither taught nor judged; one without
+    values says that the paper lacks the field.
 
     Attributes:
         source: the set that it comes from.
+        origin: who published it: the set, or the part of it that one repository with several papers gave.
         group: papers of one seller, whatever the set.
-        judged: False for the picture of a PDF that has a text layer: taught beside it, and counted once.
+        judged: False for what is only taught.
         labels: by field, every value that is right.
     """
 
     key: str
     source: str
+    origin: str
     group: str
     judged: bool
     page: Page
@@ -71,10 +82,27 @@ def read_papers(data: Path, read: Read, cache: Path) -> list[Paper]:
     cache.mkdir(parents=True, exist_ok=True)
     papers = [*_receipts(data, read, cache), *_invoices(data, read, cache)]
     groups = _united(papers)
+    published = Counter(paper.origin for paper in papers if paper.judged)
     return [
-        Paper(item.key, item.source, groups[item.group], item.judged, item.page, item.vietnamese, item.labels)
-        for item in papers
+        replace(
+            paper,
+            group=groups[paper.group],
+            origin=paper.origin if published[paper.origin] >= _OWN_ORIGIN else _family(paper.source),
+        )
+        for paper in papers
     ]
+
+
+def _family(source: str) -> str:
+    """Sets of one source differ in a number."""
+    return source.rstrip("0123456789")
+
+
+def _origin(source: str, row: Mapping[str, str]) -> str:
+    """The e-invoice standard's samples are drawn again by many: these renderings count as one origin."""
+    if row["file"].startswith("files/x_"):
+        return f"{source}, renderings"
+    return _family(source) if source in _OF_ONE_SET else f"{source}, {row['source_repo'].split('/')[0]}"
 
 
 def _receipts(data: Path, read: Read, cache: Path) -> Iterator[Paper]:
@@ -95,7 +123,7 @@ def _receipts(data: Path, read: Read, cache: Path) -> Iterator[Paper]:
                 "invoice_number": _text(row.get("invoice_number")),
             }
             group = row.get("group") or seller
-            yield _paper(f"{source}/{row['file']}", source, group, pages, labels)
+            yield _paper(f"{source}/{row['file']}", source, _origin(source, row), group, pages, labels)
 
 
 def _invoices(data: Path, read: Read, cache: Path) -> Iterator[Paper]:
@@ -111,28 +139,28 @@ def _invoices(data: Path, read: Read, cache: Path) -> Iterator[Paper]:
                 "total": total | {-value for value in total if isinstance(value, Decimal)} if credit else total,
                 "date": _day(row.get("date")),
                 "due_date": _day(row.get("due_date")),
-                "seller": frozenset(name for name in re.split("[|;]", row.get("seller", "")) if name.strip()),
+                "seller": _names(row.get("seller")),
                 "currency": _text(row.get("currency")),
                 "subtotal": _money(row.get("subtotal")),
                 "tax": _money(row.get("tax")),
                 "invoice_number": frozenset(value for value in row.get("invoice_number", "").split(";") if value),
             }
             group = f"layout {row['layout_group']}" if "layout_group" in row else row["seller_group"]
-            path = folder / row["file"]
+            path, origin = folder / row["file"], _origin(source, row)
             printed = _text_layer(path) if path.suffix == ".pdf" else []
             if printed:
-                yield _paper(row["file"], source, group, printed, labels)
-            yield _paper(row["file"], source, group, _kept(path, read, cache), labels, judged=not printed)
+                labels |= {field: _printed(labels[field], printed) for field in ("subtotal", "tax")}
+            pages = printed or _kept(path, read, cache)
+            yield _paper(row["file"], source, origin, group, pages, labels)
 
 
 def _paper(
     key: str,
     source: str,
+    origin: str,
     group: str,
     pages: Sequence[ReadPage],
     labels: Mapping[str, frozenset[object]],
-    *,
-    judged: bool = True,
 ) -> Paper:
     lines: list[TextLine] = []
     offset = 0.0
@@ -142,7 +170,9 @@ def _paper(
         offset += page.height + _PAGE_GAP_PX
     vietnamese = any(page.vietnamese for page in pages) or source == "einvoices_vn"
     known = {name: values for name, values in labels.items() if values}
-    return Paper(key, source, group, judged, arrange(lines), vietnamese, known)
+    if source in _RECEIPTS:
+        known["due_date"] = frozenset()
+    return Paper(key, source, origin, group, True, arrange(lines), vietnamese, known)
 
 
 def _kept(path: Path, read: Read, cache: Path) -> list[ReadPage]:
@@ -218,6 +248,18 @@ def _day(written: str | None) -> frozenset[object]:
     if re.match(r"\d{4}-\d{2}-\d{2}", written):
         return frozenset({date.fromisoformat(written[:10])})
     return frozenset(found.value for found in find_dates(written, latest=date(2030, 12, 31))[:1])
+
+
+def _names(written: str | None) -> frozenset[object]:
+    """Alternatives and printed lines are apart; a name on several lines counts whole and by its lines."""
+    names = [name for name in re.split("[|;]", written or "") if name.strip()]
+    return frozenset({*names, *(line for name in names for line in name.split("\n") if len(squeeze(line)) > 4)})
+
+
+def _printed(values: frozenset[object], pages: Sequence[ReadPage]) -> frozenset[object]:
+    """Those that a text layer has: labels from an e-invoice's XML name sums that its print leaves out."""
+    texts = [line.text for page in pages for line in page.lines]
+    return values & {amount.value for text in texts for amount in find_amounts(text)}
 
 
 def _text(written: str | None) -> frozenset[object]:

@@ -27,7 +27,13 @@ _WATER_HAS_FEW = frozenset({"hazards_flood", "indoor_water", "rooms_places"})
 HAZARD_RECIPES = (
     HazardRecipe(
         HazardQuestion(
-            "hazard_fire_or_smoke", Pooling.SPOT, _SMOKE_HAS_ONE_SOURCE, l2=5e-4, max_false=0.02, max_false_alerts=0.009
+            "hazard_fire_or_smoke",
+            Pooling.SPOT,
+            _SMOKE_HAS_ONE_SOURCE,
+            l2=3e-4,
+            max_false=0.03,
+            max_false_alerts=0.007,
+            tiles_apart=True,  # frames that were made cost half of the fires of a source that it never saw
         ),
         title="Fire or smoke",
         positive="fire or smoke in the frame that nobody lit on purpose",
@@ -35,13 +41,21 @@ HAZARD_RECIPES = (
         limits=(
             "Smoke has one source (hazards_cctv, security fog among it): judged without it, most of its smoke is "
             "missed.",
-            "Fire on a screen or in a painting is taken for fire in a third of the pictures or more.",
+            "Fire on a screen or in a painting is told as fire in half of the pictures, and alerts in one of eight.",
             "A fireplace, a candle or a gas hob may be told as a fire: they were neither taught nor counted.",
         ),
         reliability={"fire": ["indoor", "outdoor"], "smoke": ["indoor"]},
     ),
     HazardRecipe(
-        HazardQuestion("hazard_flames", Pooling.SPOT, _SMOKE_HAS_ONE_SOURCE, l2=5e-4),
+        HazardQuestion(
+            "hazard_flames",
+            Pooling.SPOT,
+            _SMOKE_HAS_ONE_SOURCE,
+            l2=5e-4,
+            max_false=0.06,
+            of_what_burns=True,
+            made_share=0.3,
+        ),
         title="Flames, not smoke alone",
         positive="flames are in the frame",
         negative="smoke without flames",
@@ -52,7 +66,15 @@ HAZARD_RECIPES = (
         reliability={},
     ),
     HazardRecipe(
-        HazardQuestion("hazard_flood", Pooling.SPOT, _WATER_HAS_FEW, l2=5e-4, max_false=0.015, max_false_alerts=0.008),
+        HazardQuestion(
+            "hazard_flood",
+            Pooling.SPOT,
+            _WATER_HAS_FEW,
+            l2=5e-4,
+            max_false=0.015,
+            max_false_alerts=0.008,
+            max_hard_alerts={"wet_shine": 0.1, "bathroom": 0.01},
+        ),
         title="Water on the floor or the ground",
         positive="standing water on a floor, or flood water outdoors",
         negative="none; wet tiles and drops are not standing water",

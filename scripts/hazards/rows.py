@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.features import FeatureExtractor
 from app.core.heads import unit
@@ -23,10 +25,27 @@ _MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class FrameRows:
-    """Of n photos, scaled to unit length: ``wholes`` (n, d), ``tiles`` (n, tiles, d) float32."""
+    """Of n photos, scaled to unit length: ``wholes`` (n, d), ``tiles`` (n, tiles, d) float32.
+
+    ``directions`` (1280, d): in which the rows are given; None where these are the backbone's own.
+    """
 
     wholes: FloatArray
     tiles: FloatArray
+    directions: FloatArray | None = None
+
+    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> FrameRows:
+        """Those photos, in that order."""
+        return FrameRows(self.wholes[rows], self.tiles[rows], self.directions)
+
+    def along(self, directions: FloatArray) -> FrameRows:
+        """The same rows, given in those directions."""
+        return FrameRows(self.wholes @ directions, self.tiles @ directions, directions)
+
+    def full_weights(self, weights: NDArray[np.float64]) -> FloatArray:
+        """(1280,) float32 weights of the backbone's own features that score as (d,) ``weights`` of these rows do."""
+        full = weights if self.directions is None else self.directions @ weights
+        return np.asarray(full, np.float32)
 
 
 def read_rows(
@@ -37,13 +56,28 @@ def read_rows(
     progress: Callable[[int], None] = lambda _done: None,
 ) -> FrameRows:
     """The rows of all photos, in order. Raises ``InvalidImage`` or ``TooLarge``."""
-    wholes, tiles = [], []
+    rows = []
     for done, photo in enumerate(photos, start=1):
-        whole, parts = _rows_of(photo.path, extractor, cache_dir)
-        wholes.append(whole)
-        tiles.append(parts)
+        path = photo.path
+        rows.append(frame_rows(partial(open_photo, path), path.read_bytes(), extractor, cache_dir))
         progress(done)
-    return FrameRows(np.stack(wholes), np.stack(tiles))
+    return joined(rows)
+
+
+def joined(rows: Sequence[FrameRows]) -> FrameRows:
+    """The rows one behind the other."""
+    wholes, tiles = (np.concatenate([getattr(one, name) for one in rows]) for name in ("wholes", "tiles"))
+    return FrameRows(wholes, tiles, rows[0].directions)
+
+
+def main_directions(rows: FrameRows, *, count: int = 384) -> FloatArray:
+    """(1280, count) where the views of all photos lie most: heads learn in these directions alone, which is quick.
+
+    No label has a part in it.
+    """
+    views = np.concatenate([rows.wholes, rows.tiles[:, ::4].reshape(-1, rows.wholes.shape[1])])[::2]
+    _, directions = np.linalg.eigh((views.T @ views).astype(np.float64))
+    return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)
 
 
 def open_photo(path: Path) -> Image:
@@ -51,20 +85,28 @@ def open_photo(path: Path) -> Image:
     return decode_image(path.read_bytes(), PictureLimits(_MAX_PIXELS))
 
 
-def _rows_of(path: Path, extractor: FeatureExtractor, cache_dir: Path | None) -> tuple[FloatArray, FloatArray]:
-    kept = _cache_file(path, extractor, cache_dir) if cache_dir else None
+def frame_rows(
+    open_picture: Callable[[], Image], key: bytes, extractor: FeatureExtractor, cache_dir: Path | None
+) -> FrameRows:
+    """The rows of one frame.
+
+    Args:
+        open_picture: called only where the rows are not kept yet.
+        key: what no other picture has; under it they are kept.
+    """
+    kept = _cache_file(key, extractor, cache_dir) if cache_dir else None
     if kept is not None and kept.is_file():
         pooled = np.load(kept).astype(np.float32)
     else:
-        views = take_views(extractor, open_photo(path), plan=PLANS[FRAME])
+        views = take_views(extractor, open_picture(), plan=PLANS[FRAME])
         pooled = np.stack([item.pooled for item in views.all])
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.save(kept, pooled.astype(np.float16))
     rows = unit(pooled)
-    return rows[0], rows[1:]
+    return FrameRows(rows[None, 0], rows[None, 1:])
 
 
-def _cache_file(path: Path, extractor: FeatureExtractor, cache_dir: Path) -> Path:
-    key = f"{extractor.model_id}/{PLANS[FRAME]}".encode() + path.read_bytes()
-    return cache_dir / f"{hashlib.sha256(key).hexdigest()[:32]}.npy"
+def _cache_file(key: bytes, extractor: FeatureExtractor, cache_dir: Path) -> Path:
+    named = f"{extractor.model_id}/{PLANS[FRAME]}".encode() + key
+    return cache_dir / f"{hashlib.sha256(named).hexdigest()[:32]}.npy"

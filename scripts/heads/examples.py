@@ -74,18 +74,6 @@ def read_examples(source: Source) -> list[Example]:
     return sorted(examples, key=lambda example: example.path)
 
 
-def read_background(folder: Path, *, weight: float) -> list[Example]:
-    """Every picture below the folder, as an example of neither.
-
-    Raises:
-        BadData: there is none.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-    if not paths:
-        raise BadData(f"There is no picture below {folder}.")
-    return [Example(path, is_positive=False, group=str(path), weight=weight) for path in paths]
-
-
 def labels_of(source_folder: Path, *, labels_file: str = "labels.csv", label_column: str = "label") -> list[str]:
     """The labels that a folder knows, sorted."""
     table = source_folder / labels_file

@@ -61,6 +61,11 @@ class Layout:
         return self.data_dir / "master.keys"
 
     @property
+    def tls_dir(self) -> Path:
+        """The authority and certificate of HTTPS=1 (0700)."""
+        return self.data_dir / "tls"
+
+    @property
     def ports_file(self) -> Path:
         """The port of each server, chosen once."""
         return self.data_dir / "ports.json"
@@ -90,11 +95,24 @@ class Layout:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise LocalStackError(
-                    f"{self.data_dir} is in use by another run. Stop that one, or set CV_DATA_DIR (and PORT) to others."
+                    f"{self.data_dir} is in use by another run. make stop ends that one; or set CV_DATA_DIR (and PORT)."
                 ) from error
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
             yield
         finally:
             os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """The process that holds the data directory; None where none does."""
+        try:
+            with (self.run_dir / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return None
+        except BlockingIOError:
+            return int((self.run_dir / "lock").read_text(encoding="ascii") or 0) or None
+        return None
 
 
 def write_private(path: Path, text: str) -> None:

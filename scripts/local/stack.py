@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +117,7 @@ def open_stack(
     announce: Announce,
     stop_requested: threading.Event,
     dependents: Iterable[Server] = (),
+    before_start: Callable[[], None] = lambda: None,
     stack_type: type[LocalStack] = LocalStack,
 ) -> Iterator[LocalStack]:
     """Lock ``data_dir``, start the servers over it, and stop them at the end.
@@ -126,6 +127,7 @@ def open_stack(
         announce: told in one line what happens.
         stop_requested: ends a start early.
         dependents: programs that use the servers: what an earlier run left of them is stopped before the servers are.
+        before_start: called when the directory is ours and nothing of an earlier run is left.
         stack_type: what to open; tests have one of other servers.
 
     Raises:
@@ -136,6 +138,7 @@ def open_stack(
     with layout.locked():
         stack = stack_type(layout, announce=announce, stop_requested=stop_requested, dependents=dependents)
         try:
+            before_start()
             stack.start()
             yield stack
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from google.protobuf.message import DecodeError
 
-from app.ml_models.specs import YoloSideSourceSpec
+from app.ml_models.specs import CenterNetSourceSpec
 from scripts.models.conversion import Conversion
 from scripts.models.errors import PreparationError
 
@@ -41,6 +41,20 @@ def _repair_onnx(job: Conversion) -> None:
         graphs.save(model, target)
 
 
+def _open_liveness(job: Conversion) -> None:
+    """As ``_repair_onnx``, with the network's inner layers as a second output; see ``liveness_layers.py``."""
+    import onnx
+
+    from scripts.models import graphs, liveness_layers
+
+    (source,), (target,) = job.sources, job.targets
+    model = onnx.load(source)
+    graphs.free_batch(model)
+    graphs.drop_denormals(model)
+    liveness_layers.expose(model)
+    graphs.save(model, target)
+
+
 def _free_ultraface(job: Conversion) -> None:
     import onnx
 
@@ -64,13 +78,26 @@ def _dequantise(job: Conversion) -> None:
     graphs.save(model, target)
 
 
-def _set_yolo_side(job: Conversion) -> None:
+def _free_yunet(job: Conversion) -> None:
+    """As ``_dequantise``, for pictures of any size."""
     import onnx
 
-    from scripts.models import graphs, yolo_side
+    from scripts.models import dequantise, graphs
 
     (source,), (target,) = job.sources, job.targets
-    graphs.save(yolo_side.set_side(onnx.load(source), job.options_as(YoloSideSourceSpec).side_px), target)
+    model = dequantise.fold_weights(onnx.load(source))
+    graphs.free_batch(model)
+    graphs.free_sides(model)
+    graphs.save(model, target)
+
+
+def _convert_centernet(job: Conversion) -> None:
+    from scripts.models import graphs, tfjs_graph
+
+    (graph, weights), (target,) = job.sources, job.targets
+    outputs = ("tower_0/keypoints", "tower_0/wh")
+    side_px = job.options_as(CenterNetSourceSpec).side_px
+    graphs.save(tfjs_graph.read_graph(graph, weights, outputs=outputs, input_name="images", side_px=side_px), target)
 
 
 def _build_efficientnet_lite0(job: Conversion) -> None:
@@ -110,14 +137,16 @@ CONVERSIONS: Mapping[str, Callable[[Conversion], None]] = {
     "copy": _copy,
     "gunzip": _gunzip,
     "repair-onnx": _repair_onnx,
+    "liveness-layers": _open_liveness,
     "ultraface": _free_ultraface,
     "efficientnet-lite0": _build_efficientnet_lite0,
     "aster": _adapt_aster,
     "concept-vectors": _build_concept_vectors,
     "clip": _export_clip,
     "yolo": _export_yolo,
-    "yolo-side": _set_yolo_side,
+    "centernet": _convert_centernet,
     "dequantise": _dequantise,
+    "yunet": _free_yunet,
 }
 
 

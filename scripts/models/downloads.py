@@ -68,6 +68,7 @@ def _open(address: str) -> AbstractContextManager[HTTPResponse]:
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
     except urllib.error.HTTPError as error:
+        error.close()  # it is the answer, too
         raise PreparationError(f"{address} answered {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error

@@ -28,6 +28,18 @@ def free_batch(model: ModelProto) -> None:
     del model.graph.value_info[:]
 
 
+def free_sides(model: ModelProto) -> None:
+    """Let height and width of a fully convolutional network's pictures vary, and with them its outputs' second
+    dimension, the places."""
+    for value, names in [
+        *((value, {2: "h", 3: "w"}) for value in model.graph.input),
+        *((value, {1: f"{value.name}_places"}) for value in model.graph.output),
+    ]:
+        for index, name in names.items():
+            value.type.tensor_type.shape.dim[index].dim_param = name
+    del model.graph.value_info[:]
+
+
 def drop_denormals(model: ModelProto) -> None:
     """Set float weights that are almost zero to zero."""
     for initializer in model.graph.initializer:

@@ -74,7 +74,7 @@ class PackInstaller:
         for spec in map(self._pack.spec, roles):
             self._progress.begin(spec.role)
             if self._is_installed(spec, lock):
-                self._progress.end(f"up to date; licence: {spec.licence}")
+                self._progress.keep(f"up to date; licence: {spec.licence}")
             else:
                 missing.append(spec)
         return self._install_missing(missing) if missing else []

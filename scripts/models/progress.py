@@ -15,10 +15,16 @@ class Progress:
     """One line for each finished role, and on a terminal a moving line for what is being done.
 
     Use as a context manager.
+
+    Args:
+        console: the terminal.
+        roles: how many there are.
+        kept_console: where roles are told that were there already.
     """
 
-    def __init__(self, console: Console, *, roles: int) -> None:
+    def __init__(self, console: Console, *, roles: int, kept_console: Console | None = None) -> None:
         self._console = console
+        self._kept_console = kept_console or console
         self._status: Status | None = None
         self._roles = roles
         self._done = 0
@@ -60,9 +66,16 @@ class Progress:
 
     def end(self, outcome: str) -> None:
         """The role is finished, with this outcome."""
+        self._end(outcome, self._console)
+
+    def keep(self, outcome: str) -> None:
+        """There was nothing to do for the role."""
+        self._end(outcome, self._kept_console)
+
+    def _end(self, outcome: str, console: Console) -> None:
         self._done += 1
         place = f"{self._done:>{len(str(self._roles))}}/{self._roles}"
-        self._console.print(f"{place} {self._role}: {outcome}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{place} {self._role}: {outcome}", highlight=False, markup=False, soft_wrap=True)
 
     def _line(self) -> str:
         return f"    {self._role}: {self._text} …"

@@ -22,8 +22,8 @@ def report() -> Iterator[Report]:
 
 @pytest.fixture(scope="session")
 def campaign(
-    backends: RunningBackends, broker_url: str, report: Report, tmp_path_factory: pytest.TempPathFactory
+    backends: RunningBackends, broker_address: str, report: Report, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Campaign]:
     """Two replicas behind the proxies, and whoever checks in all the time."""
-    with two_replicas(backends, broker_url, tmp_path_factory.mktemp("replicas")) as stack:
+    with two_replicas(backends, broker_address, tmp_path_factory.mktemp("replicas")) as stack:
         yield Campaign(stack, report)

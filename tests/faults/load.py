@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import queue
 import random
+import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
+import numpy as np
 
 from tests.faults.ledger import Ledger
 from tests.integration.test_api_face import enroll, recognize
@@ -35,6 +38,9 @@ class Load:
         clients: one of each replica. ``targets`` are those that get requests now.
     """
 
+    doors = sys.maxsize  # each check-in has its own, and so is an attendance
+    erased_every = 2
+
     def __init__(self, clients: Sequence[httpx.Client], ledger: Ledger) -> None:
         self.targets = list(clients)
         self.answers: Counter[str] = Counter()
@@ -46,9 +52,10 @@ class Load:
         self._photo = base64_jpeg(astronaut())
         self._faces = [base64_jpeg(portrait(person)) for person in FACING]
         self._stop = threading.Event()
-        self._due: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        # SimpleQueue's wait can last for ever in Python 3.11: where another takes the item as the time runs out.
+        self._due: queue.Queue[Callable[[], object]] = queue.Queue()
         self._rooms = {room: threading.Lock() for room in _ROOMS}
-        self._mix: list[tuple[Callable[[], None], float]] = [
+        self._mix: list[tuple[Callable[[], object], float]] = [
             (self._check_in, 30),
             (self._look_at_room, 26),
             (self._correct_room, 12),
@@ -89,7 +96,9 @@ class Load:
             self._stop.set()
             for thread in threads:
                 thread.join(60)
-            assert not any(thread.is_alive() for thread in threads), "a request has had no answer for a minute"
+            frames = sys._current_frames()
+            stuck = ["".join(traceback.format_stack(frames[t.ident], 6)) for t in threads if t.ident in frames]
+            assert not stuck, f"{len(stuck)} have not ended for a minute, the first at\n{stuck[0]}"
 
     def _pace(self) -> None:
         operations, weights = zip(*self._mix, strict=True)
@@ -138,7 +147,7 @@ class Load:
         return None
 
     def _check_in(self) -> None:
-        camera_id = f"door_{next(self._numbers)}"
+        camera_id = f"door_{next(self._numbers) % self.doors}"
         answer = self._until_answered("recognize", lambda client: recognize(client, self._photo, camera_id=camera_id))
         if answer is None:
             return
@@ -158,19 +167,29 @@ class Load:
             return
         with self._ledger.lock:
             self._ledger.enrolled[employee_id] = answer.json()["vector_ids"]
-        if number % 2 and self._ask("erase", lambda client: client.delete(f"/api/v1/cv/face/{employee_id}")):
+        if number % self.erased_every == 0 and self._ask(
+            "erase", lambda client: client.delete(f"/api/v1/cv/face/{employee_id}")
+        ):
             with self._ledger.lock:
                 self._ledger.erased.add(employee_id)
 
-    def _index(self) -> None:
+    def _index(self) -> str | None:
+        """A new picture's id."""
+        number = next(self._numbers)
+        picture = varied(self._random.choice((coffee, cat))())
+        # The same picture sent again is known and stores nothing.
+        picture[:32, :32] = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
         body = {
-            "image": base64_jpeg(varied(self._random.choice((coffee, cat))())),
-            "metadata": {"category": "lost_found", "description": f"found {next(self._numbers)}"},
+            "image": base64_jpeg(picture),
+            "metadata": {"category": "lost_found", "description": f"found {number}"},
         }
         answer = self._ask("index", lambda client: client.post("/api/v1/cv/image/index", json=body))
-        if answer is not None:
-            with self._ledger.lock:
-                self._ledger.pictures.add(answer.json()["image_id"])
+        if answer is None:
+            return None
+        image_id: str = answer.json()["image_id"]
+        with self._ledger.lock:
+            self._ledger.pictures.add(image_id)
+        return image_id
 
     def _correct_room(self) -> None:
         room = self._random.choice(_ROOMS)
@@ -215,3 +234,20 @@ class Load:
 
     def _missing_since(self, moment: float) -> list[str]:
         return [operation for operation in self._operations if self.recent.get(operation, 0.0) <= moment]
+
+
+class PassingLoad(Load):
+    """The same requests in the same mix, but nothing stays: what grows under it is no data.
+
+    Attendance is written once per door and window, whoever is enrolled is erased, and whatever is indexed is deleted.
+    """
+
+    doors = 8
+    erased_every = 1
+
+    def _index(self) -> str | None:
+        image_id = super()._index()
+        if image_id and self._ask("delete", lambda client: client.delete(f"/api/v1/cv/image/{image_id}")) is not None:
+            with self._ledger.lock:
+                self._ledger.pictures.discard(image_id)
+        return image_id

@@ -1,7 +1,8 @@
 """Mixed load for a long time, and the slope of the memory of every process.
 
-``python -m tests.faults.soak SECONDS [DOCUMENT]`` prints the table and writes it into the document. It needs RabbitMQ,
-as the fault campaign does.
+``python -m tests.faults.soak SECONDS LOAD [DOCUMENT]`` prints the table and writes it into the document. LOAD is
+``mixed``, the fault campaign's, or ``passing``, which leaves nothing behind: what grows under that is no data. It needs
+RabbitMQ, as the fault campaign does.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import psutil
 
 from scripts.benchmark import machine
 from tests.backends import BackendName, rabbitmq_url, running_backends
+from tests.faults.load import Load, PassingLoad
 from tests.faults.stack import two_replicas
 from tests.written_tables import put
 
-_EVERY_S = 10.0
+EVERY_S = 10.0
+LOADS: Mapping[str, type[Load]] = {"mixed": Load, "passing": PassingLoad}
 # What is filled once, such as caches and pools, is no leak.
-_WARM_UP = 1 / 3
+WARM_UP = 1 / 3
 _MB = 2**20
 
 
@@ -48,14 +51,14 @@ def table(samples: Mapping[str, list[float]], *, seconds: float, requests: int, 
         "|---|---|---|---|",
     ]
     for name, values in samples.items():
-        slope, error = slope_per_hour(values[int(len(values) * _WARM_UP) :])
+        slope, error = slope_per_hour(values[int(len(values) * WARM_UP) :])
         lines.append(f"| {name} | {values[0]:.0f} | {values[-1]:.0f} | {slope:+.1f} ± {error:.1f} |")
     return "\n".join(lines)
 
 
 def slope_per_hour(values: list[float]) -> tuple[float, float]:
     """Slope of a line through samples at equal distances, and its standard error; MB an hour."""
-    hours = np.arange(len(values)) * _EVERY_S / 3600
+    hours = np.arange(len(values)) * EVERY_S / 3600
     centred = hours - hours.mean()
     slope = float(centred @ np.asarray(values) / (centred @ centred))
     left = np.asarray(values) - np.mean(values) - slope * centred
@@ -63,12 +66,12 @@ def slope_per_hour(values: list[float]) -> tuple[float, float]:
     return slope, error
 
 
-def soak(seconds: float) -> str:
+def soak(seconds: float, kind_of_load: type[Load]) -> str:
     """The table of a run."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_backends() as backends,
-        two_replicas(backends, rabbitmq_url(), Path(folder)) as stack,
+        two_replicas(backends, rabbitmq_url(), Path(folder), kind_of_load=kind_of_load) as stack,
     ):
         processes = {f"replica {n}": psutil.Process(each.process.pid) for n, each in enumerate(stack.pair, 1)}
         processes |= {name: backends.process(name) for name in get_args(BackendName)}
@@ -78,7 +81,7 @@ def soak(seconds: float) -> str:
             while time.monotonic() < end:
                 for name, process in processes.items():
                     samples[name].append(memory_mb(process))
-                time.sleep(_EVERY_S)
+                time.sleep(EVERY_S)
         answers = stack.load.answers
         sent = sum(n for outcome, n in answers.items() if outcome != "not sent")
         lost = stack.ledger.lost(stack.records)
@@ -87,10 +90,11 @@ def soak(seconds: float) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    text = soak(float(arguments[0]))
+    seconds, load, *documents = arguments
+    text = soak(float(seconds), LOADS[load])
     print(text)
-    if arguments[1:]:
-        put(Path(arguments[1]), "make soak", text)
+    for document in documents:
+        put(Path(document), f"make soak LOAD={load}", text)
 
 
 if __name__ == "__main__":

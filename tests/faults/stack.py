@@ -17,6 +17,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.services.message_queue import QUEUED_TYPES
 from tests.backends import RunningBackends
 from tests.faults.faults import Backend, Network
 from tests.faults.ledger import Arrivals, Ledger
@@ -40,8 +41,10 @@ class Stack:
 
 
 @contextmanager
-def two_replicas(backends: RunningBackends, broker_url: str, folder: Path) -> Iterator[Stack]:
-    """Start them, with a database and an exchange of their own; logs and data go to ``folder``."""
+def two_replicas(
+    backends: RunningBackends, broker_url: str, folder: Path, *, kind_of_load: type[Load] = Load
+) -> Iterator[Stack]:
+    """Start them, with a database, an exchange and queues of their own; logs and data go to ``folder``."""
     exchange = f"faults.{uuid.uuid4().hex}"
     own = {
         "DATABASE_URL": migrated_database(backends),
@@ -53,6 +56,7 @@ def two_replicas(backends: RunningBackends, broker_url: str, folder: Path) -> It
         "ATTENDANCE_DEBOUNCE_S": 600.0,
         "RABBITMQ_URL": broker_url,
         "EVENTS_EXCHANGE": exchange,
+        "EVENTS_QUEUE_PREFIX": f"{exchange}.",
     }
     settings = Settings(**{**backends.settings, **BASE_SETTINGS, **own})
     network = Network(targets(settings, backends))
@@ -61,7 +65,7 @@ def two_replicas(backends: RunningBackends, broker_url: str, folder: Path) -> It
         behind = through(settings, stack.enter_context(network.open()))
         first, second = (stack.enter_context(replica(behind, folder / f"{name}.log")) for name in ("first", "second"))
         ledger = Ledger()
-        load = Load([first.client, second.client], ledger)
+        load = kind_of_load([first.client, second.client], ledger)
         load.prepare()
         yield Stack((first, second), network, load, ledger, arrivals, Records(settings))
 
@@ -120,6 +124,8 @@ def consuming(url: str, exchange: str) -> Iterator[Arrivals]:
             listening.set()
             await stop.wait()
             await channel.exchange_delete(exchange)
+            for name in QUEUED_TYPES:
+                await channel.queue_delete(f"{exchange}.{name}")
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(consume()), name="consumer", daemon=True)
     thread.start()

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import psutil
+
 from tests.dockerfile import PROJECT_DIR, Instruction, Stage, assignments, context_files, read_stages, substitute
 
 # What the slim images of Python hold beside Debian's minimum.
@@ -24,11 +26,11 @@ _IMAGE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON_PREFIXES = ("PIP_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "NODE_EXTRA_CA_CERTS")
 _PASSED_ON_FILES = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
 
-# A root file system of one's own: nothing can be written but /tmp, and the secrets are files.
+# A root file system of one's own: nothing can be written but /tmp and the volume, and the secrets are files.
 _ENTER = """
 set -eu
-root=$1 secrets=$2 user=$3 directory=$4
-shift 4
+root=$1 secrets=$2 volume=$3 mount_point=$4 user=$5 directory=$6
+shift 6
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
@@ -37,6 +39,7 @@ mount -t tmpfs tmpfs "$root/tmp"
 mount --bind "$secrets" "$root/run/secrets"
 mount -o remount,bind,ro "$root/run/secrets"
 mount -o remount,bind,ro "$root"
+mount --bind "$volume" "$root$mount_point"
 cd "$root"
 exec chroot . setpriv --reuid="${user%:*}" --regid="${user#*:}" --clear-groups --no-new-privs --bounding-set=-all \
   --inh-caps=-all sh -c 'cd "$0" && exec "$@"' "$directory" "$@"
@@ -76,18 +79,44 @@ class Image:
         self.health_command: list[str] = json.loads(stage.last("HEALTHCHECK").partition(" CMD ")[2])
         workspace.inside("/run/secrets").mkdir(parents=True)  # engines make the places that something is mounted on
 
+    def make_volume(self, folder: Path, *, mount_point: str) -> None:
+        """As engines do where a named volume is mounted for the first time: a copy of what the image has there."""
+        _run("cp", "--archive", self._workspace.inside(mount_point), folder)
+
     def start(
-        self, command: Sequence[str], *, secrets_dir: Path, environment: Mapping[str, str], log: Path
+        self,
+        command: Sequence[str],
+        *,
+        secrets_dir: Path,
+        volume: Path,
+        mount_point: str,
+        environment: Mapping[str, str],
+        log: Path,
     ) -> subprocess.Popen[bytes]:
-        """A container: the command under the image's user, with the root file system read-only."""
+        """A container: the command under the image's user, with the root file system read-only but for the volume."""
         enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", _ENTER, "enter"]
+        places = map(str, (self._workspace.root, secrets_dir, volume, mount_point))
         with log.open("wb") as output:
             return subprocess.Popen(
-                [*enter, str(self._workspace.root), str(secrets_dir), self._user, self._workspace.directory, *command],
+                [*enter, *places, self._user, self._workspace.directory, *command],
                 env={**self._workspace.environment, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def remove_volume(self, folder: Path) -> None:
+        """It goes with the folder."""
+
+    def terminate(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGTERM to the container's first process, as engines do."""
+        [first] = psutil.Process(process.pid).children()
+        first.terminate()
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        for first in psutil.Process(process.pid).children():
+            first.kill()  # it outlives who started it
+        process.kill()
+        process.wait()
 
 
 class Builder:
@@ -140,14 +169,9 @@ class Builder:
         root = self._folder / "base"
         if root.exists():
             return root
-        debootstrap = shutil.which("debootstrap", path=_IMAGE_PATH) or "debootstrap"
-        release = image.rpartition("-")[2]
-        _run(debootstrap, "--variant=minbase", f"--include={_BASE_PACKAGES}", release, root)
+        make_root(root, release=image.rpartition("-")[2], packages=_BASE_PACKAGES)
         for name in ("python", "python3"):
             (root / "usr" / "local" / "bin" / name).symlink_to("/usr/bin/python3")
-        for name in _PASSED_ON_FILES:
-            if (Path("/") / name).is_file():
-                shutil.copyfile(Path("/") / name, root / name)
         return root
 
     def _copy(self, one: Instruction, workspace: Workspace) -> None:
@@ -165,19 +189,32 @@ class Builder:
                     shutil.copy(PROJECT_DIR / path, copied)
 
 
+def make_root(root: Path, *, release: str, packages: str) -> None:
+    """A root file system of a Debian release, with the machine's way to the package registries."""
+    debootstrap = shutil.which("debootstrap", path=_IMAGE_PATH) or "debootstrap"
+    _run(debootstrap, "--variant=minbase", f"--include={packages}", release, root)
+    for name in _PASSED_ON_FILES:
+        if (Path("/") / name).is_file():
+            shutil.copyfile(Path("/") / name, root / name)
+
+
 def _copy_tree(source: Path, target: Path) -> None:
     """By hard links: a stage adds files and replaces some, and what it would change in place are logs."""
     target.mkdir(parents=True, exist_ok=True)
     _run("cp", "--archive", "--link", f"{source}/.", target)
 
 
-def _run_inside(workspace: Workspace, command: str, arguments: Mapping[str, str]) -> None:
+def inside(workspace: Workspace, command: str) -> tuple[list[str], dict[str, str]]:
+    """What to start, and with which environment, so that a shell's command runs in the root file system."""
     passed_on = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON_PREFIXES)}
-    _run(
-        *("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={workspace.root}/proc"),
-        *("chroot", workspace.root, "sh", "-c", 'cd "$0" && eval "$1"', workspace.directory, command),
-        environment={**passed_on, "HOME": "/root", **arguments, **workspace.environment},
-    )
+    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={workspace.root}/proc"]
+    shell = ["chroot", str(workspace.root), "sh", "-c", 'cd "$0" && eval "$1"', workspace.directory, command]
+    return [*enter, *shell], {**passed_on, "HOME": "/root", **workspace.environment}
+
+
+def _run_inside(workspace: Workspace, command: str, arguments: Mapping[str, str]) -> None:
+    shell, environment = inside(workspace, command)
+    _run(*shell, environment={**environment, **arguments, **workspace.environment})
 
 
 def _run(*command: str | Path, environment: Mapping[str, str] | None = None) -> None:

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,20 +15,24 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
+from app.api.problems import MEDIA_TYPE
 from app.config import Settings
 from app.main import create_app
+from scripts.export_errors import CODES
 from tests.backends import RunningBackends
+from tests.served import served
 
 START_TIMEOUT_S = 240.0  # a machine that does other things besides loads models slowly
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 
-def migrate(database_url: str, revision: str = "head") -> None:
-    """Bring a database to a revision, by the command that people use; ``-1`` and ``base`` go down."""
+def migrate(database_url: str, revision: str = "head", *, source: Path = PROJECT_DIR) -> None:
+    """Bring a database to a revision, by the command that people use; ``-1`` and ``base`` go down. The migrations are
+    those of the code in a folder."""
     command = "downgrade" if revision.startswith("-") or revision == "base" else "upgrade"
     subprocess.run(
         [sys.executable, "-m", "alembic", command, "--", revision],
-        cwd=PROJECT_DIR,
+        cwd=source,
         env={**os.environ, "DATABASE_URL": database_url},
         check=True,
         capture_output=True,
@@ -64,6 +66,19 @@ def environment(settings: Settings) -> dict[str, str]:
     return given
 
 
+@cache
+def _codes() -> dict[str, dict[str, list[str]]]:
+    codes: dict[str, dict[str, list[str]]] = json.loads(CODES.read_text(encoding="utf-8"))
+    return codes
+
+
+def _is_documented(response: httpx.Response) -> None:
+    """Whichever test meets a code that docs/errors.md does not list under its status fails."""
+    if response.headers.get("content-type") == MEDIA_TYPE:
+        code = json.loads(response.read())["code"]
+        assert code in _codes().get(str(response.status_code), {}), f"{response.status_code} {code} is not documented"
+
+
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a service with these settings, on a free port."""
@@ -75,18 +90,9 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
         access_log=False,
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="api")
-    thread.start()
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not server.started:
-            assert thread.is_alive(), "the service stopped while it started"
-            assert time.monotonic() < deadline, "the service did not start in time"
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
+    hooks = {"response": [_is_documented]}
+    with (
+        served(config, start_timeout_s=START_TIMEOUT_S) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, event_hooks=hooks) as client,
+    ):
+        yield client

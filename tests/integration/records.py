@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import numpy as np
 from minio import Minio
-from pymilvus import MilvusClient
+from pymilvus import MilvusClient, MilvusException
 from redis import Redis
 
 from app.config import Settings
@@ -32,6 +32,8 @@ R = TypeVar("R")
 # A Milvus server that says it is well serves its collections some seconds later: when the sessions of its last life
 # have ended and it has read its log.
 RESTART_S = 60.0
+_READS = 5
+_NOT_LOADED = 101
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
@@ -41,19 +43,32 @@ _TABLES = (
     "employee_faces",
     "employees",
     "attendance_marks",
+    "attendance_exits",
+    "attendance_log",
+    "attendance_passes",
     "event_outbox",
     "webhook_dead_letters",
     "webhooks",
     "audit_log",
     "pending_removals",
     "event_tickets",
+    "cv_sessions",
+    "cv_users",
     "idempotency_keys",
     "liveness_sessions",
     "jobs",
     "job_items",
+    "stays",
+    "claim_matches",
+    "lost_claims",
+    "new_finds",
     "image_assets",
     "image_metadata",
     "image_reindex",
+    "room_cleanings",
+    "room_defects",
+    "room_references",
+    "room_proofs",
     "room_feedback",
     "room_analysis_details",
     "room_states",
@@ -108,10 +123,16 @@ class Records:
         return self._vectors_of("image_embeddings")
 
     def _vectors_of(self, collection: str) -> list[str]:
-        self._load(collection)
-        found = self._milvus.query(
-            collection, filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
-        )
+        for left in reversed(range(_READS)):
+            self._load(collection)
+            try:
+                found = self._milvus.query(
+                    collection, filter="id >= 0", output_fields=["vector_id"], consistency_level="Strong"
+                )
+                break
+            except MilvusException as error:  # a server that has just started may let go of it once more
+                if error.code != _NOT_LOADED or not left:
+                    raise
         return sorted(row["vector_id"] for row in found)
 
     def _load(self, collection: str) -> None:
@@ -214,12 +235,12 @@ class Records:
             process.kill()
             process.wait()
 
-    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one of the scripts on these backends."""
+    def run(self, script: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the scripts on these backends; ``settings`` win over the service's own."""
         return subprocess.run(
             [sys.executable, script, *arguments],
             cwd=PROJECT_DIR,
-            env=environment(self._settings),
+            env=environment(self._settings) | settings,
             capture_output=True,
             text=True,
             timeout=120,

@@ -16,14 +16,14 @@ from app.config import Settings
 from app.types import Severity
 from app.utils import clock
 from app.workflows.safety.alarms import AlarmPanel
-from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, Origin, Recorded
+from app.workflows.safety.incidents import Evidence, Finding, FramePictures, IncidentBook, Origin, Recorded
 from tests.event_schemas import problems
 from tests.integration.records import Records
 
 pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
-TABLES = "incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras"
+TABLES = "usual_places, incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras"
 INTRUDER = Finding("intrusion", 0.9, None, Severity.HIGH, "Somebody is there", alert=True)
 FIRE = Finding("fire", 0.95, None, Severity.HIGH, "Fire", alert=True)
 
@@ -71,7 +71,7 @@ def post(client: httpx.Client, path: str, json: dict[str, str] | None = None) ->
 
 
 async def see(book: IncidentBook, finding: Finding, camera_id: str = "cam_a") -> Recorded:
-    [recorded] = await book.record(Evidence(camera_id, b"jpeg", clock.now(), Origin.CAMERA), [finding])
+    [recorded] = await book.record(Evidence(camera_id, FramePictures(b"jpeg"), clock.now(), Origin.CAMERA), [finding])
     return recorded
 
 

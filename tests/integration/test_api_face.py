@@ -77,6 +77,14 @@ def test_enrolment_answers_as_the_spec_does(client: httpx.Client) -> None:
     assert 0 < body["average_quality_score"] <= 1
     assert len(set(body["vector_ids"])) == 2
     assert body["warnings"] == []
+    assert "one_photo" not in [one["reason"] for one in body["advice"]]
+
+
+def test_enrolment_says_what_the_gallery_lacks(client: httpx.Client) -> None:
+    alone = enroll(client, "EMP001", base64_jpeg(astronaut())).json()["advice"]
+    assert [one["reason"] for one in alone] == ["one_photo", "no_turned"]
+    more = enroll(client, "EMP001", base64_jpeg(varied(astronaut()))).json()["advice"]
+    assert [one["reason"] for one in more] == ["no_turned"]  # by all that count, not by this request alone
 
 
 def test_recognition_answers_as_the_spec_does(client: httpx.Client) -> None:

@@ -22,7 +22,7 @@ from app.composition.backends import open_vault
 from app.core.ocr.issuers.base import DocumentType
 from app.services.database import Database
 from app.services.stores.document_store import OtherKind
-from app.workflows.ocr import DocumentRetention
+from app.workflows.ocr_retention import DocumentRetention
 from synthetic_documents import (
     citizen_card_2021,
     driver_licence,
@@ -227,6 +227,18 @@ def test_a_scanned_pdf_is_read(ocr: httpx.Client) -> None:
     document = vat_invoice(8, "open")
     pdf = base64.b64encode(pdf_of(document.image)).decode()
     assert read_invoice(ocr, pdf).json()["total_amount"] == int(document.fields["total_amount"])
+
+
+def test_every_invoice_of_a_scan_is_answered_and_stored(ocr: httpx.Client) -> None:
+    documents = [vat_invoice(8, "open"), vat_invoice(9, "ruled")]
+    first, second = (PillowImage.fromarray(np.ascontiguousarray(d.image[:, :, ::-1])) for d in documents)
+    file = io.BytesIO()
+    first.save(file, "PDF", save_all=True, append_images=[second])
+    answer = read_invoice(ocr, base64.b64encode(file.getvalue()).decode(), language="vi").json()
+    totals = [int(document.fields["total_amount"]) for document in documents]
+    assert [document["total_amount"] for document in answer["documents"]] == totals
+    assert answer["total_amount"] == totals[0]
+    assert len({document["result_id"] for document in answer["documents"]}) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,17 @@ import httpx
 import numpy as np
 import pytest
 
+from app.composition.backends import open_database
+from app.errors import InvalidInput, Overloaded
+from app.services.streams.types import Fault
+from app.services.streams.ws_discovery import PORT
 from app.types import Image
+from app.utils.network_guard import NetworkGuard, parse_networks
+from app.workflows.cameras.discovery import CameraDiscovery
 from tests.camera_servers import HttpCamera, http_camera, rtsp_camera
 from tests.integration.conftest import Service, Start
 from tests.integration.records import Records
+from tests.onvif_server import USER, WORD, OnvifCamera, onvif_camera
 from tests.photos import coffee, group, jpeg
 from tests.tls_front import tls_front
 
@@ -92,6 +101,67 @@ def test_what_is_wrong_is_told_precisely(client: httpx.Client, lobby: HttpCamera
 def test_addresses_outside_are_not_tried(client: httpx.Client, url: str) -> None:
     answer = client.post(f"{API}/cameras/test", json={"kind": "snapshot", "url": url})
     assert (answer.status_code, answer.json()["code"]) == (422, "camera_address_refused")
+
+
+def test_a_camera_is_looked_for_and_added_by_what_it_says(
+    service: Service, client: httpx.Client, lobby: HttpCamera
+) -> None:
+    login = {"username": USER, "password": WORD}
+    with onvif_camera(OnvifCamera(snapshot_uri=lobby.url("/snapshot.jpg")), discovery_port=PORT) as device:
+        answer = client.post(f"{API}/cameras/discover", json={"credentials": login})
+        assert answer.status_code == 200, answer.text
+        without = client.post(f"{API}/cameras/discover", json={"hosts": ["127.0.0.1"]}).json()
+        assert device.asked
+    # Other tests' devices may answer on the same link.
+    named = [one for one in answer.json()["cameras"] if any(p["snapshot_url"] for p in one["profiles"])]
+    found = next(one for one in named if one["profiles"][0]["snapshot_url"] == lobby.url("/snapshot.jpg"))
+    assert (found["address"], found["name"], found["model"], found["fault"]) == (
+        "127.0.0.1",
+        "Back door",
+        "Dome 4",
+        None,
+    )
+    assert [one["name"] for one in found["profiles"]] == ["main", "sub"]
+    assert without["cameras"][0]["fault"] == "unauthorized"
+    assert service.records.count("cameras") == 0
+    [entry, _] = service.records.rows("SELECT details FROM audit_log WHERE action = 'camera.discover' ORDER BY id")
+    assert "127.0.0.1" in str(entry["details"])
+    url = found["profiles"][1]["snapshot_url"]
+    body = {"id": "cam_found", "kind": "snapshot", "url": url, "tasks": ["anomaly"]}
+    assert client.post(f"{API}/cameras", json=body).status_code == 201
+    Records.wait_until(lambda: status(client, "cam_found") == "streaming", timeout_s=WAIT_S)
+
+
+def test_no_camera_outside_the_allowed_networks_is_looked_for(client: httpx.Client) -> None:
+    answer = client.post(f"{API}/cameras/discover", json={"hosts": ["10.1.2.3"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "camera_address_refused")
+
+
+async def test_one_search_runs_at_a_time_and_none_without_networks(service: Service) -> None:
+    async with AsyncExitStack() as stack:
+        database = await open_database(stack, service.settings)
+        networks = parse_networks("127.0.0.1/32")
+        search = CameraDiscovery(database, NetworkGuard(networks), networks=networks, ports=frozenset({80}), port=9)
+        first = asyncio.create_task(search.discover(hosts=["127.0.0.1"], credentials=None, actor="test"))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await search.discover(hosts=[], credentials=None, actor="test")
+        assert await first == []
+        nowhere = CameraDiscovery(database, NetworkGuard(()), networks=(), ports=frozenset({80}))
+        with pytest.raises(InvalidInput, match="CAMERA_ALLOWED_CIDRS"):
+            await nowhere.discover(hosts=[], credentials=None, actor="test")
+
+
+async def test_a_device_on_a_port_that_is_no_cameras_is_listed_and_not_asked(service: Service) -> None:
+    with onvif_camera(OnvifCamera()) as device:
+        async with AsyncExitStack() as stack:
+            database = await open_database(stack, service.settings)
+            networks, ports = parse_networks("127.0.0.1/32"), frozenset({80})
+            guard = NetworkGuard(networks)
+            search = CameraDiscovery(database, guard, networks=networks, ports=ports, port=device.port)
+            [found] = await search.discover(hosts=["127.0.0.1"], credentials=None, actor="test")
+        assert (found.fault, found.facts) == (Fault.REFUSED, None)
+        assert device.asked == []
 
 
 def test_a_self_signed_camera_is_pinned_by_what_the_test_shows(
@@ -172,13 +242,22 @@ def test_an_incident_has_a_clip_of_the_seconds_around_it(
         pictures = [np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8) for frame in clip.decode(video=0)]
     assert len(pictures) >= 4
     before, after = (resized(image, pictures[0]) for image in (coffee(), group()))
+    originals = client.post(f"{incidents}/{incident['id']}/originals", json={"reason": "Theft"}).json()
+    file.write_bytes(httpx.get(originals["clip_url"]).content)
+    with av.open(str(file), "r") as clip:
+        unblurred = [np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8) for frame in clip.decode(video=0)]
+    assert len(unblurred) == len(pictures)
+    assert difference(unblurred[-1], after) < difference(pictures[-1], after), "faces are blurred in what is shown"
     assert difference(pictures[0], before) < difference(pictures[0], after)
     assert difference(pictures[-1], after) < difference(pictures[-1], before)
     assert service.records.count("pending_removals") == 0
     assert client.delete(f"{incidents}/{incident['id']}/frames").status_code == 200
-    Records.wait_until(lambda: httpx.get(incident["clip_url"]).status_code == 404, timeout_s=WAIT_S)
+    for url in (incident["clip_url"], originals["clip_url"]):
+        Records.wait_until(lambda url=url: httpx.get(url).status_code == 404, timeout_s=WAIT_S)  # type: ignore[misc]
     assert client.get(f"{incidents}/{incident['id']}").json()["clip_url"] is None
-    service.records.rows("TRUNCATE incident_notes, incident_detections, anomaly_incidents, anomaly_detections")
+    service.records.rows(
+        "TRUNCATE usual_places, incident_notes, incident_detections, anomaly_incidents, anomaly_detections"
+    )
 
 
 def resized(image: Image, like: Image) -> Image:

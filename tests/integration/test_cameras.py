@@ -26,6 +26,8 @@ from tests.integration.records import Records
 from tests.integration.test_api_face import enroll
 from tests.photos import astronaut, base64_jpeg, coffee, group, jpeg
 
+pytestmark = pytest.mark.any_server
+
 API = "/api/v1/cv"
 ANYBODY = {"anomalies": ["intrusion"], "intrusion": {"min_dwell_s": 0}}
 WAIT_S = 30.0
@@ -57,7 +59,9 @@ def service(backends: RunningBackends, settings: Settings) -> Iterator[Service]:
 def client(service: Service) -> Iterator[httpx.Client]:
     """The service, without cameras."""
     service.records.clear()
-    service.records.rows("TRUNCATE incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras")
+    service.records.rows(
+        "TRUNCATE usual_places, incident_notes, incident_detections, anomaly_incidents, anomaly_detections, cameras"
+    )
     yield service.client
     service.records.rows("DELETE FROM cameras")
 
@@ -129,13 +133,24 @@ def test_rules_come_back_as_they_were_given(client: httpx.Client) -> None:
     rules = {
         "anomalies": ["fire", "intrusion"],
         "intrusion": {
-            "zones": [{"name": "shelf", "points": [[0.1, 0.4], [0.9, 0.4], [0.9, 1.0]]}],
+            "zones": [{"name": "shelf", "points": [[0.1, 0.4], [0.9, 0.4], [0.9, 1.0]], "severity": "low"}],
             "schedule": [{"days": ["mon", "sun"], "begins": "22:00:00", "ends": "06:00:00"}],
             "timezone": "Europe/Paris",
             "min_dwell_s": 3.5,
             "suppress_staff": True,
         },
         "confirmation": {"frames": 3, "of": 7},
+        "masks": [{"name": "fireplace", "points": [[0.0, 0.5], [0.3, 0.5], [0.3, 0.8]], "types": ["fire"]}],
+        "zones": [
+            {"name": "boiler", "points": [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0]], "types": ["flood"], "severity": "high"}
+        ],
+        "people": {
+            "zones": [
+                {"name": "pool", "points": [[0.0, 0.5], [1.0, 0.5], [1.0, 1.0]], "loiter_s": 600.0, "severity": None}
+            ],
+            "lines": [{"name": "gate", "points": [[0.0, 0.6], [1.0, 0.6]], "alerts": ["out"], "severity": "medium"}],
+        },
+        "attendance_line": {"name": "door", "points": [[0.0, 0.5], [1.0, 0.5]]},
     }
     assert add(client, rules=rules, enabled=False)["rules"] == rules
 
@@ -371,6 +386,71 @@ def test_attendance_is_taken_from_a_stream(client: httpx.Client, service: Servic
         [event] = records.events("attendance.events")
     assert problems(event) == []
     assert (event["employee_id"], event["camera_id"], event["liveness_checked"]) == ("EMP001", "cam_1", True)
+
+
+def test_who_crosses_the_line_checks_in_and_out(client: httpx.Client, service: Service) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    door_line = {"name": "door", "points": [[0.5, 0], [0.5, 1]]}  # drawn downwards: `in` is to the left
+    with http_camera(jpeg(hall(600))) as door:
+        rules = {"anomalies": [], "attendance_line": door_line}
+        add(client, kind="mjpeg", url=door.url("/stream"), tasks=["attendance"], rules=rules)
+        records, step = service.records, itertools.count()
+
+        def walks(actions: list[str]) -> bool:
+            """To and fro across the line, at most 40 pixels a look."""
+            x = 600 - 20 * next(step) if len(records.events("attendance.events")) == 0 else 100 + 20 * next(step)
+            door.picture = jpeg(hall(min(max(x, 60), 620)))
+            return [event["action"] for event in records.events("attendance.events")] == actions
+
+        records.wait_until(lambda: walks(["check_in"]), timeout_s=WAIT_S)
+        step = itertools.count()
+        records.wait_until(lambda: walks(["check_in", "check_out"]), timeout_s=WAIT_S)
+    assert [problems(event) for event in records.events("attendance.events")] == [[], []]
+    export = client.get(f"{API}/privacy/export", params={"employee_id": "EMP001"}).json()
+    assert {row["action"] for row in export["attendance"]} == {"check_in", "check_out"}
+    assert client.delete(f"{API}/face/EMP001").status_code == 200
+    assert records.rows("SELECT * FROM attendance_exits") == []
+
+
+def hall(x: int) -> Image:
+    """The astronaut in a wide hall; the face's middle is some 220 pixels to the right of ``x``, the hall's at 580."""
+    canvas = np.full((560, 1160, 3), 120, np.uint8)
+    canvas[24:536, x : x + 512] = astronaut()[:, : 1160 - x]
+    return canvas
+
+
+def test_people_are_counted_by_zone(client: httpx.Client, service: Service, lobby: HttpCamera) -> None:
+    halves = {"left": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "right": [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}
+    people = {"zones": [{"name": name, "points": points} for name, points in halves.items()]}
+    added = add(client, kind="mjpeg", url=lobby.url("/stream"), rules={"anomalies": [], "people": people})
+    assert added["rules"]["people"]["zones"][0] == {
+        "name": "left",
+        "points": halves["left"],
+        "severity": None,
+        "loiter_s": None,
+    }
+    service.records.wait_until(lambda: (state(client)["people"] or 0) >= 5, timeout_s=WAIT_S)
+    counted = state(client)
+    assert sum(counted["people_by_zone"].values()) == counted["people"]
+    assert all(count > 0 for count in counted["people_by_zone"].values())
+    gauge = 'cv_camera_zone_people{camera="cam_1",zone="left"}'
+    service.records.wait_until(lambda: gauge in client.get(f"{API}/metrics").text, timeout_s=WAIT_S)
+    assert service.records.events("anomaly.alerts") == []
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"masks": [{"name": "a", "points": [[0, 0], [2, 0], [1, 1]]}]},
+        {"attendance_line": {"name": "door", "points": [[0.5, 0.5], [0.5, 0.5]]}},
+        {"people": {"lines": [{"name": "a", "points": [[0, 0], [1, 1]]}] * 2}},
+        {"zones": [{"name": "a", "points": [[0, 0], [1, 0], [1, 1]], "types": ["intrusion"]}]},
+    ],
+)
+def test_areas_and_lines_that_are_none_are_refused(client: httpx.Client, rules: dict[str, Any]) -> None:
+    answer = client.post(f"{API}/cameras", json=plan(rules=rules))
+    assert answer.status_code == 422
+    assert answer.json()["code"] in ("invalid_zone", "invalid_line", "validation_error")
 
 
 def scene(x: int) -> Image:

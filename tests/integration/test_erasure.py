@@ -90,7 +90,8 @@ def test_an_incidents_frames_are_erased_and_the_incident_stays(client: httpx.Cli
     [event] = [event for event in records.events("anomaly.alerts") if event["camera_id"] == camera_id]
     assert (event["incident_id"], event["incident_public_id"]) == (first["incident_id"], public_id)
     prefix = f"frames/{camera_id}/"
-    records.wait_until(lambda: len(records.objects(prefix)) == 2)
+    # Each with its faces blurred, and as it was; with boxes the one that decided, that of the other goes by itself.
+    records.wait_until(lambda: len(records.objects(prefix)) == 5)
 
     path = f"{API}/anomaly/incidents/{public_id}"
     assert client.post(f"{path}/acknowledge").json()["public_id"] == public_id
@@ -129,7 +130,7 @@ def test_a_rooms_photos_are_erased_and_its_verdicts_stay(client: httpx.Client, r
         body = {"image": base64_jpeg(coffee()), "room_number": room}
         assert client.post(f"{API}/room/analyze", json=body).status_code == 200
     assert (len(records.objects("rooms/E1/")), len(records.objects("rooms/E2/"))) == (2, 1)
-    state = client.get(f"{API}/room/status/E1").json()
+    assert client.get(f"{API}/room/status/E1").status_code == 404, "a cup decides nothing of a room"
     assert client.delete(f"{API}/room/E1/photos").json() == {
         "success": True,
         "room_number": "E1",
@@ -137,7 +138,6 @@ def test_a_rooms_photos_are_erased_and_its_verdicts_stay(client: httpx.Client, r
     }
     records.wait_until(lambda: records.objects("rooms/E1/") == [])
     assert len(records.objects("rooms/E2/")) == 1
-    assert client.get(f"{API}/room/status/E1").json() == state
     assert len(client.get(f"{API}/room/E1/history").json()["analyses"]) == 2
     [entry] = records.rows("SELECT details FROM audit_log WHERE action = 'room.erase_photos'")
     assert entry["details"] == {"photos": 2}

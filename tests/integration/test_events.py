@@ -96,12 +96,27 @@ def test_a_reader_that_comes_back_misses_nothing(client: httpx.Client, records: 
     assert [event["type"] for _, event in listener.events] == ["attendance.events", "face.deleted"]
 
 
+def test_a_reader_that_heard_nothing_yet_knows_where_to_go_on(client: httpx.Client) -> None:
+    opened = client.get("/api/v1/cv/events", params={"seconds": 1})
+    assert "data:" not in opened.text
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    headers = {"Last-Event-ID": opened.headers["Last-Event-ID"]}
+    assert client.get("/api/v1/cv/events", params={"seconds": 1}, headers=headers).text.count("data:") == 1
+
+
 def test_the_stream_can_be_narrowed(client: httpx.Client, records: Records) -> None:
     with Listener(client, params={"type": "attendance.events"}).reading() as listener:
         enroll(client, "EMP001", base64_jpeg(astronaut()))
         recognize(client, base64_jpeg(astronaut()))
         records.wait_until(lambda: len(listener.events) >= 1)
     assert [event["type"] for _, event in listener.events] == ["attendance.events"]
+
+
+def test_a_look_at_the_stream_ends_by_itself(client: httpx.Client) -> None:
+    enroll(client, "EMP001", base64_jpeg(astronaut()))
+    answer = client.get("/api/v1/cv/events", params={"after": "0", "seconds": 1})
+    assert answer.status_code == 200
+    assert "event: face.enrolled" in answer.text
 
 
 @pytest.mark.parametrize("event_id", ["x", "-1", "9" * 30, "१"])

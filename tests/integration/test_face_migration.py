@@ -99,7 +99,7 @@ def test_an_installation_of_the_pack_before_starts_again_after_the_move(start_se
         records.serve_face_collection(records.make_collection(face_collection(OLD_MODEL, 512)))
         refused = records.reconcile()
         assert refused.returncode != 0
-        assert "python scripts/reindex.py --collection face_embeddings" in refused.stderr
+        assert "cv reindex --collection face_embeddings" in refused.stderr
         moved = records.run(*MOVE)
         assert "1 templates count, 1 of them embedded" in moved.stdout
         assert f"enrol {UNKEPT} again" in moved.stderr

@@ -116,7 +116,7 @@ def test_a_database_without_our_tables_is_named(start_service: Start) -> None:
             json={"employee_id": "EMP001", "image": base64_jpeg(astronaut()), "check_liveness": False},
         )
         assert (answer.status_code, answer.json()["code"]) == (503, "schema_missing")
-        assert "alembic upgrade head" in answer.json()["detail"]
+        assert "cv migrate" in answer.json()["detail"]
 
         def database() -> dict[str, object]:
             health = service.client.get(f"{API}/health").json()

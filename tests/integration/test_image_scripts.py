@@ -95,7 +95,7 @@ def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
     try:
         refused = records.run("-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(free_port()))
         assert refused.returncode != 0
-        assert "python scripts/reindex.py" in refused.stdout + refused.stderr
+        assert "cv reindex" in refused.stdout + refused.stderr
         with records.running("scripts/reindex.py") as process:
             Records.wait_until(lambda: records.count("image_reindex") > 0, timeout_s=60)
             process.kill()

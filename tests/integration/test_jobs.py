@@ -68,8 +68,8 @@ class Desk:
     book: JobBook
     notes: Notes
 
-    def runner(self, *, lease_s: float = 20.0) -> JobRunner:
-        works = {KIND.name: BulkWork(self.notes.add, LIMITS)}
+    def runner(self, *, lease_s: float = 20.0, at_once: int = 1) -> JobRunner:
+        works = {KIND.name: BulkWork(self.notes.add, LIMITS, at_once=at_once)}
         return JobRunner(self.database, self.storage, works, taken_in=asyncio.Event(), lease_s=lease_s, poll_s=0.05)
 
     async def take_in(self, *texts: str, caller: Caller = SOMEBODY) -> Job:
@@ -170,6 +170,43 @@ async def test_whoever_lost_the_lease_writes_nothing(desk: Desk, records_of_jobs
     await desk.runner().step()
     assert desk.notes.seen == ["a"]
     assert records_of_jobs.count("audit_log", "action = 'note.add'") == 1
+
+
+async def test_several_items_are_under_way_at_once_and_each_takes_effect_once(desk: Desk) -> None:
+    together, add = asyncio.Barrier(3), desk.notes.add
+
+    async def meet(fields: Mapping[str, object], actor: str | None) -> Mapping[str, object]:
+        await together.wait()  # for two others, which one after another would never come
+        return await add(fields, actor)
+
+    desk.notes.add = meet  # type: ignore[method-assign]  # one that waits for company
+    job = await desk.take_in(*"abcdef")
+    await asyncio.wait_for(desk.runner(at_once=3).step(), 30)
+    assert sorted(desk.notes.seen) == list("abcdef")
+    assert await outcomes(desk, job) == [{"note": letter} for letter in "abcdef"]
+    ended = await desk.book.get(job.id, SOMEBODY)
+    assert (ended.state, ended.done, ended.outcome) == (JobState.SUCCEEDED, 6, {"succeeded": 6, "failed": 0})
+
+
+async def test_what_is_under_way_beside_an_item_that_lost_the_job_stops(desk: Desk, records_of_jobs: Records) -> None:
+    cancelled: list[str] = []
+    add = desk.notes.add
+
+    async def hang(fields: Mapping[str, object], actor: str | None) -> Mapping[str, object]:
+        if fields["text"] == "a":
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append("a")
+                raise
+        records_of_jobs.rows("UPDATE jobs SET token = 'somebody else'")
+        return await add(fields, actor)
+
+    desk.notes.add = hang  # type: ignore[method-assign]  # the first never ends
+    await desk.take_in("a", "b", "c")
+    await asyncio.wait_for(desk.runner(at_once=2).step(), 30)
+    assert (cancelled, desk.notes.seen) == (["a"], [])
+    assert records_of_jobs.count("audit_log", "action = 'note.add'") == 0
 
 
 async def test_what_is_down_delays_a_job_and_does_not_fail_it(

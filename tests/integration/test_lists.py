@@ -99,7 +99,17 @@ def test_pictures_and_rooms_are_listed_in_the_same_style(client: httpx.Client) -
 
 @pytest.mark.parametrize(
     "path",
-    ["face/people", "image", "room/status", "room/101/history", "anomaly/incidents", "cameras", "ocr/results", "jobs"],
+    [
+        "face/people",
+        "image",
+        "room/status",
+        "room/101/history",
+        "room/defects",
+        "anomaly/incidents",
+        "cameras",
+        "ocr/results",
+        "jobs",
+    ],
 )
 @pytest.mark.parametrize("cursor", ["x", "W10", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OV0", "WyJhXHUwMDAwIl0", "W3RydWVd"])
 def test_a_foreign_cursor_is_refused(client: httpx.Client, path: str, cursor: str) -> None:

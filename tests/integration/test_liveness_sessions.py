@@ -13,12 +13,14 @@ import pytest
 
 from app.core.active_liveness.challenges import Challenge
 from app.types import FloatArray, Image
+from evaluation.faces.movements import acted
 from evaluation.faces.rendered import Depth, flat_depth, head_depth, render
-from evaluation.faces.sessions import acted
 from tests.integration.conftest import Start
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, jpeg, portrait, varied
+
+pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv/face/liveness/sessions"
 
@@ -187,6 +189,19 @@ def test_modes_ask_for_a_session(start_service: Start) -> None:
         enroll(service.client, "EMP001", base64_jpeg(astronaut()))
         assert recognize(service.client, base64_jpeg(astronaut()), check_liveness=True).json()["success"] is True
         assert recognize(service.client, base64_jpeg(small), check_liveness=True).json()["error"] == "liveness_required"
+
+
+def test_sessions_alone_show_liveness_where_pictures_are_not_judged(start_service: Start) -> None:
+    with start_service(LIVENESS_MODE="active", LIVENESS_FROM_PICTURES="false") as service:
+        enroll(service.client, "EMP001", base64_jpeg(astronaut()))
+        told = Actor(service.client).play()
+        assert (told["status"], told["score"]) == ("passed", None)
+        picture = base64_jpeg(varied(astronaut()))
+        answer = recognize(service.client, picture, check_liveness=True, liveness_session_id=told["session_id"]).json()
+        assert (answer["success"], answer["is_alive"], answer["liveness_score"]) == (True, True, None)
+        found = service.client.post("/api/v1/cv/face/identify", json={"image": picture, "check_liveness": True}).json()
+        [face] = found["faces"]
+        assert (face["employee_id"], face["is_alive"], face["warnings"]) == (None, None, ["liveness_uncertain"])
 
 
 def test_sessions_of_one_key_are_bounded_and_end(start_service: Start) -> None:

@@ -262,6 +262,35 @@ async def test_supervisor_that_was_killed_leaves_nothing_that_a_new_start_cannot
     assert "nothing is left running" in supervisor.output.read_text()
 
 
+def stop_by_command(data_dir: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "scripts/stop_local.py"],
+        cwd=PROJECT_DIR,
+        env=os.environ | {"CV_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT_S,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_make_stop_ends_a_run_and_what_a_killed_one_left(supervisor: Supervisor, data_dir: Path) -> None:
+    supervisor.start()
+    servers = supervisor.servers()
+    assert "nothing is left running" in stop_by_command(data_dir)
+    assert supervisor.process is not None
+    assert supervisor.process.wait(START_LIMIT_S) == 0
+    assert not any(server.is_running() for server in servers)
+
+    supervisor.start()
+    servers = supervisor.servers()
+    supervisor.end(signal.SIGKILL)
+    assert "left over from a run that was killed" in stop_by_command(data_dir)
+    assert not any(server.is_running() for server in servers)
+    assert stop_by_command(data_dir) == f"[stop] nothing runs over {data_dir}\n"
+
+
 def test_what_a_killed_test_run_left_is_swept_away_after_an_hour(supervisor: Supervisor, data_dir: Path) -> None:
     supervisor.start()
     servers = supervisor.servers()

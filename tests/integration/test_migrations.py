@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
+from argparse import Namespace
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
+from alembic.config import Config
 
+from alembic import command
 from scripts import wait_for_schema
 from tests.backends import RunningBackends
 from tests.integration.live import PROJECT_DIR, migrate
@@ -45,6 +50,7 @@ SAMPLES = {
     "text": "'1'",
     "integer": "1",
     "bigint": "1",
+    "smallint": "1",
     "double precision": "1",
     "boolean": "TRUE",
     "bytea": "'\\x01'",
@@ -94,10 +100,15 @@ def test_down_removes_everything_and_up_again_works(database: str) -> None:
 
 
 def content(url: str) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table."""
+    """Every row of every table, by one statement."""
     names = sorted(tables(url) - {"cv_alembic_version"})
-    query = "SELECT to_jsonb(t) FROM {} t".format
-    return {name: [json.loads(row[0]) for row in run(url, query(name))] for name in names}
+    if not names:
+        return {}
+    rows = "SELECT '{0}', to_jsonb(t) FROM {0} t".format
+    held: dict[str, list[dict[str, object]]] = {name: [] for name in names}
+    for name, row in run(url, " UNION ALL ".join(map(rows, names))):
+        held[name].append(json.loads(row))
+    return held
 
 
 def fill(url: str) -> None:
@@ -111,11 +122,12 @@ def fill(url: str) -> None:
         "GROUP BY c.table_name ORDER BY c.table_name::regclass::oid",
     )
     held = content(url)
+    statements = []
     for table, names, kinds in columns:
         if not held[table]:
             values = ", ".join(SAMPLES[kind] for kind in kinds)
-            statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"  # noqa: S608  # all ours
-            run(url, statement, "SELECT 1")
+            statements.append(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})")  # noqa: S608  # all ours
+    run(url, *statements, "SELECT 1")
 
 
 def assert_kept(before: dict[str, list[dict[str, object]]], url: str) -> None:
@@ -124,15 +136,97 @@ def assert_kept(before: dict[str, list[dict[str, object]]], url: str) -> None:
         assert [{name: row[name] for name in old} for old, row in zip(rows, now[table], strict=True)] == rows, table
 
 
-def test_every_step_goes_up_and_down_and_keeps_the_rows_that_are_there(database: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The tables as a version knows them.
+
+    Attributes:
+        columns: by table and name; the type, and whether a writer may leave it out.
+        conditions: what a row has to fulfil beside that; the table first.
+    """
+
+    columns: dict[str, tuple[str, bool]]
+    conditions: set[str]
+
+    @classmethod
+    def of(cls, url: str) -> Shape:
+        columns = run(
+            url,
+            "SELECT attrelid::regclass || '.' || attname AS name, format_type(atttypid, atttypmod) AS type, "
+            "NOT attnotnull OR atthasdef OR attidentity <> '' AS optional FROM pg_attribute "
+            "JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+            "AND attnum > 0 AND NOT attisdropped",
+        )
+        conditions = run(
+            url,
+            "SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 'n' UNION "
+            "SELECT indrelid::regclass || ' ' || pg_get_indexdef(indexrelid) FROM pg_index "
+            "JOIN pg_class ON pg_class.oid = indexrelid WHERE indisunique AND relnamespace = 'public'::regnamespace",
+        )
+        return cls({row["name"]: (row["type"], row["optional"]) for row in columns}, {row[0] for row in conditions})
+
+    def taken_by(self, later: Shape) -> set[str]:
+        """What a version with these tables no longer finds, or is refused, in later ones: columns that are gone, of
+        another type, or that it does not know and would have to write; conditions on the columns that it knows."""
+        tables = {name.partition(".")[0] for name in self.columns}
+        gone = {name for name, (kind, _) in self.columns.items() if later.columns.get(name, ("", True))[0] != kind}
+        demanded = {
+            name
+            for name, (_, optional) in later.columns.items()
+            if not optional and name.partition(".")[0] in tables and self.columns.get(name, ("", True))[1]
+        }
+        unknown = {name.partition(".")[2] for name in later.columns.keys() - self.columns.keys()}
+        conditions = {
+            condition
+            for condition in later.conditions - self.conditions
+            if condition.partition(" ")[0] in tables and not unknown & set(re.findall(r"\w+", condition))
+        }
+        return gone | demanded | conditions
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ("ADD COLUMN floor INT", set()),
+        ("ADD COLUMN floor INT NOT NULL DEFAULT 0", set()),
+        ("ADD COLUMN floor INT CHECK (floor > 0)", set()),
+        ("ADD COLUMN floor INT NOT NULL", {"rooms.floor"}),
+        ("DROP COLUMN note", {"rooms.note"}),
+        ("RENAME COLUMN note TO remark", {"rooms.note"}),
+        ("ALTER COLUMN note TYPE VARCHAR(10)", {"rooms.note"}),
+        ("ALTER COLUMN note SET NOT NULL", {"rooms.note"}),
+        ("ADD CHECK (note <> '')", {"rooms CHECK ((note <> ''::text))"}),
+        ("RENAME TO chambers", {"rooms.id", "rooms.note"}),
+    ],
+)
+def test_what_takes_something_from_the_version_before_is_seen(database: str, change: str, taken: set[str]) -> None:
+    run(database, "CREATE TABLE rooms (id INT, note TEXT)", "SELECT 1")
+    before = Shape.of(database)
+    run(database, f"ALTER TABLE rooms {change}", "SELECT 1")
+    assert before.taken_by(Shape.of(database)) == taken
+
+
+def step(url: str, target: str) -> None:
+    """As ``migrate``, without a process for each of a hundred steps."""
+    config = Config(PROJECT_DIR / "alembic.ini", cmd_opts=Namespace(x=[f"url={url}"]))
+    (command.downgrade if target == "-1" else command.upgrade)(config, target)
+
+
+def test_every_step_goes_up_and_down_and_takes_nothing_that_is_there(database: str) -> None:
+    """No row, and nothing that the version before reads or writes: replicas are replaced one by one."""
     revisions = sorted(path.name[:4] for path in (PROJECT_DIR / "alembic" / "versions").glob("0*.py"))
     before: dict[str, list[dict[str, object]]] = {}
+    shape = Shape({}, set())
     for revision in revisions:
         for target in (revision, "-1", revision):
-            migrate(database, target)
+            step(database, target)
             assert_kept(before, database)
             fill(database)
         before = content(database)
+        later = Shape.of(database)
+        assert not shape.taken_by(later), revision
+        shape = later
     assert set(before) == tables(database) - {"cv_alembic_version"}
     assert all(before.values())
 
@@ -187,7 +281,7 @@ class TestWaitForSchema:
         migrate(database)
         migrate(database, "-1")
         assert self.wait(database, monkeypatch, timeout_s=1.0) == 1
-        assert "alembic upgrade head" in capsys.readouterr().err
+        assert "cv migrate" in capsys.readouterr().err
 
     def test_ends_when_the_migrations_have_run(self, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
         migration = threading.Timer(1.5, migrate, [database])

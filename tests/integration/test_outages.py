@@ -227,6 +227,11 @@ def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
         assert records.reconcile("--mend", "--yes-delete", "100000").returncode == 0
 
 
+def test_a_command_waits_longer_for_a_backend_than_a_request(service: Service) -> None:
+    looked = service.records.run("scripts/reconcile.py", BACKEND_TIMEOUT_S="0.001")
+    assert looked.returncode == 0, looked.stderr
+
+
 def test_reconciling_puts_the_records_vector_in_the_place_of_a_forged_one(service: Service) -> None:
     [vector_id] = service.records.vectors()
     service.records.insert_vector(vector_id, "EMP001")  # beside the right one

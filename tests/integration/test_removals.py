@@ -154,6 +154,28 @@ async def test_what_a_worker_took_that_died_is_due_after_its_lease(database: Dat
     assert await listed(database) == {}
 
 
+async def test_what_was_removed_while_postgresql_went_away_is_struck_off_in_the_next_step(
+    database_url: str, database: Database
+) -> None:
+    await schedule(database, Kind.OBJECT, ["good", "bad"])
+    workers_own = Database(database_url, max_size=1, timeout_s=TIMEOUT_S)
+    await workers_own.open()
+
+    async def remove_as_postgresql_goes(keys: Sequence[str]) -> None:
+        await workers_own.close()
+        raise NotAllRemoved("storage", set(keys) - {"good"})
+
+    worker = RemovalWorker(workers_own, {Kind.OBJECT: remove_as_postgresql_goes})
+    with pytest.raises(BackendUnavailable):
+        await worker.step()
+    assert await listed(database) == {"good": 1, "bad": 1}
+    await workers_own.open()
+    await worker.step()  # neither is due: the lease of the first step is far from its end
+    assert await listed(database) == {"bad": 1}
+    assert await database.fetch("SELECT 1 FROM pending_removals WHERE retry_at < NOW() + INTERVAL '3 s'")
+    await workers_own.close()
+
+
 THINGS = {Kind.OBJECT: ["a.jpg", "b.jpg"], Kind.FACE_VECTOR: ["vec_a"]}
 
 

@@ -62,14 +62,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def replica(settings: Settings, log: Path) -> Iterator[Replica]:
-    """A service process by the command of the Dockerfile."""
+def replica(settings: Settings, log: Path, *, source: Path = PROJECT_DIR) -> Iterator[Replica]:
+    """A service process by the command of the Dockerfile, of the code in a folder."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--timeout-graceful-shutdown", "2"]
+    command = [sys.executable, "-m", "app.server", "--host", "127.0.0.1", "--port", str(port), "--stop-timeout", "2"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, *options], cwd=PROJECT_DIR, env=environment(settings), stdout=output, stderr=subprocess.STDOUT
+            command, cwd=source, env=environment(settings), stdout=output, stderr=subprocess.STDOUT
         )
     try:
         headers = {"X-API-Key": KEY}

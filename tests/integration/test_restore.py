@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pydantic import SecretStr
 
+from app.cli.reconcile import may_remove
+from app.config import Settings
+from app.ml_models.heads import HEADS_DIR
 from app.services.vault import new_key
-from scripts.reconcile import may_remove
 from tests.backends import RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.live import migrate, serving
@@ -63,6 +69,10 @@ def lose_objects(service: Service) -> int:
     return len(keys)
 
 
+def events_of(settings: Settings) -> set[int]:
+    return {row["id"] for row in Records(settings).rows("SELECT id FROM event_outbox")}
+
+
 def lose_vectors(service: Service) -> None:
     for vector_id in service.records.vectors():
         service.records.delete_vector(vector_id)
@@ -97,7 +107,96 @@ def test_the_documented_restore_brings_back_all_but_the_lost_objects(
     with serving(restored) as client:
         assert recognize(client, base64_jpeg(astronaut())).json()["employee_id"] == "EMP001"
         assert set(found(client, top_k=10)) == set(pictures)
-        assert client.get("/api/v1/cv/room/status/201").status_code == 200
+        assert len(client.get("/api/v1/cv/room/201/history").json()["items"]) == 1
+
+
+def cv(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return Records(settings).run("-m", "app.cli", *arguments)
+
+
+@pytest.fixture
+def filled(start_service: Start, tmp_path: Path) -> tuple[Settings, list[str]]:
+    """The settings of a service that was filled and then stopped, and the ids of its pictures."""
+    changes = {"MINIO_BUCKET": f"backup-{uuid.uuid4().hex[:12]}", "FACE_KEEP_CROPS": True, "CV_DATA_DIR": tmp_path}
+    with start_service(**changes) as service:
+        pictures = fill(service)
+        (tmp_path / "heads").mkdir()
+        shutil.copy(HEADS_DIR / "room_messy.json", tmp_path / "heads")
+        archive = tmp_path / "hotel.tar"
+        done = cv(service.settings, "backup", str(archive), "--keys-to", str(tmp_path / "hotel.keys"))
+        assert done.returncode == 0, done.stderr
+        assert archive.stat().st_mode & 0o077 == 0
+        assert enroll(service.client, "EMP003", base64_jpeg(portrait(1))).status_code == 200, "after the backup"
+        lose_objects(service)
+        lose_vectors(service)
+    return service.settings, pictures
+
+
+class TestBackup:
+    def test_brings_back_everything_in_an_empty_database(
+        self, filled: tuple[Settings, list[str]], backends: RunningBackends, tmp_path: Path
+    ) -> None:
+        settings, pictures = filled
+        shutil.rmtree(tmp_path / "heads")
+        # The keys come from their own file.
+        changes = {
+            "DATABASE_URL": SecretStr(backends.new_database()),
+            "CV_MASTER_KEY": SecretStr(""),
+            "CV_MASTER_KEY_FILE": tmp_path / "hotel.keys",
+        }
+        restored = settings.model_copy(update=changes)
+        done = cv(restored, "restore", str(tmp_path / "hotel.tar"), "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(done.stdout)
+        assert told["objects"]["lost"] == []
+        assert told["taught"] == ["heads/room_messy.json"]
+        assert (tmp_path / "heads" / "room_messy.json").is_file()
+        with serving(restored) as client:
+            assert recognize(client, base64_jpeg(astronaut())).json()["employee_id"] == "EMP001"
+            assert recognize(client, base64_jpeg(portrait(1))).json()["error"] == "face_not_found", "is of later"
+            assert set(found(client, top_k=10)) == set(pictures)
+            picture = client.get(f"/api/v1/cv/image/{pictures[0]}").json()["url"]
+            assert httpx.get(picture).headers["content-type"] == "image/jpeg"
+            assert len(client.get("/api/v1/cv/room/201/history").json()["items"]) == 1
+            before = events_of(settings)
+            assert enroll(client, "EMP009", base64_jpeg(portrait(2))).status_code == 200
+            assert min(events_of(restored) - before) > max(events_of(restored) & before), "numbers go on"
+
+    def test_takes_the_place_of_what_is_there_only_when_asked(
+        self, filled: tuple[Settings, list[str]], tmp_path: Path
+    ) -> None:
+        settings, _ = filled
+        refused = cv(settings, "restore", str(tmp_path / "hotel.tar"), "--json")
+        assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (2, "not_empty")
+        assert len(Records(settings).rows("SELECT FROM employees")) == 3
+        done = cv(settings, "restore", str(tmp_path / "hotel.tar"), "--replace")
+        assert done.returncode == 0, done.stdout + done.stderr
+        people = {row["employee_id"] for row in Records(settings).rows("SELECT employee_id FROM employee_faces")}
+        assert people == {"EMP001", "EMP002"}
+
+    def test_is_refused_before_anything_changes(
+        self, filled: tuple[Settings, list[str]], backends: RunningBackends, tmp_path: Path
+    ) -> None:
+        settings, _ = filled
+        whole = tmp_path / "hotel.tar"
+        empty = settings.model_copy(update={"DATABASE_URL": SecretStr(backends.new_database())})
+        torn, changed = tmp_path / "torn.tar", tmp_path / "changed.tar"
+        torn.write_bytes(whole.read_bytes()[:-20_000])
+        changed.write_bytes(whole.read_bytes().replace(b"EMP001", b"EMP666"))
+        other_key = empty.model_copy(update={"CV_MASTER_KEY": SecretStr(f"1:{new_key()}"), "CV_MASTER_KEY_FILE": None})
+        no_archive = tmp_path / "hotel.keys"
+        for given, archive, code in (
+            (empty, torn, "backup_unreadable"),
+            (empty, changed, "backup_unreadable"),
+            (empty, no_archive, "backup_unreadable"),
+            (other_key, whole, "master_key_wrong"),
+        ):
+            refused = cv(given, "restore", str(archive), "--json")
+            assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (2, code)
+        assert Records(empty).rows("SELECT FROM pg_class WHERE relname = 'employees'") == []
+        with serving(settings):
+            refused = cv(settings, "restore", str(whole), "--replace", "--json")
+        assert json.loads(refused.stdout)["error"]["code"] == "service_running"
 
 
 def test_a_backup_is_refused_without_the_key_that_it_names(

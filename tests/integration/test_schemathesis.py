@@ -78,4 +78,6 @@ def test_the_service_keeps_to_its_document(service: Service, tmp_path: Path) -> 
     paths = service.client.get("/openapi.json").json()["paths"]
     operations = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert operations - {(method, path) for method, path, _ in new} == {("GET", path) for path in EXCLUDED}
-    assert not {status for _, _, status in new} & {"401", "403", "500"}
+    refused = {(path, status) for _, path, status in new if status in ("401", "403", "500")}
+    # Signing in is for pages of our own, and nobody has the PINs that are made up.
+    assert refused <= {("/api/v1/cv/session", "403"), ("/api/v1/cv/attendance/check-in", "403")}

@@ -200,7 +200,7 @@ def service(installation: Installation) -> Iterator[httpx.Client]:
 def stored(installation: Installation, service: httpx.Client) -> Installation:
     """An installation with two people, and a paper with its picture."""
     installation.records.clear()
-    installation.records.rows("TRUNCATE ocr_results, ocr_result_records, cameras")
+    installation.records.rows("TRUNCATE ocr_results, ocr_result_records, usual_places, cameras")
     assert enroll(service, EMPLOYEE, base64_jpeg(astronaut())).status_code == 200
     assert enroll(service, OTHER, base64_jpeg(portrait(0))).status_code == 200
     installation.store_paper()

@@ -26,7 +26,8 @@ from app.services.vectors.base import (
 from app.types import FloatArray
 from app.utils.text_folding import folded
 from tests.integration.records import RESTART_S
-from tests.integration.vector_adapters import ADAPTERS, Adapter
+from tests.integration.vector_adapters import ADAPTERS, NOWHERE, Adapter
+from tests.proxy import TcpProxy
 
 DIMENSION = 16
 
@@ -304,7 +305,7 @@ async def test_another_models_vectors_are_refused_with_the_command_that_migrates
 ) -> None:
     await vectors.open()
     other = service_for(adapter, "model-b", alias=alias)
-    with pytest.raises(ConfigurationError, match=r"reindex\.py") as refused:
+    with pytest.raises(ConfigurationError, match=r"cv reindex") as refused:
         await other.open()
     assert refused.value.code == "model_changed"
     await other.close()
@@ -377,6 +378,23 @@ async def test_it_heals_after_a_restart_of_the_server(vectors: VectorDBService, 
     assert await vectors.search_face(unit(1)) == [("E1", pytest.approx(1.0, abs=1e-4))]
 
 
+async def test_it_leaves_a_connection_that_leads_nowhere(adapter: Adapter, alias: str) -> None:
+    async with TcpProxy(adapter.port) as proxy:
+        vectors = VectorDBService(adapter.connect(*specs("model-a", alias=alias), port=proxy.port, timeout_s=2.0))
+        await vectors.open()
+        await vectors.ping()
+        proxy.half_open()
+        with pytest.raises(BackendUnavailable):
+            await vectors.ping()
+        proxy.restore()
+        async with asyncio.timeout(15):  # and not the minute or more of gRPC
+            while not await _answers(vectors):
+                pass
+        await vectors.close()
+    adapter.remove(alias)
+    adapter.remove(f"{alias}_images")
+
+
 async def _answers(vectors: VectorDBService) -> bool:
     try:
         await vectors.ping()
@@ -386,7 +404,7 @@ async def _answers(vectors: VectorDBService) -> bool:
 
 
 async def test_nothing_listens_there(adapter: Adapter) -> None:
-    vectors = VectorDBService(adapter.connect_to_nothing(*specs("model-a", alias="faces_nowhere")))
+    vectors = VectorDBService(adapter.connect(*specs("model-a", alias="faces_nowhere"), port=NOWHERE))
     with pytest.raises(BackendUnavailable):
         await vectors.search_face(unit(1))
     with pytest.raises(BackendUnavailable):

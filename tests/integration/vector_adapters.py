@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from urllib.parse import urlsplit
 
 import pytest
 from pymilvus import MilvusClient
@@ -13,14 +14,14 @@ from qdrant_client import QdrantClient, models
 from app.services.image_filters import ImageFilter
 from app.services.vectors.base import Chooser, CollectionSpec, VectorBackend
 from app.services.vectors.milvus import MilvusBackend
-from app.services.vectors.milvus_collection import MilvusAddress
+from app.services.vectors.milvus_connection import MilvusAddress
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
 from app.services.vectors.qdrant import QdrantBackend, open_client
 from tests.backends import RunningBackends
 from tests.qdrant_process import QdrantProcess
 
 TIMEOUT_S = 5.0
-NOWHERE = "http://127.0.0.1:1"
+NOWHERE = 1  # a port where nothing listens
 
 
 async def choose_nothing(wanted: ImageFilter) -> Sequence[str]:
@@ -31,13 +32,22 @@ async def choose_nothing(wanted: ImageFilter) -> Sequence[str]:
 class Adapter(ABC):
     """A kind of vector database, over a server that runs for the tests."""
 
+    @property
     @abstractmethod
-    def connect(self, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
-        """A backend of the running server."""
+    def port(self) -> int:
+        """Where the server listens."""
 
     @abstractmethod
-    def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
-        """A backend of an address where nothing listens."""
+    def connect(
+        self,
+        faces: CollectionSpec,
+        images: CollectionSpec,
+        *,
+        choose: Chooser = choose_nothing,
+        port: int | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> VectorBackend:
+        """A backend of the running server, or of what listens at another port."""
 
     @abstractmethod
     def without(self) -> AbstractContextManager[None]:
@@ -53,19 +63,24 @@ class MilvusAdapter(Adapter):
 
     def __init__(self, backends: RunningBackends) -> None:
         self._backends = backends
-        self._uri = f"http://127.0.0.1:{backends.port('milvus')}"
         given = backends.settings
         self._login = {"user": given["MILVUS_USER"], "password": given["MILVUS_PASSWORD"]}
 
-    def connect(self, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
-        return self._backend(self._uri, faces, images, choose=choose)
+    @property
+    def port(self) -> int:
+        return self._backends.port("milvus")
 
-    def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
-        return self._backend(NOWHERE, faces, images, choose=choose_nothing)
-
-    def _backend(self, uri: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
+    def connect(
+        self,
+        faces: CollectionSpec,
+        images: CollectionSpec,
+        *,
+        choose: Chooser = choose_nothing,
+        port: int | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> VectorBackend:
         return MilvusBackend(
-            MilvusAddress(uri, **self._login, timeout_s=TIMEOUT_S),
+            MilvusAddress(_url(port or self.port), **self._login, timeout_s=timeout_s),
             faces=faces,
             images=images,
             index=MilvusIndexKind.HNSW,
@@ -77,7 +92,7 @@ class MilvusAdapter(Adapter):
 
     def remove(self, alias: str) -> None:
         # A Milvus server works on every loaded collection, seen or not.
-        client = MilvusClient(self._uri, **self._login, timeout=10, grpc_options=GRPC_OPTIONS)
+        client = MilvusClient(_url(self.port), **self._login, timeout=10, grpc_options=GRPC_OPTIONS)
         try:
             if client.has_collection(alias):
                 client.drop_alias(alias)
@@ -94,15 +109,23 @@ class QdrantAdapter(Adapter):
     def __init__(self, server: QdrantProcess) -> None:
         self._server = server
 
-    def connect(self, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
-        return self._backend(self._server.url, faces, images, choose=choose)
+    @property
+    def port(self) -> int:
+        port = urlsplit(self._server.url).port
+        assert port is not None
+        return port
 
-    def connect_to_nothing(self, faces: CollectionSpec, images: CollectionSpec) -> VectorBackend:
-        return self._backend(NOWHERE, faces, images, choose=choose_nothing)
-
-    def _backend(self, url: str, faces: CollectionSpec, images: CollectionSpec, *, choose: Chooser) -> VectorBackend:
-        client = open_client(url, api_key=self._server.api_key, timeout_s=TIMEOUT_S)
-        return QdrantBackend(client, faces=faces, images=images, timeout_s=TIMEOUT_S, choose=choose)
+    def connect(
+        self,
+        faces: CollectionSpec,
+        images: CollectionSpec,
+        *,
+        choose: Chooser = choose_nothing,
+        port: int | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> VectorBackend:
+        client = open_client(_url(port or self.port), api_key=self._server.api_key, timeout_s=timeout_s)
+        return QdrantBackend(client, faces=faces, images=images, timeout_s=timeout_s, choose=choose)
 
     def without(self) -> AbstractContextManager[None]:
         return self._server.without()
@@ -118,6 +141,10 @@ class QdrantAdapter(Adapter):
                     client.delete_collection(collection.name)
         finally:
             client.close()
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def qdrant_client(server: QdrantProcess) -> QdrantClient:

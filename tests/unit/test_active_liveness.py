@@ -25,8 +25,9 @@ from app.core.calibration import MatchCalibration
 from app.core.face_recognition import largest_face
 from app.ml_models.factories.face import FaceEngines
 from app.types import FloatArray, Image
+from evaluation.faces.movements import acted
 from evaluation.faces.rendered import Depth, bent_depth, flat_depth, head_depth, render
-from evaluation.faces.sessions import acted, recorded
+from evaluation.faces.sessions import recorded
 from tests.photos import astronaut, portrait
 
 LEFT_RIGHT = (Challenge.TURN_LEFT, Challenge.TURN_RIGHT)
@@ -147,6 +148,27 @@ def test_somebody_else_fails() -> None:
     assert judged([*frames, *others]).reason is Reason.DIFFERENT_PERSON
 
 
+def test_whoever_takes_over_in_the_last_turn_is_somebody_else() -> None:
+    """A turned head resembles many, so neighbours are compared: they are alike in anybody's own session."""
+    frames = frames_of([0, 0, 0, 10, 20, 20, 10, 0, 0, -10, -20, -20])
+    lookalike = (0.42 * ME + np.sqrt(1 - 0.42**2) * ANOTHER).astype(np.float32)
+    taken = [*frames[:-2], *(one_of(frame, lookalike) for frame in frames[-2:])]
+    assert judged(frames).reason is None
+    assert judged(taken).reason is Reason.DIFFERENT_PERSON
+
+
+def test_one_bad_frame_is_nobody_else() -> None:
+    frames = frames_of([0, 0, 0, 10, 20, 20, 10, 0, 0, -10, -20, -20, -10, 0])
+    blurred = [*frames[:6], one_of(frames[6], ANOTHER), *frames[7:]]
+    assert judged(blurred).reason is None
+
+
+def one_of(frame: SeenFrame, vector: FloatArray) -> SeenFrame:
+    """The same frame with another person in it."""
+    assert frame.head is not None
+    return dataclasses.replace(frame, head=dataclasses.replace(frame.head, vector=vector))
+
+
 def test_passive_evidence_against_the_person_fails() -> None:
     frames = []
     for one in frames_of(BOTH_SIDES):
@@ -177,6 +199,7 @@ def test_a_frame_is_known_again_in_another_encoding_and_others_are_not() -> None
     assert share_seen_before(sketches[0], sketch_of(portrait(1))) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "reach", "passes"),
     [(head_depth, 1.0, True), (flat_depth, 1.6, False), (bent_depth(radius=1.5, axis_deg=0), 1.5, False)],

@@ -109,6 +109,14 @@ def test_nothing_asked_nothing_found(detector: HeadAnomalyDetector) -> None:
     assert detector.detect(group(), frozenset()) == []
 
 
+def test_every_head_that_was_asked_says_something_of_a_harmless_frame(detector: HeadAnomalyDetector) -> None:
+    asked = detector.examine(coffee(), HAZARDS).scores
+    assert set(asked) == {"hazard_fire_or_smoke", "hazard_flood", "view_outdoors"}
+    assert 0.0 < max(asked["hazard_fire_or_smoke"], asked["hazard_flood"]) < 0.5
+    assert set(detector.examine(coffee(), frozenset({AnomalyType.FLOOD})).scores) == {"hazard_flood", "view_outdoors"}
+    assert detector.examine(group(), frozenset({AnomalyType.INTRUSION})).scores == {}
+
+
 _OLDER_RELEASE: dict[str, object] = {"views": {"frame": "320 px, tiles 4x4 of 160 px overlapping 0.25"}}
 
 

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("app.api",),
     ("app.main",),
     ("app.server",),
+    ("app.cli",),
 )
 
 
@@ -101,6 +102,30 @@ def test_a_class_name_stands_for_one_thing() -> None:
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
+# Words that are no English of the field. Public names keep them: fields, an operation, the option of a command.
+ORNAMENT = {"anew", "deed", "deeds", "dear", "mend", "mended", "mends", "tell", "tells", "told"}
+PUBLIC_NAMES = {"told_at", "told_by", "tell_false_alarm"}
+
+
+def given_names(tree: ast.Module) -> set[str]:
+    """What a module calls its functions, classes, arguments, variables and attributes."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.add(name)
+    return names
+
+
+def test_names_are_of_the_fields_english() -> None:
+    assert ORNAMENT & {word for name in given_names(ast.parse("def _tell_all(x): ...")) for word in name.split("_")}
+    for path in sorted(APP.rglob("*.py")):
+        odd = {name for name in given_names(parsed(path)) if ORNAMENT & set(name.lower().split("_"))}
+        assert not odd - PUBLIC_NAMES, path
+
+
 @pytest.mark.parametrize("folder", ["core", "utils"])
 def test_the_core_knows_no_web_and_no_backend(folder: str) -> None:
     forbidden = (
@@ -162,6 +187,13 @@ def test_the_service_and_the_tools_know_no_tests() -> None:
     for folder in ("app", *TOOLS):
         for path in (PROJECT_DIR / folder).rglob("*.py"):
             assert not re.search(r"^\s*(from|import) tests\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def test_nothing_changes_where_python_looks() -> None:
+    """The environment knows the project, see scripts/bootstrap.py."""
+    for folder in ("app", *TOOLS, "tests"):
+        for path in (PROJECT_DIR / folder).rglob("*.py"):
+            assert not re.search(r"^\s*sys\.path\.", path.read_text(encoding="utf-8"), re.MULTILINE), path
 
 
 def test_the_service_knows_no_tools() -> None:

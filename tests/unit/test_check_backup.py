@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.cli.check_backup import check, needed_keys
 from app.errors import ConfigurationError
 from app.services.vault import MasterKeys, Vault, new_key
-from scripts.check_backup import check, needed_keys
 
 FIRST, SECOND = new_key(), new_key()
 BOTH = Vault(MasterKeys(f"1:{FIRST},2:{SECOND}"))

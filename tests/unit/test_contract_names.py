@@ -24,7 +24,14 @@ SOURCES = {
 }
 WORDS = Counter(word for text in SOURCES.values() for word in re.findall(r"\w+", text))
 
-ASKED_FOR_BY_LIBRARIES = {"emit", "find_distributions", "get_inputs"}
+ASKED_FOR_BY_LIBRARIES = {
+    "emit",
+    "find_distributions",
+    "format_commands",
+    "get_command",
+    "get_inputs",
+    "list_commands",
+}
 """Methods of their interfaces, which they call."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,19 +16,21 @@ from typing import Any, ClassVar
 import kubernetes_validate
 import pytest
 import yaml
+from dotenv import dotenv_values
 from prometheus_client import REGISTRY
 
 from app.config import Settings
 from app.utils import metrics
+from scripts.export_settings import OVERLAYS, compose_environment, examples, fixed, is_secret, overlay_literals
 from scripts.models.torch_tools import DETECTOR_REQUIREMENTS, REQUIREMENTS, TORCH_REQUIREMENTS
-from tests.dockerfile import context_files, is_given, read_stages
+from tests.dockerfile import assignments, context_files, is_given, read_stages
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT_DIR / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 COMPOSE = PROJECT_DIR / "docker-compose.yml"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "cv-service.json"
-ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+RULES = [DEPLOY / "prometheus" / name for name in ("alerts.yml", "slo.yml")]
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -67,6 +70,10 @@ def registered_metrics() -> set[str]:
 
 def metrics_in(text: str) -> set[str]:
     return set(re.findall(r"\bcv_[a-z_]+\b", text))
+
+
+def recorded_in(text: str) -> set[str]:
+    return set(re.findall(r"\bcv:[a-z0-9_:]+", text))
 
 
 def test_every_yaml_file_is_well_formed() -> None:
@@ -181,6 +188,26 @@ class TestCompose:
         assert named <= set(Settings.model_fields)
         assert "ADMIN_API_KEY" in service["secrets"]
 
+    @pytest.mark.parametrize("name", ["cv-service", "migrate"])
+    def test_every_setting_reaches_the_image_by_a_file(self, name: str) -> None:
+        service = load(COMPOSE)["services"][name]
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+        assert set(service["secrets"]) == set(filter(is_secret, Settings.model_fields))
+
+    def test_what_compose_decides_may_be_decided_in_the_file(self) -> None:
+        for file in ("docker-compose.yml", "docker-compose.gpu.yml", "docker-compose.pictures.yml"):
+            for name, value in compose_environment(file).items():
+                assert name in fixed() | {"PORT"} or value.startswith(f"${{{name}:-"), f"{file}: {name}"
+
+    def test_what_is_fixed_is_what_the_image_has(self) -> None:
+        image: dict[str, str] = {}
+        for one in read_stages()["serving"].instructions:
+            image |= assignments(one.value) if one.keyword == "ENV" else {}
+        given = compose_environment("docker-compose.yml")
+        assert {name: given[name] for name in fixed()} == {name: image[name] for name in fixed()}
+        volumes = load(COMPOSE)["services"]["cv-service"]["volumes"]
+        assert volumes == [f"data:{given['CV_DATA_DIR']}"]
+
     def test_nothing_but_the_api_is_published_and_that_on_loopback(self) -> None:
         services = load(COMPOSE)["services"]
         ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
@@ -206,12 +233,21 @@ class TestCompose:
         assert {"database", "milvus"} <= set(services["migrate"]["depends_on"])
         assert "bucket" in services["cv-service"]["depends_on"]
 
-    def test_the_bucket_of_the_policy_is_the_services(self) -> None:
-        policy = json.loads((DEPLOY / "init" / "objects-policy.json").read_text(encoding="utf-8"))
-        bucket = Settings.model_fields["MINIO_BUCKET"].default
-        resources = {name for statement in policy["Statement"] for name in statement["Resource"]}
-        assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
-        assert f"bucket={bucket}\n" in (DEPLOY / "init" / "objects.sh").read_text(encoding="utf-8")
+    def test_the_users_policy_names_the_services_bucket_alone(self, tmp_path: Path) -> None:
+        bucket = load(COMPOSE)["services"]["bucket"]["environment"]["MINIO_BUCKET"]
+        assert bucket == f"${{MINIO_BUCKET:-{Settings.model_fields['MINIO_BUCKET'].default}}}"
+        for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "objects_root_user", "objects_root_password"):
+            (tmp_path / name).write_text("given\n", encoding="ascii")
+        # In the place of the minio image's client: shows the policy that it is handed.
+        (tmp_path / "mc").write_text(
+            '#!/bin/sh\n[ "$1 $2 $3" != "admin policy create" ] || cat "$6"\n', encoding="ascii"
+        )
+        (tmp_path / "mc").chmod(0o755)
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SECRETS_DIR": str(tmp_path), "MINIO_BUCKET": "ours"}
+        done = run(program("sh"), DEPLOY / "init" / "objects.sh", env=environment)
+        assert done.returncode == 0, done.stderr
+        resources = {name for statement in json.loads(done.stdout)["Statement"] for name in statement["Resource"]}
+        assert resources == {"arn:aws:s3:::ours", "arn:aws:s3:::ours/*"}
 
     def test_the_etcd_of_milvus_listens_on_loopback(self) -> None:
         milvus = load(COMPOSE)["services"]["milvus"]
@@ -274,7 +310,7 @@ class TestKubernetes:
 
     def test_kustomizations_list_every_file(self) -> None:
         for path in KUBERNETES.rglob("kustomization.yaml"):
-            listed = {name for name in load(path)["resources"] if name.endswith(".yaml")}
+            listed = {name for name in load(path).get("resources", ()) if name.endswith(".yaml")}
             assert listed == {file.name for file in path.parent.glob("*.yaml")} - {"kustomization.yaml"}
 
     def test_settings_exist(self) -> None:
@@ -282,6 +318,42 @@ class TestKubernetes:
         for path in (KUBERNETES / "overlays").glob("*/kustomization.yaml"):
             lines += [line for entry in load(path)["configMapGenerator"] for line in entry["literals"]]
         assert {line.split("=")[0] for line in lines} <= set(Settings.model_fields)
+
+    def test_every_setting_reaches_the_pods(self, tmp_path: Path) -> None:
+        """Each gets the value that .env.example shows by a line of settings.env, or of secrets.env if it is secret."""
+        folder = tmp_path / "kubernetes"
+        shutil.copytree(KUBERNETES, folder)
+        given = {name: value for name, value in examples().items() if name != "HOST"}
+        secret = {name: value for name, value in given.items() if is_secret(name)}
+        component = folder / "components" / "secrets"
+        assert set(dotenv_values(component / "secrets.env.example")) == set(secret)
+        (component / "secrets.env").write_text("".join(f"{n}={v}\n" for n, v in secret.items()), encoding="utf-8")
+        plain = {name: value for name, value in given.items() if name not in secret}
+        lines = "".join(f"{name}={value}\n" for name, value in plain.items())
+        (folder / "base" / "settings.env").write_text(lines, encoding="utf-8")
+        for overlay in OVERLAYS:
+            with (folder / "overlays" / overlay / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
+                kustomization.write("components: [../../components/secrets]\n")
+            built = run(program("kubectl"), "kustomize", folder / "overlays" / overlay)
+            assert built.returncode == 0, built.stderr
+            found = {item["kind"]: item for item in yaml.safe_load_all(built.stdout)}
+            assert found["ConfigMap"]["data"] == plain | overlay_literals(overlay)
+            stored = {name: base64.b64decode(value).decode() for name, value in found["Secret"]["data"].items()}
+            assert stored == secret
+            for kind in ("Deployment", "Job"):
+                spec = found[kind]["spec"]["template"]["spec"]
+                volumes = {volume["name"]: volume for volume in spec["volumes"]}
+                assert volumes["secrets"]["secret"]["secretName"] == found["Secret"]["metadata"]["name"]
+                for container in [*spec.get("initContainers", []), *spec["containers"]]:
+                    [source] = container["envFrom"]
+                    assert source["configMapRef"]["name"] == found["ConfigMap"]["metadata"]["name"]
+
+    def test_what_the_hotel_taught_the_service_outlives_its_pods(self) -> None:
+        spec = load(KUBERNETES / "base" / "deployment.yaml")["spec"]["template"]["spec"]
+        claim = load(KUBERNETES / "base" / "persistentvolumeclaim.yaml")["metadata"]["name"]
+        assert {"name": "data", "persistentVolumeClaim": {"claimName": claim}} in spec["volumes"]
+        mount = {"name": "data", "mountPath": compose_environment("docker-compose.yml")["CV_DATA_DIR"]}
+        assert mount in spec["containers"][0]["volumeMounts"]
 
     def test_containers_run_without_rights(self) -> None:
         specs = pod_specs()
@@ -337,6 +409,12 @@ class TestDashboard:
             asked = metrics_in(" ".join(target["expr"] for target in panel["targets"]))
             assert asked <= registered_metrics(), panel["title"]
 
+    def test_asks_only_for_what_is_recorded(self) -> None:
+        recorded = {rule["record"] for rule in TestAlerts.ALL if "record" in rule}
+        asked = {name for panel in self.PANELS for one in panel["targets"] for name in recorded_in(one["expr"])}
+        assert asked
+        assert asked <= recorded
+
     def test_panels_do_not_overlap(self) -> None:
         cells = [
             (x, y)
@@ -355,11 +433,24 @@ class TestDashboard:
 
 
 class TestAlerts:
-    RULES: ClassVar = [rule for group in load(ALERTS)["groups"] for rule in group["rules"]]
+    ALL: ClassVar = [rule for path in RULES for group in load(path)["groups"] for rule in group["rules"]]
+    RULES: ClassVar = [rule for rule in ALL if "alert" in rule]
 
     def test_ask_only_for_metrics_that_exist(self) -> None:
-        for rule in self.RULES:
-            assert metrics_in(rule["expr"]) <= registered_metrics(), rule["alert"]
+        recorded = {rule["record"] for rule in self.ALL if "record" in rule}
+        for rule in self.ALL:
+            assert metrics_in(rule["expr"]) <= registered_metrics(), rule
+            assert recorded_in(rule["expr"]) <= recorded, rule
+
+    def test_routes_of_the_promises_exist(self) -> None:
+        asked = {
+            f"{before}{one}{after}"
+            for rule in self.ALL
+            for before, choice, after in re.findall(r'route=~?"([^"(]*)\(?([^")]*)\)?([^"]*)"', rule["expr"])
+            for one in choice.split("|")
+        }
+        assert len(asked) == 4
+        assert asked <= set(json.loads((PROJECT_DIR / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"])
 
     def test_each_has_its_section_in_the_runbook(self) -> None:
         text = (PROJECT_DIR / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -368,9 +459,10 @@ class TestAlerts:
         for rule in self.RULES:
             assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
 
+    @pytest.mark.slow
     def test_fire_when_they_should(self) -> None:
         promtool = program("promtool")
-        done = run(promtool, "test", "rules", DEPLOY / "prometheus" / "alerts.test.yml")
+        done = run(promtool, "test", "rules", *sorted((DEPLOY / "prometheus").glob("*.test.yml")))
         assert done.returncode == 0, done.stdout + done.stderr
         checked = run(promtool, "check", "config", DEPLOY / "prometheus" / "prometheus.yml")
         assert checked.returncode == 0, checked.stdout + checked.stderr

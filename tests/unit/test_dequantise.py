@@ -93,6 +93,13 @@ def test_the_batch_is_free_after_the_conversion(tmp_path: Path) -> None:
     np.testing.assert_allclose(together[:1], run(plain, picture(count=3)[:1]), atol=1e-5)
 
 
+def test_a_detector_takes_pictures_of_any_size_after_its_conversion(tmp_path: Path) -> None:
+    onnx.save(exported(), tmp_path / "packed.onnx")
+    convert("yunet", job(tmp_path / "packed.onnx", tmp_path / "plain.onnx"))
+    plain = onnx.load(tmp_path / "plain.onnx")
+    assert run(plain, picture(side=2 * SIDE)).shape == (1, 4 * SIDE * SIDE, 5)
+
+
 def job(source: Path, target: Path) -> Conversion:
     progress = Progress(Console(quiet=True), roles=1)
     tools = ConversionTools(source.parent, torch_index=None, progress=progress)

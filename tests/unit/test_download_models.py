@@ -171,9 +171,17 @@ def test_only_the_role_that_is_asked_for_is_installed(workplace: Workplace) -> N
     assert sorted(path.name for path in workplace.installed.glob("*.onnx")) == ["other.onnx"]
 
 
+def test_a_role_that_is_not_wanted_is_left_out(workplace: Workplace) -> None:
+    other = model_table("ocr_fallback_vi", files=[("other.onnx", sha256(NETWORK))], members=pins(MEMBERS)[:1])
+    workplace.pack(TABLE, other)
+    assert workplace.install("--without", "ocr_fallback_vi") == 0
+    assert sorted(path.name for path in workplace.installed.glob("*.onnx")) == ["network.onnx"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (["--without", "nonsense"], "has no role nonsense"),
         (["--only", "nonsense"], "has no role nonsense"),
         (["--pack", "nonsense"], "no model pack nonsense"),
         (["--from", "/nonexistent"], "/nonexistent is no folder"),

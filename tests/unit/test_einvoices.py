@@ -11,9 +11,9 @@ from lxml import etree
 from app.core.einvoices.document import DocumentKind, EInvoice, LineKind, Standard
 from app.core.einvoices.reader import read_einvoices
 from app.core.einvoices.signature import TrustedRoots
-from app.core.einvoices.tree import MAX_BYTES, is_xml
 from app.errors import InvalidInput, TooLarge
 from app.models.invoice import InvoiceDocument
+from app.utils.xml_tree import MAX_BYTES, is_xml
 from app.workflows.einvoice_records import einvoice_data
 from tests.einvoice_files import (
     Signer,

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.types import Box, FloatArray
+from app.core.active_liveness.challenges import Challenge, draw_challenges
+from app.core.active_liveness.judge import SessionJudge
+from app.core.active_liveness.observation import SeenFrame
+from app.core.calibration import MatchCalibration
+from app.types import Box, FloatArray, Image
 from benchmarks.anomaly import histogram_quantile
-from evaluation.faces.identification import Photo, fit_calibration, search
+from evaluation.faces.identification import bare_first, fit_calibration, search
+from evaluation.faces.movements import acted
+from evaluation.faces.pairs import People, Photo, pair_shares
 from evaluation.faces.photos import on_canvas, pasted
+from evaluation.faces.sessions import Portrait, Studio
 from evaluation.figures import Share, as_table
+from evaluation.images.retrieval import PhotoSet, recall_of_claims
 from evaluation.safety.hazards import f1, f1_interval
 from scripts.evaluate import capabilities, main
 
@@ -135,3 +145,58 @@ def test_a_quantile_lies_within_its_bucket() -> None:
     assert histogram_quantile(cumulative, 0.5) == pytest.approx(0.1)
     assert histogram_quantile(cumulative, 0.95) == pytest.approx(0.35)
     assert histogram_quantile({0.1: 0.0, float("inf"): 1.0}, 0.95) == float("inf")
+
+
+def test_a_find_counts_where_fewer_others_than_that_are_nearer_to_its_claim() -> None:
+    finds = PhotoSet(["bag", "bag", "key"], np.array([[0.9], [0.3], [0.5]], np.float32))
+    others = PhotoSet(["room"], np.array([[0.4]], np.float32))
+    claims = [(np.ones(1, np.float32), "bag")]
+    assert recall_of_claims(claims, finds, others=others, nearest=1) == (1, 2)
+    assert recall_of_claims(claims, finds, others=others, nearest=2) == (1, 2)
+    assert recall_of_claims(claims, finds, others=others, nearest=3) == (2, 2)
+
+
+def test_one_groups_false_matches_are_held_against_anothers() -> None:
+    apart = {name: [photo(*row)] for name, row in zip("abc", np.eye(3), strict=True)}
+    alike = {"d": [photo(1, 0.1, 0)], "e": [photo(1, 0, 0)], "f": [photo(0, 0, 1)]}
+    half = {"g": [photo(1, 0, 0)], "h": [photo(1, 0.2, 0)], **apart}
+    calibration = MatchCalibration(slope=40.0, intercept=-20.0)
+    [fmr, _] = pair_shares("f", alike, calibration, beside=half)
+    assert (fmr.count, fmr.n) == (2, 6)
+    assert fmr.target == pytest.approx(3 * 6 / 20)
+    assert fmr.passed
+    assert "1.1 times LFW's" in fmr.name
+    assert pair_shares("lfw", half, calibration)[0].target is None
+
+
+def test_a_kept_sequence_is_judged_without_looking_again(tmp_path: Path) -> None:
+    class Observer:
+        calls = 0
+
+        def observe(self, images: Iterable[tuple[int, Image]]) -> list[SeenFrame]:
+            self.calls += 1
+            return [SeenFrame(at_ms, bytes(16), bytes(32), None) for at_ms, _ in images]
+
+    observer = Observer()
+    points = np.array([[20, 20], [40, 20], [30, 30], [22, 40], [38, 40]], np.float32)
+    portrait = Portrait(np.full((60, 60, 3), 90, np.uint8), points)
+    moments = acted((Challenge.TURN_LEFT, Challenge.TURN_RIGHT), np.random.default_rng(1))
+    films = []
+    for _ in range(2):
+        studio = Studio(observer, SessionJudge(MatchCalibration(slope=40.0, intercept=-20.0)), cache=tmp_path)
+        films.append(list(studio.named("one").film(portrait, moments, np.random.default_rng(2))))
+    assert films[0] == films[1]
+    assert len(films[0]) == len(moments)
+    assert observer.calls == len(list(tmp_path.iterdir())) == -(-len(moments) // 6)
+
+
+def test_the_same_seed_asks_for_the_same_movements() -> None:
+    assert draw_challenges(3, random.Random(5)) == draw_challenges(3, random.Random(5))
+
+
+def test_masked_photos_are_searched_for_among_bare_ones() -> None:
+    bare: People = {"a": [None, photo(1, 0, 0), photo(0, 1, 0)], "b": [photo(0, 0, 1)], "c": [None]}
+    masked: People = {"a": [photo(1, 0.1, 0), None], "c": [photo(1, 0, 0)], "d": [photo(1, 0, 0)]}
+    joined = bare_first(bare, masked)
+    assert list(joined) == ["a"]
+    assert joined["a"] == [bare["a"][1], *masked["a"]]

@@ -15,7 +15,10 @@ from app.core.face_detection import PyramidScales
 from app.core.face_detection_scrfd import ScrfdFaceDetector
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.ultraface import anchors_of, decode, on_canvas, refine, suppress
-from app.ml_models.factories.face import FaceEngines
+from app.ml_models.factories.face import FaceEngines, build_face_detector
+from app.ml_models.factories.face_detection import YunetModel
+from app.ml_models.model_loader import ModelLoader
+from app.ml_models.roles import ModelRole
 from app.ml_models.runtimes import OnnxRuntimeSession
 from app.types import Box, Face, FloatArray, Image
 from tests.photos import astronaut, coffee, group, portrait
@@ -180,6 +183,55 @@ def test_the_canvas_has_whole_steps_and_keeps_the_picture(height: int, width: in
     assert canvas.shape[0] % 16 == canvas.shape[1] % 16 == 0
     assert min(canvas.shape[:2]) >= 64
     np.testing.assert_array_equal(canvas[:height, :width], picture)
+
+
+def in_a_white_mask(image: Image, face: Face) -> Image:
+    """The surroundings of a face, with a white cloth drawn over nose, mouth and chin."""
+    left_eye, right_eye, _, left_mouth, right_mouth = face.landmarks
+    eyes, down = right_eye - left_eye, (left_mouth + right_mouth - left_eye - right_eye) / 2
+    top_left, top_right = left_eye + 0.35 * (left_mouth - left_eye), right_eye + 0.35 * (right_mouth - right_eye)
+    cloth = [
+        top_left - 0.55 * eyes,
+        top_right + 0.55 * eyes,
+        right_mouth + 0.4 * eyes + 0.3 * down,
+        (left_mouth + right_mouth) / 2 + 0.75 * down,
+        left_mouth - 0.4 * eyes + 0.3 * down,
+    ]
+    covered = image.copy()
+    cv2.fillPoly(covered, [np.array(cloth).astype(np.int32)], (230, 225, 220))
+    margin, height, width = face.box.height, *image.shape[:2]
+    around = Box(face.box.x1 - margin, face.box.y1 - margin, face.box.x2 + margin, face.box.y2 + margin)
+    inside = around.clip(width, height)
+    return covered[int(inside.y1) : int(inside.y2), int(inside.x1) : int(inside.x2)]
+
+
+def test_a_face_in_a_mask_is_found_by_the_last_look(
+    model_loader: ModelLoader, engine: FaceRecognitionEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leftmost = from_left(engine.detect_faces(group()))[0]
+    masked = in_a_white_mask(group(), leftmost)
+    assert len(engine.detect_faces(masked)) == len(engine.detect_dominant_faces(masked)) == 1
+    monkeypatch.setattr(ModelLoader, "has", lambda _, role: role != ModelRole.FACE_DETECTION_LAST)
+    assert build_face_detector(model_loader, min_score=0.9).detect([masked]) == [[]]
+
+
+def test_the_last_look_and_the_first_agree_on_a_bare_face(
+    model_loader: ModelLoader, engine: FaceRecognitionEngine
+) -> None:
+    last = model_loader.model(ModelRole.FACE_DETECTION_LAST, YunetModel).build(model_loader)
+    boxes, scores = last.proposer.propose(astronaut())
+    [face] = engine.detect_faces(astronaut())
+    assert Box(*map(float, boxes[scores.argmax()])).iou(face.box) > 0.8
+    assert last.calibration.public(float(scores.max())) > 0.9
+    assert last.calibration.public(float(last.proposer.propose(coffee())[1].max())) < 0.7
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (48, 64), (1000, 30), (33, 33)])
+def test_the_last_look_takes_pictures_of_any_shape(width: int, height: int, model_loader: ModelLoader) -> None:
+    last = model_loader.model(ModelRole.FACE_DETECTION_LAST, YunetModel).build(model_loader)
+    boxes, scores = last.proposer.propose(np.zeros((height, width, 3), np.uint8))
+    assert boxes.shape == (len(scores), 4)
+    assert scores.max() < 0.5
 
 
 class SilentSession:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.core.liveness import Liveness, Uncertainty
 from app.errors import ConfigurationError
 from app.ml_models.factories.face import build_face_engines
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.specs import Pack
-from app.types import FloatArray
+from app.types import Box, Face, FloatArray
 from tests.packs import Change, write_changed_pack
 from tests.photos import astronaut, group
 
@@ -67,11 +68,21 @@ def test_the_full_pack_builds_scrfd_arcface_and_two_networks_for_liveness() -> N
     assert engines.recognition.detect_faces(astronaut()) == []
 
 
+def test_without_liveness_from_pictures_nobody_is_judged_and_no_network_is_opened() -> None:
+    loader = Loader(load_pack("compact"))
+    engines = build_face_engines(loader, min_liveness=None)
+    engines.liveness.warm_up()
+    assert "face_liveness" not in loader.opened
+    [verdict] = engines.liveness.assess(astronaut(), [Face(Box(180, 60, 280, 190), 0.99, np.zeros((5, 2), np.float32))])
+    assert verdict == Liveness(None, is_live=False, uncertain=Uncertainty.NOT_JUDGED)
+
+
 def test_the_compact_pack_opens_each_network_once() -> None:
     loader = Loader(load_pack("compact"))
     build_face_engines(loader)
     assert sorted(loader.opened) == [
         "face_detection",
+        "face_detection_last",
         "face_embedding",
         "face_landmarks",
         "face_liveness",

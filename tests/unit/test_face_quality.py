@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.core.face_measures import face_tones, sharpness
-from app.core.face_quality import FaceAngle, FaceQualityGate, QualityReason, QualityVerdict
+from app.core.face_quality import FaceAngle, FaceLight, FaceQualityGate, QualityReason, QualityVerdict
 from app.core.face_recognition import FaceTemplate
 from app.ml_models.factories.face import FaceEngines
 from app.types import Box, Embedding, Face, Image
@@ -49,6 +49,15 @@ def test_a_good_portrait_passes(face_engines: FaceEngines) -> None:
     assert verdict.face is not None
     assert verdict.message == ""
     assert verdict.angle == FaceAngle.FRONTAL
+    assert verdict.light == FaceLight.GOOD
+
+
+def test_light_that_is_dim_or_from_one_side_is_told(face_engines: FaceEngines) -> None:
+    dim = (astronaut() * 0.35).astype(np.uint8)
+    falling = np.clip(2.2 - np.abs(np.arange(astronaut().shape[1]) - 180) / 40, 0.25, 1)
+    one_sided = (astronaut() * falling[None, :, None]).astype(np.uint8)
+    assert judge_with_face_of_original(face_engines, dim).light == FaceLight.DIM
+    assert judge_with_face_of_original(face_engines, one_sided).light == FaceLight.UNEVEN
 
 
 @pytest.mark.parametrize("person", range(6))

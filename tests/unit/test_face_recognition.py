@@ -195,7 +195,22 @@ def test_a_network_that_answers_more_than_is_kept_is_refused(
         model_loader.session("face_embedding"), input_name=wanted.name, mean=0.0, scale=1.0, rgb=True
     )
     engine = FaceRecognitionEngine(
-        face_engine._detector, network, model_id="long", dimension=64, calibration=face_engine.calibration
+        face_engine._detector,
+        network,
+        model_id="long",
+        dimension=64,
+        calibration=face_engine.calibration,
+        plain_norm=0.0,
     )
     with pytest.raises(ConfigurationError, match="128 numbers, more than the 64"):
         engine.warm_up()
+
+
+@pytest.mark.parametrize(("contrast", "light"), [(0.18, 150), (0.1, 8), (0.15, 220)])
+def test_haze_and_darkness_hardly_change_who_a_face_is(
+    contrast: float, light: int, face_engine: FaceRecognitionEngine
+) -> None:
+    [face] = face_engine.detect_faces(astronaut())
+    dull = (astronaut() * contrast + light).clip(0, 255).astype(np.uint8)
+    [clear_probe], [dull_probe] = (face_engine.embed_probes(image, [face]) for image in (astronaut(), dull))
+    assert float(clear_probe.vector @ dull_probe.vector) > 0.9

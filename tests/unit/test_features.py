@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.core.features import BackboneInput, FeatureExtractor, centre_square, mirror, softmax, tile_boxes
+from app.core.features import BackboneInput, FeatureExtractor, mirror, softmax, tile_boxes
 from app.types import FloatArray, Image
 
 
@@ -79,13 +79,6 @@ def test_mirror_undoes_itself() -> None:
     image = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)
     assert not np.array_equal(mirror(image), image)
     assert np.array_equal(mirror(mirror(image)), image)
-
-
-def test_centre_square_keeps_the_middle() -> None:
-    image = solid((0, 0, 0), height=10, width=30)
-    image[:, 10:20] = 255
-    assert centre_square(image).shape == (10, 10, 3)
-    assert centre_square(image).min() == 255
 
 
 def test_softmax_survives_large_logits() -> None:

@@ -16,7 +16,7 @@ from app.core.flood import FloodByWords
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.core.looks import FRAME
 from app.core.yolo import YoloDetector
-from app.ml_models.factories.anomaly import build_person_detector, build_person_face_detector
+from app.ml_models.factories.anomaly import build_person_detector
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -96,7 +96,6 @@ def detector(
             reliability={"flood": ["outdoor"]},
         ),
         persons=build_person_detector(loader),
-        faces=build_person_face_detector(loader),
         boxes=boxes,
         flood_words=FloodByWords(WaterIsBlue(), threshold=0.9),
     )

@@ -326,3 +326,29 @@ def test_print_that_lost_a_letter_is_no_better_than_the_zone() -> None:
     zone = (PASSPORT[0].replace("ANNA<MARIA", "NATACHA<<<"), PASSPORT[1])
     identity = read([[(300, "PASSPORT")], [(300, "Surname: ERIKSSON")], [(300, "Given names: NATACH")]], zone)
     assert identity.fields["full_name"].value == "ERIKSSON NATACHA"
+
+
+# What is printed of a zone's name, and numbers that stand in the wrong place
+
+DNI_ZONE = ("IDESPBAA000589599999999R<<<<<<", "8001014F2501017ESP<<<<<<<<<<<7", "ESPANOLA<ESPANOLA<<CARMEN<<<<<")
+
+
+def test_the_zones_own_lines_are_no_print_of_its_name() -> None:
+    rows: Rows = [[(40, "DOCUMENTO NACIONAL DE IDENTIDAD")], *([(40, line)] for line in DNI_ZONE)]
+    assert values_of(read(rows, DNI_ZONE))["full_name"] == "ESPANOLA ESPANOLA CARMEN"
+
+
+def test_print_spells_a_zones_name_with_its_accents() -> None:
+    rows: Rows = [[(40, "APELLIDOS")], [(40, "ESPAÑOLA")], [(40, "ESPAÑOLA")], [(40, "CARMEN")], [(40, DNI_ZONE[2])]]
+    assert values_of(read(rows, DNI_ZONE))["full_name"] == "ESPAÑOLA ESPAÑOLA CARMEN"
+
+
+def test_a_comma_parts_printed_names() -> None:
+    zone = ("P<TWNLIN<<CHIEN<SHENG<<<<<<<<<<<<<<<<<<<<<<<", "M000004264TWN6803029M9801048F122187664<<<<66")
+    assert values_of(read([[(40, "LIN,CHIEN-SHENG")]], zone))["full_name"] == "LIN CHIEN-SHENG"
+
+
+def test_a_number_behind_a_filler_is_read_whole_and_doubted() -> None:
+    zone = ("IDCMW<512849702<<<<<<<<<<<<<<<", "6104128M1402209CMW<<<<<<<<<<<1", "PUBLIC<<JON<<<<<<<<<<<<<<<<<<<")
+    number = read([[(40, "ISSUED BY THE FEDERAL GOVERNMENT")]], zone).fields["id_number"]
+    assert (number.value, number.confidence) == ("512849702", 0.7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_head_scores_all_views_of_a_picture() -> None:
     assert head().score(views) == pytest.approx((whole + np.mean(tiles)) / 2)
 
 
+def test_tiles_are_scored_by_weights_of_their_own() -> None:
+    views = Views(wholes=(random_features(1),), tiles=(random_features(2), random_features(3)), tile_boxes=())
+    apart = replace(head(), tile_weights=head().weights[::-1].copy())
+    turned = replace(head(), weights=head().weights[::-1].copy())
+    whole, tiles = float(head().scores(views.wholes)[0]), turned.scores(views.tiles)
+    assert apart.score(views) == pytest.approx((whole + float(tiles.mean())) / 2)
+
+
 def test_calibration_is_half_at_its_midpoint_and_has_two_slopes() -> None:
     calibration = TwoSlopeCalibration(midpoint=1.0, slope_below=1.0, slope_above=4.0)
     assert calibration.probability(1.0) == pytest.approx(0.5)
@@ -91,9 +100,24 @@ def test_head_survives_its_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["test.json"]
 
 
+def test_weights_of_tiles_survive_the_file_and_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "test.json"
+    write_head(path, head(), model_id="backbone-1", facts={})
+    assert read_head(path, model_id="backbone-1").tile_weights is None
+    apart = replace(head(), tile_weights=np.arange(6, dtype=np.float32))
+    write_head(path, apart, model_id="backbone-1", facts={})
+    found = read_head(path, model_id="backbone-1").tile_weights
+    assert found is not None
+    assert found.tolist() == [0, 1, 2, 3, 4, 5]
+    document = json.loads(path.read_text()) | {"tile_weights_float32": "?"}
+    path.write_text(json.dumps(document))
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        read_head(path, model_id="backbone-1")
+
+
 def test_head_of_another_backbone_is_refused(tmp_path: Path) -> None:
     write_head(tmp_path / "test.json", head(), model_id="backbone-1", facts={})
-    with pytest.raises(ConfigurationError, match=r"backbone-1.*train_heads"):
+    with pytest.raises(ConfigurationError, match=r"backbone-1.*cv heads train"):
         read_head(tmp_path / "test.json", model_id="backbone-2")
 
 

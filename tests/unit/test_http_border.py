@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -29,6 +29,7 @@ from app.errors import (
 from app.models.bodies import ImageData, body_of
 from app.models.common import EmployeeId, Request
 from app.utils.fair_queue import client_var
+from app.utils.logging import logger
 
 PICTURE = bytes(range(256))
 ENCODED = base64.b64encode(PICTURE).decode()
@@ -509,3 +510,19 @@ def test_an_address_in_headers_is_believed_of_trusted_proxies_only(address: str,
         make_client(address=address, proxies="10.0.0.0/8").get("/whoami", headers=headers).json() == f"address {client}"
     )
     assert make_client(address=address).get("/whoami", headers=headers).json() == f"address {address}"
+
+
+def test_the_line_of_a_request_names_the_code_of_its_problem() -> None:
+    lines: list[dict[str, object]] = []
+
+    def note(message: Any) -> None:
+        lines.append(message.record["extra"])
+
+    sink = logger.add(note, format="{message}", filter="app.api.middleware")
+    try:
+        client = make_client(error=NotFound("Nobody.", code="face_not_enrolled"))
+        client.get("/fail")
+        client.patch("/plain", json={"text": "fine"})
+    finally:
+        logger.remove(sink)
+    assert [line.get("code") for line in lines] == ["face_not_enrolled", None]

@@ -96,6 +96,32 @@ def test_samples_of_a_sensor_fill_the_range_that_they_use(bits: int) -> None:
     assert 120 <= image[0, 50, 0] <= 135
 
 
+@pytest.mark.parametrize(("darkest", "brightest"), [(20_000, 22_000), (300, 500), (0, 900), (64_000, 65_535)])
+def test_a_narrow_band_of_an_infrared_sensor_is_spread(darkest: int, brightest: int) -> None:
+    ramp = np.linspace(darkest, brightest, 300).astype(np.uint16)[None].repeat(60, 0)
+    ramp[3, 3] = 65_535  # a hot pixel
+    image = decode(encoded(PillowImage.fromarray(ramp), "PNG"))
+    assert image[9, 2, 0] < 6
+    assert 120 <= image[9, 150, 0] <= 135
+    assert image[9, 297, 0] > 250
+    assert len(np.unique(image)) > 150
+
+
+@pytest.mark.parametrize(("darkest", "brightest"), [(0.0, 1.0), (-20.0, 40.0), (290.0, 310.0), (0.0, 1e6)])
+def test_numbers_that_are_no_tones_are_spread(darkest: float, brightest: float) -> None:
+    heat = np.linspace(darkest, brightest, 300).astype(np.float32)[None].repeat(60, 0)
+    heat[3, 3] = np.nan
+    image = decode(encoded(PillowImage.fromarray(heat), "TIFF"))
+    assert image[9, 2, 0] < 6
+    assert 120 <= image[9, 150, 0] <= 135
+    assert image[9, 297, 0] > 250
+
+
+def test_one_tone_of_a_deep_picture_keeps_its_place() -> None:
+    even = np.full((20, 20), 32_768, np.uint16)
+    assert {127, 128} & set(np.unique(decode(encoded(PillowImage.fromarray(even), "PNG"))).tolist())
+
+
 def test_transparency_is_laid_on_white() -> None:
     clear = PillowImage.new("RGBA", (10, 10), (255, 0, 0, 0))
     assert decode(encoded(clear, "PNG")).min() == 255

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import REGISTRY
@@ -130,21 +131,35 @@ async def test_a_thread_that_does_not_come_back_is_counted_after_ten_deadlines()
     pool.close()
 
 
-async def test_people_go_before_cameras() -> None:
-    pool = InferencePool(threads=1, queue_size=4, deadline_s=5.0)
-    release = threading.Event()
-    order: list[str] = []
-    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
-    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
-    camera = asyncio.ensure_future(pool.submit_at(Priority.BACKGROUND, "test", order.append, "camera"))
-    await _until(lambda: pool.waiting == 1)
-    person = asyncio.ensure_future(pool.submit("test", order.append, "person"))
-    await _until(lambda: pool.waiting == 2)
+async def test_alarms_go_before_check_ins_before_documents_before_bulk() -> None:
+    assert await order_of_turns("bbrrccaa", patience_s=60.0) == "aaccrrbb"
 
-    release.set()
-    await asyncio.gather(blocker, camera, person)
 
-    assert order == ["person", "camera"]
+async def test_a_full_queue_takes_what_is_more_urgent_in_the_place_of_what_is_less() -> None:
+    """Six places; whoever is pushed out is told so. Nothing is taken from an equal of another's own few."""
+    pool = InferencePool(threads=1, queue_size=6, deadline_s=5.0, patience_s=60.0)
+    async with blocked(pool):
+        order: list[str] = []
+        first = [put(pool, letter, order) for letter in "bbbrrc"]
+        await _until(lambda: pool.waiting == 6)
+        later = [put(pool, letter, order) for letter in "acarb"]
+        await _until(later[4].done)
+    ends = [isinstance(end, Overloaded) for end in await asyncio.gather(*first, *later, return_exceptions=True)]
+    assert "".join(order) == "aaccrr"
+    assert ends == [True, True, True, False, False, False, False, False, False, True, True]
+    await _until(lambda: pool.taken_places == 0)
+    pool.close()
+
+
+async def test_an_alarm_is_refused_only_where_alarms_alone_wait() -> None:
+    pool = InferencePool(threads=1, queue_size=2, deadline_s=5.0)
+    async with blocked(pool):
+        order: list[str] = []
+        waiting = [put(pool, letter, order) for letter in "aa"]
+        await _until(lambda: pool.waiting == 2)
+        with pytest.raises(Overloaded):
+            await put(pool, "a", order)
+    await asyncio.gather(*waiting)
     pool.close()
 
 
@@ -192,33 +207,51 @@ async def test_a_greedy_client_cannot_take_every_place() -> None:
     pool.close()
 
 
-async def order_of_turns(pool: InferencePool, *, people: int, cameras: int) -> str:
-    """In which order jobs that wait at the same time are done, ``p`` for a person's and ``c`` for a camera's."""
+CLASSES = {"a": Priority.ALARM, "c": Priority.CHECK_IN, "r": Priority.REQUEST, "b": Priority.BULK}
+
+
+def put(pool: InferencePool, letter: str, order: list[str]) -> asyncio.Future[None]:
+    """A job of the class that the letter stands for; it adds the letter when it is done."""
+    return asyncio.ensure_future(pool.submit_at(CLASSES[letter], "test", order.append, letter))
+
+
+@asynccontextmanager
+async def blocked(pool: InferencePool) -> AsyncIterator[None]:
+    """The pool's only thread is busy meanwhile."""
     release = threading.Event()
-    order: list[str] = []
-    blocker = asyncio.ensure_future(pool.submit("test", release.wait))
+    blocker = asyncio.ensure_future(pool.submit_at(Priority.BULK, "test", release.wait))
     await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
-    jobs = [
-        asyncio.ensure_future(pool.submit_at(priority, "test", order.append, name))
-        for priority, name, count in ((Priority.BACKGROUND, "c", cameras), (Priority.INTERACTIVE, "p", people))
-        for _ in range(count)
-    ]
-    await _until(lambda: pool.waiting == len(jobs))
-    release.set()
-    await asyncio.gather(blocker, *jobs)
+    try:
+        yield
+    finally:
+        release.set()
+        await blocker
+
+
+async def order_of_turns(letters: str, *, patience_s: float) -> str:
+    """In which order jobs that wait at the same time are done."""
+    pool = InferencePool(threads=1, queue_size=len(letters), deadline_s=5.0, patience_s=patience_s)
+    order: list[str] = []
+    async with blocked(pool):
+        jobs = [put(pool, letter, order) for letter in letters]
+        await _until(lambda: pool.waiting == len(jobs))
+    await asyncio.gather(*jobs)
     pool.close()
     return "".join(order)
 
 
-async def test_cameras_that_have_waited_long_get_a_turn_of_four() -> None:
-    pool = InferencePool(threads=1, queue_size=20, deadline_s=5.0, patience_s=0.0)
-    order = await order_of_turns(pool, people=9, cameras=3)
-    assert order == "ppcpppcpppcp"  # the job that they all wait for was a person's turn
+async def test_what_has_waited_long_gets_a_turn_of_four() -> None:
+    assert await order_of_turns("ccc" + "a" * 9, patience_s=0.0) == "aaacaaacaaac"
+    assert await order_of_turns("rr" + "c" * 6, patience_s=0.0) == "cccrcccr"
 
 
-async def test_cameras_that_have_not_waited_long_come_last() -> None:
-    pool = InferencePool(threads=1, queue_size=20, deadline_s=5.0, patience_s=60.0)
-    assert await order_of_turns(pool, people=9, cameras=3) == "p" * 9 + "ccc"
+async def test_what_has_not_waited_long_comes_last() -> None:
+    assert await order_of_turns("ccc" + "a" * 9, patience_s=60.0) == "a" * 9 + "ccc"
+
+
+async def test_of_those_that_have_waited_long_the_more_urgent_get_more() -> None:
+    order = await order_of_turns("b" * 20 + "r" * 20 + "c" * 20 + "a" * 64, patience_s=0.0)
+    assert {letter: order[:64].count(letter) for letter in "acrb"} == {"a": 48, "c": 12, "r": 3, "b": 1}
 
 
 async def test_a_closed_pool_refuses_and_ends_what_waits() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -90,6 +90,49 @@ def test_several_networks_are_averaged_by_probability() -> None:
     sure, unsure = FixedLogits([0.0, 20.0, 0.0]), FixedLogits([0.0, 0.0, -20.0])
     [verdict] = detector_of(view(sure), view(unsure)).assess(astronaut(), [face_at(Box(180, 60, 280, 190))])
     assert verdict.score == pytest.approx((1.0 + 0.5) / 2, abs=1e-3)
+
+
+class Denier:
+    """A second opinion to which everybody is a picture, as surely as is said."""
+
+    attack_score = 0.2
+
+    def __init__(self, score: float = 0.0) -> None:
+        self._score = score
+
+    def scores(self, image: Image, boxes: Sequence[Box], **_told: object) -> list[float]:
+        return [self._score for _ in boxes if image.size]
+
+
+def test_the_second_opinion_has_the_last_word_except_where_the_networks_alone_are_asked() -> None:
+    face = face_at(Box(180, 60, 280, 190))
+    detector = LivenessDetector(
+        [view(FixedLogits([0.0, 9.0]))],
+        calibration=ScoreCalibration(0.5, 0.5),
+        min_score=0.5,
+        limits=NO_LIMITS,
+        second=Denier(),
+    )
+    assert not detector.assess(astronaut(), [face])[0].is_live
+    assert detector.by_networks_alone().assess(astronaut(), [face])[0].is_live
+
+
+@pytest.mark.parametrize(
+    ("score", "is_live", "uncertain"),
+    [(0.1, False, None), (0.3, False, Uncertainty.UNCLEAR), (0.49, False, Uncertainty.UNCLEAR), (0.5, True, None)],
+)
+def test_between_an_attack_and_a_pass_nobody_can_tell(
+    score: float, is_live: bool, uncertain: Uncertainty | None
+) -> None:
+    detector = LivenessDetector(
+        [view(FixedLogits([0.0, 9.0]))],
+        calibration=ScoreCalibration(0.5, 0.5),
+        min_score=0.5,
+        limits=NO_LIMITS,
+        second=Denier(score),
+    )
+    [verdict] = detector.assess(astronaut(), [face_at(Box(180, 60, 280, 190))])
+    assert (verdict.is_live, verdict.uncertain) == (is_live, uncertain)
 
 
 def test_the_live_class_is_the_packs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,22 +12,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
 from scripts.local.accounts import Account, can_reach, is_root
 from scripts.local.api import Address, api_environment
 from scripts.local.credentials import LocalCredentials
 from scripts.local.errors import LocalStackError, StopRequested
-from scripts.local.layout import Layout
+from scripts.local.layout import PROJECT_DIR, Layout
 from scripts.local.ports import LOOPBACK, assign_ports, choose_free_port, is_free
 from scripts.local.processes import Child, Command
 from scripts.local.service import Service
 from scripts.local.steps import run_step
 from scripts.local.supervisor import stop_signals, watch
+from scripts.local.welcome import facts, health_of, welcome
 
 SLEEP = "import time; time.sleep(60)"
 IGNORE_SIGTERM = (
@@ -118,6 +122,13 @@ class TestLayout:
         layout = Layout.create(tmp_path)
         with layout.locked(), pytest.raises(LocalStackError, match="in use by another run"), layout.locked():
             pass
+
+    def test_who_holds_the_directory_is_known_while_it_is_held(self, tmp_path: Path) -> None:
+        layout = Layout.create(tmp_path)
+        assert layout.holder() is None
+        with layout.locked():
+            assert layout.holder() == os.getpid()
+        assert layout.holder() is None
 
     def test_lock_is_given_back(self, tmp_path: Path) -> None:
         layout = Layout.create(tmp_path)
@@ -325,6 +336,22 @@ class TestSteps:
                 stop_requested=threading.Event(),
             )
 
+    def test_what_it_prints_goes_to_its_log_and_is_shown_when_it_fails(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        log_path = tmp_path / "steps.log"
+        for code, ends in (("print('first')", nullcontext()), ("exit('second')", pytest.raises(LocalStackError))):
+            with ends:
+                run_step(
+                    "Migrating",
+                    ["-c", code],
+                    environment=dict(os.environ),
+                    stop_requested=threading.Event(),
+                    log_path=log_path,
+                )
+        assert log_path.read_text().split() == ["first", "second"]
+        assert capfd.readouterr() == ("", "second\n")
+
     def test_stop_request_ends_it(self) -> None:
         requested = threading.Event()
         requested.set()
@@ -370,6 +397,44 @@ class TestApiSettings:
     )
     def test_url_for_people_can_be_opened(self, host: str, url: str) -> None:
         assert Address(host=host, port=1).url == url
+
+
+class TestStart:
+    def test_a_used_port_is_told_before_any_server_starts(self, tmp_path: Path) -> None:
+        with socket.create_server((LOOPBACK, 0)) as taken:
+            port = taken.getsockname()[1]
+            environment = os.environ | {"CV_DATA_DIR": str(tmp_path), "PORT": str(port)}
+            done = subprocess.run(
+                [sys.executable, "scripts/run_local.py"],
+                cwd=PROJECT_DIR,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
+        assert "is ready" not in done.stdout
+        assert not list((tmp_path / "run").glob("*.pid"))
+
+    def test_the_table_says_where_things_are_and_what_is_wrong(self, tmp_path: Path) -> None:
+        layout = Layout.create(tmp_path)
+        health = {
+            "checks": {"database": {"status": "ok"}, "redis": {"status": "error", "reason": None}, "models": {}},
+            "warnings": ["ocr_fallback_missing"],
+            "providers": {"face_detection": "onnxruntime:cpu:f32", "face_embedding": "onnxruntime:cuda:fp16"},
+        }
+        environment = api_environment({}, servers={}, layout=layout)
+        output = io.StringIO()
+        welcome(Console(file=output, width=60), facts(Address(LOOPBACK, 8001), environment, layout, health))
+        said = [line.split(maxsplit=1) for line in output.getvalue().splitlines()]
+        assert ["address", "http://127.0.0.1:8001"] in [[word.strip() for word in line] for line in said]
+        assert "compact pack on cpu and cuda" in output.getvalue()
+        assert next(line[1].strip() for line in said if line[0] == "warning") == "redis: does not answer"
+
+    def test_a_service_that_does_not_answer_has_no_facts_but_the_settings(self) -> None:
+        assert health_of(Address(LOOPBACK, choose_free_port())) == {}
 
 
 @pytest.mark.skipif(not is_root(), reason="only root runs programs under another account")

@@ -58,20 +58,42 @@ def test_every_line_carries_the_request_id_and_the_fields(tmp_path: Path) -> Non
 
 def test_json_lines_parse(tmp_path: Path) -> None:
     setup_logging(directory=tmp_path, json=True)
-    logger.info("faces_detected", count=3)
-    record = json.loads(written(tmp_path).splitlines()[0])["record"]
-    assert record["message"] == "faces_detected"
-    assert record["extra"]["count"] == 3
+    logger.info("faces_detected", count=3, level="high", folder=tmp_path)
+    record = json.loads(written(tmp_path))
+    assert record.pop("time").endswith("Z")
+    assert record == {
+        "level": "info",
+        "logger": __name__,
+        "message": "faces_detected",
+        "request_id": "-",
+        "count": 3,
+        "level_": "high",
+        "folder": str(tmp_path),
+    }
+
+
+def test_json_tells_a_traceback_without_the_values_in_it(tmp_path: Path) -> None:
+    setup_logging(directory=tmp_path, json=True)
+    try:
+        fail_with_secret(SECRET)
+    except RuntimeError as error:
+        logger.opt(exception=error).error("it_failed")
+    [line] = written(tmp_path).splitlines()
+    assert "fail_with_secret" in json.loads(line)["exception"]
+    assert SECRET not in line
 
 
 def test_lines_of_libraries_arrive(tmp_path: Path) -> None:
     setup_logging(directory=tmp_path)
     logging.getLogger("some.library").warning("careful with %s", "{braces}")
-    assert "careful with {braces}" in written(tmp_path)
+    logging.getLogger("some.library").info("loading some more")
+    text = written(tmp_path)
+    assert "careful with {braces}" in text
+    assert "loading some more" not in text
 
 
 def test_the_servers_own_lines_are_like_all_others(tmp_path: Path) -> None:
     logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)  # as uvicorn does before it asks for the application
     setup_logging(directory=tmp_path, json=True)
     logging.getLogger("uvicorn.error").info("Application startup complete.")
-    assert json.loads(written(tmp_path))["record"]["message"] == "Application startup complete."
+    assert json.loads(written(tmp_path))["message"] == "Application startup complete."

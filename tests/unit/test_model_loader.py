@@ -51,7 +51,7 @@ def test_a_session_computes_and_is_loaded_once(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:
     loader = loader_of(tmp_path, model_table("text_embedding", files=PINNED))
-    with pytest.raises(ModelUnavailable, match=r"scripts/download_models\.py --pack tiny --only text_embedding"):
+    with pytest.raises(ModelUnavailable, match="cv models install --pack tiny --only text_embedding"):
         loader.path("text_embedding")
 
 
@@ -207,7 +207,7 @@ def test_everything_that_is_wrong_in_a_manifest_is_told_at_once_with_file_key_an
         "face_embedding.params.quality.min_norm is missing",
         "face_liveness.calibration.raw_threshold must be a number, and is '0.4'",
         "image_features.input.mean[1] must be a number, and is '128'",
-        "person_detection: no engine reads the kind sonar, known are yolov8",
+        "person_detection: no engine reads the kind sonar, known are yolov8, centernet",
         "person_detection.licence must be a string, and is 7",
         "ocr_detection.files[0].sha256 must be 64 hexadecimal digits, and is '12'",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from app.errors import ModelUnavailable
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
-from app.types import FloatArray, Image
+from app.types import FloatArray, Image, TextLine
 from synthetic_documents import (
     citizen_card_2021,
     degraded,
+    on_screen,
     passport,
     photographed,
     vat_invoice,
@@ -59,7 +60,7 @@ def engine(loader: ModelLoader) -> OCREngine:
 
 def test_an_invoice_is_read_from_its_picture(engine: OCREngine) -> None:
     document = vat_invoice(21, "bill")
-    reading = engine.read_invoice([SourcePage(photographed(document.image, 21))], today=TODAY)
+    [reading] = engine.read_invoices([SourcePage(photographed(document.image, 21))], today=TODAY)
     assert reading.engine == "paddleocr"
     assert reading.invoice is not None
     assert str(reading.invoice.total) == document.fields["total_amount"]
@@ -102,7 +103,7 @@ def test_front_and_back_make_one_card(engine: OCREngine) -> None:
 
 def test_nothing_is_read_from_a_blank_page(engine: OCREngine) -> None:
     blank = [SourcePage(np.full((300, 400, 3), 255, np.uint8))]
-    assert engine.read_invoice(blank, today=TODAY).reason == "no_text_found"
+    assert engine.read_invoices(blank, today=TODAY)[0].reason == "no_text_found"
     assert engine.read_identity(blank, today=TODAY).reason == "no_text_found"
 
 
@@ -119,7 +120,7 @@ def test_tesseract_reads_where_paddleocr_cannot_be_loaded(loader: ModelLoader, t
     engine = build_ocr_engine(lonely, threads=1)
     assert set(lonely.providers()) == {"ocr_fallback_vi", "ocr_fallback_en"}
     invoice = vat_invoice(25, "bill")
-    reading = engine.read_invoice([SourcePage(photographed(invoice.image, 25))], today=TODAY)
+    [reading] = engine.read_invoices([SourcePage(photographed(invoice.image, 25))], today=TODAY)
     assert reading.engine == "tesseract"
     assert reading.invoice is not None
     assert str(reading.invoice.total) == invoice.fields["total_amount"]
@@ -154,10 +155,88 @@ def test_languages_of_tesseract_that_are_missing_leave_paddleocr_alone(loader: M
 
 def test_without_any_reader_the_error_says_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "compact").mkdir()
-    with pytest.raises(ModelUnavailable, match=r"download_models\.py"):
+    with pytest.raises(ModelUnavailable, match="cv models install"):
         build_ocr_engine(ModelLoader(load_pack("compact"), tmp_path), threads=1)
 
 
 def test_a_missing_language_is_a_failure_of_the_reader(tmp_path: Path) -> None:
     with pytest.raises(ReaderFailure):
         TesseractReader(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("texts", "language", "vietnamese"),
+    [
+        (("Rechnung Nr. 17", "Gesamtbetrag 238,00"), None, False),
+        (("Cộng tiền hàng: 1.200.000", "Đơn vị bán hàng: CÔNG TY TNHH ABC"), None, True),
+        (("Cộng tiền hàng: 1.200.000", "Đơn vị bán hàng: CÔNG TY TNHH ABC"), "en", False),
+        (("Tong cong 1.200.000",), "vi", True),
+    ],
+)
+def test_the_language_of_a_text_layer_is_told_by_its_text(
+    engine: OCREngine, texts: Sequence[str], language: str | None, vietnamese: bool
+) -> None:
+    box = np.array([[0, 0], [90, 0], [90, 9], [0, 9]], np.float32)
+    page = SourcePage(np.zeros((20, 100, 3), np.uint8), tuple(TextLine(box, text, 1.0) for text in texts))
+    [text] = engine.read_text([page], language=language)
+    assert (text.engine, text.vietnamese) == ("pdf_text", vietnamese)
+
+
+def layer_of(engine: OCREngine, image: Image, changed: Mapping[str, str] | None = None) -> tuple[TextLine, ...]:
+    """A text layer of what the picture shows, but for the texts that are ``changed``."""
+    [read] = engine.read_text([SourcePage(image)])
+    assert set(changed or {}) <= {line.text for line in read.lines}
+    return tuple(TextLine(line.polygon, (changed or {}).get(line.text, line.text), 1.0) for line in read.lines)
+
+
+def test_a_text_layer_that_the_page_shows_is_believed(engine: OCREngine) -> None:
+    image = vat_invoice(31, "bill").image
+    [text] = engine.read_text([SourcePage(image, layer_of(engine, image))])
+    assert (text.engine, text.contradicts_layer) == ("pdf_text", False)
+
+
+def test_a_text_layer_with_another_total_is_not_believed(engine: OCREngine) -> None:
+    paper = vat_invoice(31, "bill")
+    printed = f"{int(paper.fields['total_amount']):,}".replace(",", ".")
+    layer = layer_of(engine, paper.image, {printed: "9" + printed})
+    [reading] = engine.read_invoices([SourcePage(paper.image, layer)], today=TODAY)
+    assert reading.engine == "paddleocr"
+    assert reading.invoice is not None
+    assert str(reading.invoice.total) == paper.fields["total_amount"]
+    assert "text_layer_differs_from_page" in reading.invoice.warnings
+
+
+def test_the_text_layer_of_another_page_is_not_believed(engine: OCREngine) -> None:
+    shown, hidden = vat_invoice(32, "bill").image, vat_invoice(33, "bill").image
+    [text] = engine.read_text([SourcePage(shown, layer_of(engine, hidden))])
+    assert (text.engine, text.contradicts_layer) == ("paddleocr", True)
+
+
+def in_dark_mode(image: Image, seed: int) -> Image:
+    return negative(photographed(image, seed))
+
+
+def in_dark_mode_on_a_screen(image: Image, seed: int) -> Image:
+    return on_screen(negative(image), seed)
+
+
+@pytest.mark.parametrize("shown", [on_screen, in_dark_mode, in_dark_mode_on_a_screen])
+def test_screens_are_read_as_paper_is(engine: OCREngine, shown: Callable[[Image, int], Image]) -> None:
+    paper = vat_invoice(34, "bill")
+    [reading] = engine.read_invoices([SourcePage(shown(paper.image, 34))], today=TODAY)
+    assert reading.invoice is not None
+    assert str(reading.invoice.total) == paper.fields["total_amount"]
+    assert reading.invoice.header.invoice_number == paper.fields["invoice_number"]
+    words = set(reading.raw_text.split())
+    assert set(paper.fields["vendor"].split()) <= words  # with their tone marks
+
+
+def test_a_dark_bar_makes_no_dark_page(engine: OCREngine) -> None:
+    image = vat_invoice(36, "bill").image.copy()
+    image[: image.shape[0] // 4] = negative(image[: image.shape[0] // 4])
+    [text] = engine.read_text([SourcePage(image)])
+    assert np.array_equal(text.image, image)
+
+
+def negative(image: Image) -> Image:
+    return np.asarray(255 - image, np.uint8)

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from app.core.ocr.easyocr import EasyOcrReader
+from app.core.ocr.header_fields import find_header_fields
 from app.core.ocr.identity import fuse
 from app.core.ocr.identity_values import FieldSource
 from app.core.ocr.invoice import read_invoice
 from app.core.ocr.issuers.base import DocumentType
 from app.core.ocr.issuers.registry import second_languages
 from app.core.ocr.issuers.vn import is_vietnamese, read_citizen_code
+from app.core.ocr.items import find_items
 from app.core.ocr.layout import arrange, skew_rad
 from app.core.ocr.merge import LineReading
 from app.core.ocr.mrz import Mrz, parse_mrz
@@ -240,6 +242,52 @@ def test_a_service_charge_explains_the_difference() -> None:
 def test_the_serial_is_not_the_number_of_the_form() -> None:
     rows = ([(500, "Mẫu số: 01GTKT0/001")], [(500, "Ký hiệu: 1C24TAA")], *RECEIPT)
     assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).header.serial == "1C24TAA"
+
+
+def test_serial_and_number_in_one_line_are_told_apart() -> None:
+    page = arrange(page_of([(50, "HÓA ĐƠN BÁN HÀNG")], [(50, "Ký hiệu: 2C26MHK Số: 00000021")]))
+    fields = find_header_fields(page)
+    assert (fields.serial, fields.invoice_number) == ("2C26MHK", "00000021")
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "Tổng tiền chịu thuế suất 8%: 90.000",
+        "Hàng không chịu thuế",
+        "Cộng chuyển sang trang sau",
+        "Carried forward",
+        "Übertrag",
+        "GST Summary",
+        "SGST 9%",
+        "19 % MwSt",
+    ],
+)
+def test_summaries_by_tax_rate_and_sums_carried_forward_are_no_items(summary: str) -> None:
+    page = arrange(
+        page_of(
+            [(50, "Item"), (300, "Qty"), (400, "Price"), (560, "Amount")],
+            [(50, "Bath towel"), (300, "2"), (400, "45.00"), (560, "90.00")],
+            [(50, summary), (560, "90.00")],
+            [(50, "Total"), (560, "90.00")],
+        )
+    )
+    assert [item.description for item in find_items(page)] == ["Bath towel"]
+
+
+def test_equal_taxes_of_two_authorities_are_added_up() -> None:
+    page = arrange(
+        page_of(
+            [(50, "Taj Linen Supplies Pvt Ltd")],
+            [(50, "Invoice No: TLS/118"), (400, "Date: 18/09/2025")],
+            [(50, "Bed sheets"), (560, "1,25,000.00")],
+            [(50, "CGST 9%"), (560, "11,250.00")],
+            [(50, "SGST 9%"), (560, "11,250.00")],
+            [(50, "Grand Total"), (560, "1,47,500.00")],
+        )
+    )
+    invoice = read_invoice(page, load_ranker(), today=TODAY, vietnamese=False)
+    assert (invoice.subtotal, invoice.tax_amount) == (Decimal(125000), Decimal(22500))
 
 
 def test_an_abbreviated_seller_is_told_from_the_customer() -> None:
@@ -478,6 +526,10 @@ def test_the_code_of_a_card_is_read() -> None:
     assert code.fields["full_name"] == document.fields["full_name"]
 
 
+def test_a_picture_of_a_single_pixel_holds_no_code() -> None:
+    assert read_card_codes(np.zeros((1, 1, 3), np.uint8)) == []
+
+
 def test_redaction_leaves_nothing_personal() -> None:
     data = {
         "document_type": "id_card",
@@ -605,6 +657,20 @@ def test_a_page_upside_down_is_turned() -> None:
     assert sorted(float(found.polygon[0, 1]) for found in page.lines) == [40, 120, 200]
 
 
+def test_of_a_paper_on_its_side_its_own_lines_say_which_way_up_it_is() -> None:
+    image = np.full((500, 900, 3), 255, np.uint8)
+    polygons = []
+    for y in (20, 70, 120):  # level captions: longer than the paper's lines, but fewer
+        cv2.rectangle(image, (20, y), (90, y + 30), (0, 0, 0), -1)
+        polygons.append(np.array([[20, y], [320, y], [320, y + 30], [20, y + 30]], np.float32))
+    for x in range(350, 840, 70):  # lines that run down the page
+        cv2.rectangle(image, (x, 200), (x + 30, 230), (0, 0, 0), -1)
+        polygons.append(np.array([[x, 200], [x + 30, 200], [x + 30, 350], [x, 350]], np.float32))
+    page = PageReader(GivenDetector(polygons), latin=MarkReader("Total 12.50")).read(image)
+    assert page.rotation_deg == 270
+    assert [found.text for found in page.lines].count("Total 12.50") == 7
+
+
 def test_the_fallback_reads_where_a_reader_fails() -> None:
     image, polygons = marked_page()
     reader = PageReader(GivenDetector(polygons), latin=BrokenReader(), fallback=GivenFallback())
@@ -670,3 +736,34 @@ def test_easyocr_that_fails_is_a_failure_of_the_reader() -> None:
 
     with pytest.raises(ReaderFailure):
         EasyOcrReader(Broken()).read_page(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_the_amount_in_words_and_digits_is_the_total() -> None:
+    rows = [
+        [(40, "HOÁ ĐƠN GIÁ TRỊ GIA TĂNG")],
+        [(40, "Ngày 02 tháng 01 năm 2025")],
+        [(40, "Cộng tiền hàng / Total:"), (600, "990.000")],
+        [(40, "Tiền thuế GTGT / VAT value:"), (600, "99.000")],
+        [(40, "Tổng cộng tiền thanh toán / Total")],
+        [(40, "payment:"), (600, "1.089.000")],
+        [(40, "Số tiền viết bằng chữ: Một triệu không trăm tám mươi chín nghìn VND ./.")],
+    ]
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
+    assert invoice.total == 1_089_000
+    assert invoice.values["total_amount"].confidence >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("place", "day"), [("120 Main St, Asheville, NC 28801", date(2025, 7, 4)), ("Hà Nội, VIỆT NAM", date(2025, 4, 7))]
+)
+def test_a_date_is_read_in_the_order_of_its_country(place: str, day: date) -> None:
+    signs = [(40, "Địa chỉ: 12 Trần Phú")] if "VIỆT" in place else [(40, "USA")]
+    rows = [[(40, "BLUE RIDGE DINER")], [(40, place)], signs, [(40, "Date: 07/04/2025 8:12 PM")]]
+    rows += [[(40, "Burger"), (400, "14.50")], [(40, "Total"), (400, "14.50")]]
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).date == day
+
+
+def test_a_day_that_is_its_months_number_is_a_date_in_either_order() -> None:
+    rows = [[(40, "BLUE RIDGE DINER")], [(40, "Asheville, NC 28801, USA")], [(40, "Date: 05/05/2025 8:12 PM")]]
+    rows += [[(40, "Burger"), (400, "14.50")], [(40, "Total"), (400, "14.50")]]
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).date == date(2025, 5, 5)

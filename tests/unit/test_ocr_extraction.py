@@ -32,12 +32,12 @@ def ranker() -> Ranker:
     return load_ranker()
 
 
-def page_of(rows: Rows) -> Page:
-    """Rows of ``(x, text)`` cells, 40 px apart, 20 px high."""
+def page_of(rows: Rows, *, step_px: float = 40.0) -> Page:
+    """Rows of ``(x, text)`` cells, ``step_px`` apart, 20 px high."""
     lines = []
     for y, row in enumerate(rows):
         for x, text in row:
-            top, right = 50.0 + 40 * y, x + 10.0 * len(text)
+            top, right = 50.0 + step_px * y, x + 10.0 * len(text)
             box = np.array([[x, top], [right, top], [right, top + 20], [x, top + 20]], np.float32)
             lines.append(TextLine(box, text, 0.98))
     return arrange(lines)
@@ -153,6 +153,12 @@ def test_labels_are_found_in_many_languages(text: str, kind: str) -> None:
         (("Totalt 99,50 kr", "Sverige"), "SEK"),
         (("Total C$ 20.00",), "CAD"),
         (("總計 NT$ 120",), "TWD"),
+        (("Zwischensumme 145.60", "Total in Euro 153.26", "Bar-Total 145.60", "CHE-383.911.047 MWST"), "CHF"),
+        (("Total $8.20", "Pork $2.70", "Nett Total $8.20", "ABC SDN BHD", "Johor Bahru, Johor"), "MYR"),
+        (("Item $10", "Item $10", "Total $85.00", "London, United Kingdom"), "USD"),
+        (("TOTAL 3,560", "613-81-80546", "Tel 043-277-3700"), "KRW"),
+        (("Total 19,40", "28002 Madrid", "CIF: B03134889"), "EUR"),
+        (("Währung: GBP", "Musterstadt Deutschland", "Gesamt 120,00"), "GBP"),
     ],
 )
 def test_a_currency_is_told_by_its_evidence(texts: tuple[str, ...], code: str) -> None:
@@ -262,3 +268,122 @@ def test_a_damaged_ranker_is_named(tmp_path: Path) -> None:
     (tmp_path / "invoices.json").write_text(EXTRACTOR_FILE.read_text(encoding="utf-8")[:500], encoding="utf-8")
     with pytest.raises(ConfigurationError, match="train_extractor"):
         load_ranker(tmp_path / "invoices.json")
+
+
+def test_what_was_paid_in_advance_is_part_of_the_total(ranker: Ranker) -> None:
+    invoice = invoice_of(
+        ranker,
+        [
+            [(50, "RECHNUNG Nr. 471102 vom 05.06.2018")],
+            [(50, "Lieferant GmbH")],
+            [(50, "80333 München")],
+            [(50, "USt-IdNr. DE123456789")],
+            [(50, "Rechnungssumme ohne USt."), (700, "177,49")],
+            [(50, "Steuerbetrag"), (710, "20,16")],
+            [(50, "Bruttosumme"), (700, "197,65")],
+            [(50, "Erhaltene Anzahlungen"), (710, "50,00")],
+            [(50, "Zahlbetrag"), (700, "147,65")],
+        ],
+    )
+    assert (invoice.total, invoice.subtotal, invoice.tax_amount) == (
+        Decimal("197.65"),
+        Decimal("177.49"),
+        Decimal("20.16"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sum_label", "old_label", "due_label"),
+    [
+        ("Total this month (VND)", "Previous unpaid balance", "Amount due"),
+        ("Total new charges", "Balance brought forward", "Total due"),
+        ("Rechnungsbetrag", "Saldo alt", "Zahlbetrag"),
+        ("Cộng tiền kỳ này", "Nợ kỳ trước", "Tổng cộng phải thanh toán"),
+    ],
+)
+def test_an_old_balance_is_no_part_of_the_total(ranker: Ranker, sum_label: str, old_label: str, due_label: str) -> None:
+    invoice = invoice_of(
+        ranker,
+        [
+            [(50, "INVOICE")],
+            [(50, "CITY LAUNDRY LLC, Danang")],
+            [(50, "Invoice # 2201"), (500, "Date: 30/04/2026")],
+            [(50, "Service"), (300, "Qty"), (500, "Price"), (700, "Amount")],
+            [(50, "Sheets"), (300, "400"), (500, "6,000"), (700, "2,400,000")],
+            [(50, "Towels"), (300, "900"), (500, "2,000"), (700, "1,800,000")],
+            [(50, sum_label), (700, "4,200,000")],
+            [(50, old_label), (700, "1,000,000")],
+            [(50, due_label), (700, "5,200,000")],
+        ],
+    )
+    assert invoice.total == 4_200_000
+    assert invoice.tax_amount is None
+
+
+def test_a_service_charge_lies_between_subtotal_and_total(ranker: Ranker) -> None:
+    invoice = invoice_of(
+        ranker,
+        [
+            [(200, "KHÁCH SẠN BIỂN XANH")],
+            [(200, "HÓA ĐƠN THANH TOÁN")],
+            [(50, "Số: 000347"), (400, "Ngày: 12/03/2026")],
+            [(50, "Tiền phòng 09/03"), (600, "3.600.000")],
+            [(50, "Giặt ủi"), (600, "400.000")],
+            [(50, "Cộng"), (600, "4.000.000")],
+            [(50, "Phí phục vụ 5%"), (600, "200.000")],
+            [(50, "Thuế GTGT 8%"), (600, "336.000")],
+            [(50, "Tổng cộng"), (600, "4.536.000")],
+        ],
+    )
+    assert (invoice.total, invoice.subtotal, invoice.tax_amount) == (4_536_000, 4_000_000, 336_000)
+
+
+def test_the_only_sum_of_a_receipt_is_its_total(ranker: Ranker) -> None:
+    rows: Rows = [
+        [(100, "CỬA HÀNG NĂM THANH")],
+        [(100, "HÓA ĐƠN BÁN HÀNG")],
+        [(50, "Số: SON55650"), (400, "Ngày: 12-08-2020")],
+        [(50, "SL"), (200, "Đơn giá"), (400, "Thành tiền")],
+        [(50, "Xúc xích 10 cây")],
+        [(50, "1"), (200, "46,000"), (400, "46,000")],
+        [(50, "Ngũ cốc 500g")],
+        [(50, "1"), (200, "45,000"), (400, "45,000")],
+        [(50, "Cộng tiền hàng"), (400, "91,000")],
+        [(50, "Cám ơn quý khách. Hẹn gặp lại!")],
+    ]
+    assert invoice_of(ranker, rows).total == 91_000
+
+
+def test_no_tax_is_read_as_nothing(ranker: Ranker) -> None:
+    rows: Rows = [
+        [(50, "HÓA ĐƠN GIÁ TRỊ GIA TĂNG")],
+        [(50, "Ký hiệu: 1C26TXK Số: 00000077"), (500, "Ngày 20 tháng 09 năm 2025")],
+        [(50, "Đơn vị bán hàng: CÔNG TY CP XUẤT KHẨU")],
+        [(50, "Cộng tiền hàng:"), (600, "50.000.000")],
+        [(50, "Thuế suất: KCT Tiền thuế GTGT:"), (600, "0")],
+        [(50, "Tổng cộng tiền thanh toán:"), (600, "50.000.000")],
+    ]
+    invoice = invoice_of(ranker, rows)
+    assert (invoice.total, invoice.tax_amount) == (50_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("RESTORAN BARU", "MAKMUR SDN BHD"),
+        ("POPULAR BOOK", "CO. (M) SDN BHD"),
+    ],
+)
+def test_a_name_on_two_lines_is_one(ranker: Ranker, first: str, second: str) -> None:
+    rows: Rows = [
+        [(200, first)],
+        [(200 + 5 * (len(first) - len(second)), second)],
+        [(230, "NO 12 JALAN TIGA")],
+        [(230, "55100 KUALA LUMPUR")],
+        [(50, "DATE: 12/03/2018")],
+        [(50, "PENCIL"), (500, "2.00")],
+        [(50, "TOTAL RM"), (500, "2.00")],
+    ]
+    vendor = read_invoice(page_of(rows, step_px=28), ranker, today=TODAY, vietnamese=False).vendor
+    assert vendor is not None
+    assert vendor.name == f"{first} {second}"

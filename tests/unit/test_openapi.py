@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import jsonschema
 import pytest
 
-from scripts import export_asyncapi
+from app.api.problems import validation_problem
+from scripts import export_asyncapi, export_errors
 from scripts.export_openapi import TARGET, document
 from tests.event_schemas import documented
 
+DOCUMENT = json.loads(document())
+SCHEMAS = DOCUMENT["components"]["schemas"]
 OPEN_PATHS = {f"/api/v1/cv/{path}" for path in ("health", "health/live", "health/ready")}
+SIGN_IN = ("post", "/api/v1/cv/session")
+
+
+def resolved(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer, where it is one of the components."""
+    if "$ref" not in answer:
+        return answer
+    found: dict[str, Any] = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    return found
 
 
 def test_the_committed_document_is_current() -> None:
@@ -19,24 +33,96 @@ def test_the_committed_document_is_current() -> None:
 
 
 def test_every_operation_but_the_probes_asks_for_a_key() -> None:
-    for path, operations in json.loads(document())["paths"].items():
+    for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
-            assert ("security" in operation) == (path not in OPEN_PATHS), f"{method} {path}"
+            is_open = path in OPEN_PATHS or (method, path) == SIGN_IN
+            assert bool(operation["security"]) != is_open, f"{method} {path}"
 
 
 def test_every_operation_is_described_and_names_its_errors() -> None:
-    for path, operations in json.loads(document())["paths"].items():
+    for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
             assert operation["description"], f"{method} {path}"
             assert {"422", "429", "503"} <= set(operation["responses"]), f"{method} {path}"
 
 
-SCHEMAS = json.loads(document())["components"]["schemas"]
+def test_every_problem_names_its_headers_and_a_body_may_come_too_slowly() -> None:
+    for path in DOCUMENT["paths"].values():
+        for operation in path.values():
+            answers = {status: resolved(answer) for status, answer in operation["responses"].items()}
+            headers = {status: set(answer["headers"]) for status, answer in answers.items()}
+            assert all("X-Request-ID" in names for names in headers.values()), operation["operationId"]
+            assert "Retry-After" in headers["429"] & headers["503"], operation["operationId"]
+            assert ("requestBody" not in operation) or "408" in answers, operation["operationId"]
+
+
+def test_every_status_lists_its_codes_and_has_an_example_of_its_own() -> None:
+    for name, answer in DOCUMENT["components"]["responses"].items():
+        content = answer["content"]["application/problem+json"]
+        own = content["schema"]["allOf"][1]["properties"]
+        assert content["example"]["code"] in own["code"]["enum"], name
+        assert content["example"]["status"] == own["status"]["const"], name
+        validator = jsonschema.Draft202012Validator({**content["schema"], "components": DOCUMENT["components"]})
+        validator.validate(content["example"])
+        assert not validator.is_valid({**content["example"], "code": "no_such_code"}), name
+
+
+def test_the_committed_codes_are_those_that_are_raised() -> None:
+    for target, text in export_errors.documents().items():
+        assert target.read_text(encoding="utf-8") == text, "the codes of errors have changed; run: make openapi"
+
+
+def test_codes_are_found_wherever_they_are_raised() -> None:
+    codes = json.loads(export_errors.CODES.read_text(encoding="utf-8"))
+    assert {"damaged_image", "invalid_json", "camera_address_refused", "validation_error"} <= set(codes["422"])
+    assert {"person_unknown", "not_found"} <= set(codes["404"])
+    assert "schema_missing" in codes["503"]  # raised by its class alone
+    assert "configuration_error" not in codes["503"]
+
+
+def test_a_problem_of_shape_fits_its_schema() -> None:
+    found = [{"type": "missing", "loc": ("body", "image"), "msg": "Field required"}]
+    body = json.loads(bytes(validation_problem(found).body))
+    assert body["errors"] == [{"field": "body.image", "message": "Field required"}]
+    assert set(body) <= set(SCHEMAS["Problem"]["properties"])
+    jsonschema.Draft202012Validator(SCHEMAS["Problem"]).validate(body)
+
+
+def test_operation_ids_are_a_verb_and_what_it_is_done_to_and_each_is_given_once() -> None:
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert "recognizeFace" in ids
+    assert not [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", name)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_what_has_to_be_given_has_an_example_to_try_it_out_with() -> None:
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    for operation in operations:
+        assert all("example" in one for one in operation.get("parameters", ()) if one["required"]), operation[
+            "operationId"
+        ]
+
+
+def test_a_form_has_files_for_pictures_and_no_null() -> None:
+    forms = {name: schema for name, schema in SCHEMAS.items() if name.endswith("Form")}
+    assert {"FaceEnrollmentForm", "RoomAnalysisForm"} <= set(forms)
+    for name, form in forms.items():
+        assert "null" not in json.dumps(form["properties"]), name
+        assert "base64" not in json.dumps(form["properties"]), name
+    file = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file"}
+    assert forms["FaceEnrollmentForm"]["properties"]["images"]["items"] == file
+
+
+def test_every_tag_is_described_and_used() -> None:
+    used = {tag for path in DOCUMENT["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == used
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 def test_every_schema_has_an_example_that_fits_it(name: str) -> None:
-    example = SCHEMAS[name]["example"]
+    example = SCHEMAS[name]["examples"][0] if "enum" in SCHEMAS[name] else SCHEMAS[name]["example"]
     whole = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": SCHEMAS}}
     jsonschema.Draft202012Validator(whole).validate(example)
     known = set(SCHEMAS[name].get("properties", {}))

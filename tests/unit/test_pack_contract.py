@@ -18,8 +18,8 @@ from app.config import WEIGHTS_DIR
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector
 from app.core.image_embedding import ImageEmbedder, QueryKind
+from app.core.object_detection import ObjectDetector
 from app.core.room_analyzer import PhotoEvidence, RoomModel
-from app.core.yolo import YoloDetector
 from app.errors import ModelUnavailable
 from app.ml_models.factories.anomaly import build_anomaly_detector, build_person_detector
 from app.ml_models.factories.clip import ClipTextModel, ClipVisionModel
@@ -53,7 +53,7 @@ class Engines:
 
     faces: FaceEngines
     pictures: ImageEmbedder
-    persons: YoloDetector
+    persons: ObjectDetector
     hazards: HeadAnomalyDetector
     rooms: RoomModel
 
@@ -175,6 +175,7 @@ def test_liveness_is_a_score_with_a_verdict(engines: Engines) -> None:
     photo = astronaut()
     faces = engines.faces.recognition.detect_faces(photo)[:1]
     [judged] = engines.faces.liveness.assess(photo, faces)
+    assert judged.score is not None
     assert 0.0 <= judged.score <= 1.0
     assert isinstance(judged.is_live, bool)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from app.config import Settings
+from scripts import export_settings
 from scripts.bootstrap import BootstrapError, Environment, bootstrap, hashes_of
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -38,6 +40,16 @@ class TestEnvironmentExample:
         for name, value in shown.items():
             monkeypatch.setenv(name, value)
         assert Settings(_env_file=None, **needed) == defaults
+
+    def test_a_copy_of_it_without_the_marks_says_the_same(self, tmp_path: Path) -> None:
+        """Compose and the service read such files; none of its values needs quotes."""
+        copy = tmp_path / ".env"
+        copy.write_text("".join(f"{name}={value}\n" for name, value in example_settings().items()), encoding="utf-8")
+        assert dotenv_values(copy) == example_settings()
+
+    def test_the_page_of_the_settings_is_current(self) -> None:
+        page = export_settings.TARGET.read_text(encoding="utf-8")
+        assert page == export_settings.document(), "a setting was added or changed; run: make openapi"
 
     def test_every_setting_has_a_comment_in_its_section(self) -> None:
         text = (PROJECT_DIR / ".env.example").read_text(encoding="utf-8")
@@ -81,6 +93,22 @@ class TestBootstrap:
         )
         assert found.stdout.strip() == str(PROJECT_DIR / "scripts" / "__init__.py")
 
+    def test_the_command_of_operators_is_in_it_and_runs_with_its_python(self, tmp_path: Path) -> None:
+        environment = Environment(tmp_path / "venv")
+        (tmp_path / "venv" / "bin").mkdir(parents=True)
+        environment.python.write_text('#!/bin/sh\necho "$PYTHONPATH $*"\n')
+        environment.python.chmod(0o755)
+        for _ in range(2):
+            environment.offer_command(PROJECT_DIR)
+        ran = subprocess.run(
+            [environment.folder / "bin" / "cv", "keys", "list"],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert ran.stdout.strip() == f"{PROJECT_DIR} -m app.cli keys list"
+
     def test_a_package_without_its_hash_is_not_installed(self, tmp_path: Path) -> None:
         requirements = tmp_path / "requirements.txt"
         requirements.write_text("tqdm==4.70.1\n")
@@ -91,12 +119,3 @@ class TestBootstrap:
     def test_unreadable_record_means_that_nothing_is_installed(self, tmp_path: Path) -> None:
         (tmp_path / "installed-requirements.json").write_text("{")
         assert Environment(tmp_path).installed() == {}
-
-
-def test_every_place_that_contributors_are_sent_to_is_there() -> None:
-    text = (PROJECT_DIR / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    places = {place for place in re.findall(r"`([\w./*-]+)`", text) if "/" in place or "." in place}
-    assert "tests/timeouts.py" in places
-    # A name alone is a file of the folder that its list speaks of.
-    patterns = {place: [place.rstrip("/"), f"app/**/{place}", f"tests/**/{place}"] for place in places}
-    assert [place for place, tried in patterns.items() if not any(any(PROJECT_DIR.glob(one)) for one in tried)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 
 from app.config import WEIGHTS_DIR
 from app.core.room_analyzer import DEPTHS, ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer, RoomFinding
+from app.core.room_proofs import RequiredView
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
+from app.core.room_views import SeenView, Subject, View
 from app.ml_models.factories.room import build_room_analyzer
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
@@ -31,14 +34,24 @@ def analyzer() -> RoomAnalyzer:
 def photo(
     *,
     room: float = 0.99,
+    view: View = View.BEDROOM,
+    bed: float = 0.99,
+    floor: float = 0.99,
+    in_doubt: bool = False,
     untidy: float | None = 0.02,
     findings: tuple[RoomFinding, ...] = (),
     things: Mapping[str, float] | None = None,
     **sights: float,
 ) -> PhotoEvidence:
     """Evidence; each sight is the probability that the item is in order."""
+    if untidy is not None and untidy > 0.5 and not findings:
+        findings = (finding("room_untidy", untidy),)
+    if room < 0.5:
+        view = View.NOT_A_ROOM
     return PhotoEvidence(
         room=room,
+        seen=SeenView(view, max(room, 1 - room), view, {Subject.BED: bed, Subject.FLOOR: floor}),
+        in_doubt=in_doubt,
         untidy=untidy,
         sights={ChecklistItem(name): ItemAnswer(value=p > 0.5, confidence=max(p, 1 - p)) for name, p in sights.items()},
         findings=findings,
@@ -50,14 +63,17 @@ def finding(label: str = "bed_unmade", confidence: float = 0.95) -> RoomFinding:
     return RoomFinding(label, confidence, Severity.HIGH, None)
 
 
-def judge(*photos: PhotoEvidence, room_type: str | None = None, **rules: object) -> RoomVerdict:
+def judge(
+    *photos: PhotoEvidence, room_type: str | None = None, earlier: RoomVerdict | None = None, **rules: object
+) -> RoomVerdict:
     values: Mapping[str, object] = {
         "required": RULES.required,
         "items_by_type": RULES.items_by_type,
         "minutes": RULES.minutes,
         **rules,
     }
-    return judge_room(photos, RoomRules(**values), room_type=room_type)  # type: ignore[arg-type]
+    proven = earlier.proofs if earlier else None
+    return judge_room(photos, RoomRules(**values), room_type=room_type, earlier=proven)  # type: ignore[arg-type]
 
 
 # Rules
@@ -83,9 +99,100 @@ def test_the_grey_band_is_uncertain_and_never_ready(untidy: float) -> None:
     assert not verdict.ready_for_guest
 
 
-def test_no_photo_of_a_room_is_uncertain_and_has_no_confidence() -> None:
-    verdict = judge(photo(room=0.1))
-    assert (verdict.uncertain, verdict.ready_for_guest, verdict.confidence) == (True, False, 0.0)
+def test_no_photo_of_a_room_decides_nothing_and_says_why() -> None:
+    verdict = judge(photo(room=0.1, untidy=None))
+    assert (verdict.status, verdict.ready_for_guest, verdict.confidence) == (None, False, 0.0)
+    assert verdict.message is not None
+    assert "None of the photos shows a room" in verdict.message
+
+
+@pytest.mark.parametrize("view", [View.BATHROOM, View.CORRIDOR, View.DETAIL])
+def test_a_tidy_part_decides_nothing(view: View) -> None:
+    verdict = judge(photo(view=view, untidy=0.01 if view is View.BATHROOM else None))
+    assert (verdict.status, verdict.ready_for_guest) == (None, False)
+    assert verdict.message is not None
+    assert "No photo shows enough" in verdict.message
+
+
+def test_a_dirty_bathroom_makes_the_room_dirty_with_its_tag() -> None:
+    against = finding("bathroom_untidy", 0.93)
+    verdict = judge(photo(untidy=0.02), photo(view=View.BATHROOM, untidy=0.93, findings=(against,)))
+    assert (verdict.status, verdict.confidence) == (RoomStatus.DIRTY, 0.93)
+    assert [(placed.finding.label, placed.photo) for placed in verdict.findings] == [("bathroom_untidy", 1)]
+
+
+@pytest.mark.parametrize(
+    "unseen", [{"bed": 0.3}, {"floor": 0.3}, {"in_doubt": True}, {"view": View.OTHER_ROOM, "bed": 0.0}]
+)
+def test_one_photo_makes_ready_only_with_bed_and_floor_in_sight_and_no_doubt(unseen: dict[str, Any]) -> None:
+    verdict = judge(photo(**unseen))
+    assert (verdict.status, verdict.ready_for_guest) == (RoomStatus.CLEAN, False)
+    assert judge(photo(**unseen), photo()).ready_for_guest
+
+
+BED_AND_BATHROOM: dict[str, Any] = {"views_by_type": {"*": (RequiredView.BED, RequiredView.BATHROOM), "dormitory": ()}}
+
+
+def bathroom(untidy: float = 0.02, **fields: Any) -> PhotoEvidence:
+    return photo(view=View.BATHROOM, untidy=untidy, **fields)
+
+
+def test_views_that_are_asked_for_make_a_room_ready_together() -> None:
+    alone = judge(photo(), **BED_AND_BATHROOM)
+    assert (alone.status, alone.ready_for_guest) == (RoomStatus.CLEAN, False)
+    assert alone.views_missing == (RequiredView.BATHROOM,)
+    together = judge(photo(), bathroom(), **BED_AND_BATHROOM)
+    assert (together.ready_for_guest, together.views_missing) == (True, ())
+    assert judge(photo(), room_type="dormitory", **BED_AND_BATHROOM).ready_for_guest
+
+
+def test_views_before_count_whatever_came_first() -> None:
+    bed, bath = judge(photo(untidy=0.04), **BED_AND_BATHROOM), judge(bathroom(), **BED_AND_BATHROOM)
+    assert (bath.status, bath.views_missing) == (None, (RequiredView.BED,))
+    assert judge(photo(), earlier=bath, **BED_AND_BATHROOM).ready_for_guest
+    completed = judge(bathroom(), earlier=bed, **BED_AND_BATHROOM)
+    assert (completed.status, completed.ready_for_guest, completed.message) == (RoomStatus.CLEAN, True, None)
+    assert completed.confidence == pytest.approx(0.96)
+    assert not judge(bathroom(), earlier=bed).ready_for_guest
+
+
+@pytest.mark.parametrize(
+    "last", [photo(view=View.DETAIL, untidy=None), photo(view=View.CORRIDOR, untidy=None), bathroom(0.3)]
+)
+def test_what_shows_no_view_in_order_completes_nothing(last: PhotoEvidence) -> None:
+    bed = judge(photo(), **BED_AND_BATHROOM)
+    verdict = judge(last, earlier=bed, **BED_AND_BATHROOM)
+    assert (verdict.status, verdict.ready_for_guest) == (None, False)
+    assert verdict.views_missing == (RequiredView.BATHROOM,)
+
+
+@pytest.mark.parametrize("unseen", [{"bed": 0.3}, {"floor": 0.3}, {"in_doubt": True}, {"room": 0.8}, {"untidy": 0.2}])
+def test_a_bed_that_is_not_surely_in_order_is_no_proof(unseen: dict[str, Any]) -> None:
+    verdict = judge(photo(**unseen), bathroom(), **BED_AND_BATHROOM)
+    assert not verdict.ready_for_guest
+    assert RequiredView.BED in verdict.views_missing
+
+
+@pytest.mark.parametrize("last", [photo(untidy=0.6), photo(untidy=0.3), photo(towels_present=0.02)])
+def test_dirt_doubt_and_what_does_not_hold_void_what_was_shown(last: PhotoEvidence) -> None:
+    bath = judge(bathroom(), **BED_AND_BATHROOM)
+    verdict = judge(last, earlier=bath, **BED_AND_BATHROOM)
+    assert verdict.disproves
+    assert not verdict.ready_for_guest
+    assert RequiredView.BATHROOM in verdict.views_missing
+
+
+def test_a_dirty_room_proves_nothing_though_its_bathroom_is_tidy() -> None:
+    verdict = judge(photo(untidy=0.97), bathroom(), **BED_AND_BATHROOM)
+    assert verdict.proofs == {}
+    assert verdict.views_missing == (RequiredView.BED, RequiredView.BATHROOM)
+
+
+def test_items_that_must_hold_count_with_the_views_before() -> None:
+    rules: dict[str, Any] = {"required": frozenset({ChecklistItem.TOWELS_PRESENT}), **BED_AND_BATHROOM}
+    bath = judge(bathroom(towels_present=0.95), **rules)
+    assert judge(photo(), earlier=bath, **rules).ready_for_guest
+    assert not judge(photo(), earlier=judge(bathroom(), **rules), **rules).ready_for_guest
 
 
 def test_a_photo_of_something_else_does_not_count_beside_a_room_and_is_named() -> None:
@@ -104,10 +211,8 @@ def test_a_doubtful_photo_does_not_spoil_tidy_ones_beside_it() -> None:
     assert judge(photo(room=0.7, untidy=0.05), photo(untidy=0.02)).ready_for_guest
 
 
-def test_a_bathroom_alone_is_uncertain_and_beside_a_room_says_nothing_of_its_status() -> None:
-    bathroom = photo(untidy=None, towels_present=0.95)
-    assert judge(bathroom).uncertain
-    assert not judge(bathroom).ready_for_guest
+def test_a_tidy_bathroom_beside_a_room_answers_its_items() -> None:
+    bathroom = photo(view=View.BATHROOM, untidy=0.02, towels_present=0.95)
     verdict = judge(photo(untidy=0.02), bathroom)
     towels = verdict.checklist[ChecklistItem.TOWELS_PRESENT]
     assert verdict.ready_for_guest
@@ -116,7 +221,7 @@ def test_a_bathroom_alone_is_uncertain_and_beside_a_room_says_nothing_of_its_sta
 
 
 def test_a_close_up_answers_its_item_and_things_are_told_from_where_they_are_surest() -> None:
-    close_up = photo(room=0.1, untidy=None, things={"bath_towel": 0.9}, towels_present=0.9)
+    close_up = photo(view=View.DETAIL, untidy=None, things={"bath_towel": 0.9}, towels_present=0.9)
     verdict = judge(photo(untidy=0.02, things={"bath_towel": 0.4, "quilt": 0.5}), close_up)
     assert [(thing.label, thing.confidence, thing.photo) for thing in verdict.things] == [
         ("bath_towel", 0.9, 1),
@@ -173,7 +278,10 @@ def test_required_items_must_have_been_seen() -> None:
 
 
 def test_items_that_do_not_apply_are_neither_asked_nor_missing() -> None:
-    rules = {"required": frozenset(ChecklistItem), "items_by_type": {"lounge": frozenset({ChecklistItem.FLOOR_CLEAN})}}
+    rules: dict[str, Any] = {
+        "required": frozenset(ChecklistItem),
+        "items_by_type": {"lounge": frozenset({ChecklistItem.FLOOR_CLEAN})},
+    }
     verdict = judge(photo(floor_clean=0.95), room_type="lounge", **rules)
     assert verdict.ready_for_guest
     assert verdict.not_seen == ()
@@ -189,7 +297,7 @@ def test_items_that_do_not_apply_are_neither_asked_nor_missing() -> None:
 def test_pictures_of_other_things_are_no_rooms(analyzer: RoomAnalyzer, picture: object, depth: str) -> None:
     image: Image = picture()  # type: ignore[operator]
     [evidence] = analyzer.inspect([image], depth=depth)
-    assert evidence.room < 0.5
+    assert evidence.seen.view is View.NOT_A_ROOM
     assert evidence.untidy is None
     assert evidence.sights == {}
     assert evidence.findings == ()

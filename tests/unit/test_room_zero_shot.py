@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,6 +13,7 @@ from app.config import WEIGHTS_DIR
 from app.core.looks import DETAILED, QUICK
 from app.core.room_analyzer import ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer
 from app.core.room_rules import RoomRules, RoomStatus, judge_room
+from app.core.room_views import SeenView, Subject, View
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.ml_models.factories.clip import ClipTextModel, ClipVisionModel
 from app.ml_models.factories.room import OBJECTS_ROLE, build_room_model, read_statements
@@ -32,7 +33,8 @@ FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "tiny_clip"
 RULES = RoomRules(required=frozenset(), items_by_type={}, minutes={})
 NAMES = tuple(field.name for field in fields(RoomStatements))
 STATEMENTS = RoomStatements(**{name: Statement((name,), (f"no {name}",)) for name in NAMES})
-ROOM = PhotoEvidence(room=0.99, untidy=0.02, sights={}, findings=())
+BEDROOM = SeenView(View.BEDROOM, 0.99, View.BEDROOM, {Subject.BED: 0.99, Subject.FLOOR: 0.99})
+ROOM = PhotoEvidence(room=0.99, seen=BEDROOM, untidy=0.02, sights={}, findings=())
 
 
 class KnownEmbedder:
@@ -106,7 +108,7 @@ def test_a_bed_is_judged_only_where_one_is_seen() -> None:
 
 def test_what_the_heads_answered_stands() -> None:
     made = ItemAnswer(True, 0.95)
-    answered = PhotoEvidence(room=0.99, untidy=0.02, sights={ChecklistItem.BED_MADE: made}, findings=())
+    answered = replace(ROOM, sights={ChecklistItem.BED_MADE: made})
     assert inspect({"bed_unmade": 1.0}, "bed", heads=answered)[0].sights[ChecklistItem.BED_MADE] == made
 
 
@@ -124,7 +126,7 @@ def test_damage_makes_a_case_for_maintenance() -> None:
 
 
 def test_a_picture_of_no_room_is_asked_nothing() -> None:
-    face = PhotoEvidence(room=0.01, untidy=None, sights={}, findings=())
+    face = PhotoEvidence(room=0.01, seen=SeenView(View.NOT_A_ROOM, 0.99, None, {}), untidy=None, sights={}, findings=())
     evidence, _ = inspect({"damaged": 1.0, "towels_present": 1.0}, "cup", heads=face)
     assert (evidence.sights, evidence.findings, evidence.damaged) == ({}, (), 0.0)
     assert evidence.things == {"cup": 0.8}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from app.server import bounded_protocol
+from tests.served import served
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,16 +27,8 @@ def serving(*, max_connections: int, head_timeout_s: float) -> Iterator[int]:
     """The port of a server within these bounds."""
     protocol = bounded_protocol(max_connections=max_connections, head_timeout_s=head_timeout_s)
     config = uvicorn.Config(answer, port=0, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=60)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="server")
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
+    with served(config) as port:
+        yield port
 
 
 def is_closed(connection: socket.socket, *, within_s: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -180,15 +181,22 @@ def test_s3_means_amazon_unless_another_endpoint_is_given() -> None:
     [
         ("PORT", "seven", "PORT"),
         ("MODEL_PACK", "none", "no model pack none"),
-        ("MODEL_WEIGHTS_DIR", "/nowhere", "download_models.py"),
+        ("MODEL_WEIGHTS_DIR", "/nowhere", "cv models install"),
+        ("LIVENESS_FROM_PICTURES", "false", "set LIVENESS_MODE=active"),
     ],
 )
 def test_the_server_says_in_one_line_why_it_does_not_start(name: str, value: str, said: str) -> None:
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", "1"]
-    environment = {**os.environ, **NEEDED, "LOG_DIR": "", "PYTHONPATH": str(PROJECT_DIR), name: value}
+    keys = {"CV_MASTER_KEY": "1:" + base64.b64encode(bytes(32)).decode()}
+    environment = {**os.environ, **NEEDED, **keys, "LOG_DIR": "", "PYTHONPATH": str(PROJECT_DIR), name: value}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     output = ended.stdout + ended.stderr
     assert ended.returncode != 0
     assert "Traceback" not in output
     [line] = [line for line in output.splitlines() if "CV Service cannot start" in line]
     assert said in line
+
+
+def test_an_empty_folder_of_heads_is_the_one_beside_the_data() -> None:
+    given = {**NEEDED, "MODEL_HEADS_DIR": "", "CV_DATA_DIR": "/srv/cv"}
+    assert Settings(**given).own_heads_dir == Path("/srv/cv/heads")  # type: ignore[arg-type]  # as an environment has it

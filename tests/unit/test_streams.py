@@ -16,9 +16,10 @@ import pytest
 from app.errors import InvalidInput
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import Credentials, Fault, FrameStream, StreamFailed, StreamKind, StreamSource
+from app.types import Image
 from app.utils.network_guard import NetworkGuard, parse_networks
 from app.utils.picture_limits import PictureLimits
-from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, http_camera, rtsp_camera
+from tests.camera_servers import PASSWORD, USERNAME, HttpCamera, RtspCamera, http_camera, rtsp_camera
 from tests.photos import coffee, jpeg
 
 pytestmark = pytest.mark.slow
@@ -271,6 +272,71 @@ def test_rtsp_with_a_login() -> None:
         assert stream.decode().shape == (240, 320, 3)
         stream.close()
         assert fault_of(StreamKind.RTSP, camera.url(), Credentials(USERNAME, "wrong")) is Fault.UNAUTHORIZED
+
+
+def shown(
+    camera: RtspCamera, guard: NetworkGuard, *, host: str = "127.0.0.1", login: Credentials | None = None
+) -> Image:
+    """The third picture of a camera."""
+    limits = PictureLimits(2_000_000)
+    opening = StreamOpener(
+        guard, ports=frozenset(range(1, 2**16)), timeout_s=TIMEOUT_S, limits=limits, allow_files=False
+    )
+    stream = opening.open(StreamSource(StreamKind.RTSP, camera.url(host=host), login), interval_s=0)
+    try:
+        for _ in range(3):
+            stream.grab()
+        return stream.decode()
+    finally:
+        stream.close()
+
+
+def guard_of(*networks: str, **names: list[str]) -> NetworkGuard:
+    """A guard that knows these names, and addresses as they are."""
+    return NetworkGuard(parse_networks(",".join(networks)), resolver=lambda host, _: names.get(host, [host]))
+
+
+@pytest.mark.parametrize("login", [(), (USERNAME, "p@ss:/1")])
+def test_a_camera_that_sends_by_udp_alone_is_read(login: tuple[str, ...]) -> None:
+    with rtsp_camera(*login, options={"RTSP_UDP": "1"}) as camera:
+        known = Credentials(*login) if login else None
+        assert shown(camera, guard_of("127.0.0.0/8"), login=known).shape == (240, 320, 3)
+        if login:
+            wrong = Credentials(USERNAME, "wrong")
+            assert fault_of(StreamKind.RTSP, camera.url(), wrong) is Fault.UNAUTHORIZED
+
+
+def test_a_camera_that_sends_by_udp_is_told_when_it_ends() -> None:
+    with rtsp_camera(options={"RTSP_UDP": "1"}) as camera:
+        stream = opener().open(StreamSource(StreamKind.RTSP, camera.url()), interval_s=0)
+        stream.grab()
+        camera.kill()
+        assert read_on(stream)[1] in {Fault.ENDED, Fault.STALLED}
+        stream.close()
+
+
+def test_rtsp_with_a_basic_login() -> None:
+    with rtsp_camera(USERNAME, "p@ss:/1", options={"RTSP_AUTH": "basic"}) as camera:
+        assert shown(camera, guard_of("127.0.0.0/8"), login=Credentials(USERNAME, "p@ss:/1")).shape == (240, 320, 3)
+        assert fault_of(StreamKind.RTSP, camera.url(), Credentials(USERNAME, "wrong")) is Fault.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("by_udp", [False, True])
+def test_a_camera_with_an_ipv6_address_is_read(by_udp: bool) -> None:
+    options = {"RTSP_HOST": "::1", **({"RTSP_UDP": "1"} if by_udp else {})}
+    with rtsp_camera(options=options) as camera:
+        assert shown(camera, guard_of("::1/128"), host="[::1]").shape == (240, 320, 3)
+        assert fault_of(StreamKind.RTSP, camera.url(host="[::1]"), allowed="127.0.0.0/8") is Fault.REFUSED
+
+
+def test_of_a_name_with_several_addresses_the_one_that_answers_is_read() -> None:
+    with rtsp_camera() as camera:
+        both = guard_of("127.0.0.0/8", lobby=["127.0.0.7", "127.0.0.1"])  # nobody listens at the first
+        assert shown(camera, both, host="lobby").shape == (240, 320, 3)
+        one_outside = guard_of("127.0.0.0/8", lobby=["127.0.0.1", "10.1.2.3"])
+        with pytest.raises(StreamFailed) as refused:
+            shown(camera, one_outside, host="lobby")
+        assert refused.value.fault is Fault.REFUSED
 
 
 def test_silent_cameras_keep_no_other_from_opening() -> None:

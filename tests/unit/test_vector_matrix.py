@@ -103,6 +103,40 @@ def test_what_was_removed_takes_no_room_for_ever() -> None:
     assert view.different(0) == 7
 
 
+def padded(seed: int, used: slice) -> FloatArray:
+    """A unit vector that is zero elsewhere."""
+    vector = np.zeros(DIMENSION, np.float32)
+    vector[used] = unit(seed)[used]
+    return vector / np.linalg.norm(vector)
+
+
+@pytest.mark.parametrize("used", [slice(4), slice(4, None), slice(2, 9), slice(None)])
+@pytest.mark.parametrize("asked", [slice(4), slice(6, None), slice(3, 12), slice(None)])
+def test_columns_that_are_zero_change_no_cosine(used: slice, asked: slice) -> None:
+    matrix = VectorMatrix(DIMENSION, columns=1)
+    vectors = [padded(seed, used) for seed in range(400)]
+    matrix.put(MatrixRow(f"k{seed}", vector, ("",)) for seed, vector in enumerate(vectors))
+    query = padded(10_000, asked)
+    [found] = matrix.view().search(query[None], top_k=5)
+    cosines = np.stack(vectors) @ query
+    assert [one.similarity for one in found.nearest] == pytest.approx(sorted(cosines, reverse=True)[:5], abs=1e-6)
+    assert found.total == 400
+
+
+def test_columns_behind_the_last_that_is_used_are_not_kept() -> None:
+    matrix = VectorMatrix(DIMENSION, columns=1)
+    matrix.put(MatrixRow(f"k{seed}", padded(seed, slice(4)), ("",)) for seed in range(300))
+    before = matrix.view()
+    assert before.bytes_scanned == 300 * 4 * 4
+    matrix.put([MatrixRow("wide", padded(7, slice(5, 11)), ("",))])
+    matrix.remove(f"k{seed}" for seed in range(290))
+    after = matrix.view()
+    assert nearest(before, 7, top_k=300) != nearest(after, 7, top_k=300)
+    assert after.bytes_scanned == 11 * 11 * 4
+    assert [one.key for one in after.search(padded(7, slice(5, 11))[None], top_k=1)[0].nearest] == ["wide"]
+    assert [one.key for one in after.search(padded(295, slice(4))[None], top_k=1)[0].nearest] == ["k295"]
+
+
 def test_an_empty_matrix_finds_nothing() -> None:
     [found] = VectorMatrix(DIMENSION, columns=1).view().search(unit(1)[None], top_k=3)
     assert (found.nearest, found.total) == ((), 0)

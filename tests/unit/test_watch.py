@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.core.anomalies import Anomaly, AnomalyType
-from app.types import Box
+from app.types import Box, Severity
+from app.workflows.cameras.people import PeopleCount
 from app.workflows.cameras.watch import AnomalyWatch
+from app.workflows.safety.areas import Area, Areas
 from app.workflows.safety.incidents import Finding
-from app.workflows.safety.rules import CameraRules, IntrusionRule
+from app.workflows.safety.lines import CrossingLine, Direction, make_line
+from app.workflows.safety.rules import CameraRules, IntrusionRule, PeopleRule, PeopleZone
 from app.workflows.safety.schedules import Schedule, Window
 from app.workflows.safety.zones import make_zone
 
@@ -145,3 +148,95 @@ def test_an_incident_ends_with_its_schedule() -> None:
     assert len(camera.shows(person(), times=2)) == 1
     camera.shows(person(), times=round(60 / INTERVAL_S))
     assert not camera.watch.is_suspicious, "nobody looks for people any more"
+
+
+# People who may be there: how many, how long, and which way
+
+LEFT_HALF = make_zone("lobby", [(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
+RIGHT_HALF = make_zone("bar", [(0.5, 0), (1, 0), (1, 1), (0.5, 1)], severity=Severity.HIGH)
+
+
+def counting(*zones: PeopleZone, lines: Sequence[CrossingLine] = ()) -> CameraRules:
+    return CameraRules((), people=PeopleRule(zones, tuple(lines)))
+
+
+def standing_at(y: float) -> Box:
+    """Somebody whose feet are at a height of the picture, in the middle."""
+    return Box(450, y * 1000 - 300, 550, y * 1000)
+
+
+def test_people_are_counted_in_all_and_by_zone() -> None:
+    camera = Camera(counting(PeopleZone(LEFT_HALF), PeopleZone(RIGHT_HALF)))
+    camera.shows(person(LEFT), person(Box(310, 200, 480, 900)))
+    assert camera.watch.people == PeopleCount(2, {"lobby": 2, "bar": 0})
+    camera.shows()
+    assert camera.watch.people == PeopleCount(0, {"lobby": 0, "bar": 0})
+
+
+def test_counting_raises_no_alarm_and_is_done_at_all_times() -> None:
+    camera = Camera(counting(PeopleZone(LEFT_HALF)))
+    assert camera.watch.types(NOON) == {AnomalyType.INTRUSION}
+    assert camera.shows(person(), times=200) == []
+
+
+def test_who_stays_too_long_raises_one_alarm_with_the_severity_of_the_zone() -> None:
+    camera = Camera(counting(PeopleZone(RIGHT_HALF, loiter_s=20.0)))
+    assert camera.shows(person(RIGHT), person(LEFT), times=40) == []
+    assert camera.watch.is_suspicious, "somebody who stands still must be looked at again"
+    [finding] = camera.shows(person(RIGHT), person(LEFT), times=10)
+    assert (finding.anomaly_type, finding.zone, finding.severity) == ("loitering", "bar", "high")
+    assert finding.description == "Person in zone bar for 20 s"
+
+
+def test_who_leaves_the_zone_between_has_not_stayed() -> None:
+    camera = Camera(counting(PeopleZone(RIGHT_HALF, loiter_s=20.0)))
+    for _ in range(4):
+        assert camera.shows(person(Box(520, 200, 700, 900)), times=20) == []
+        assert camera.shows(person(Box(380, 200, 560, 900)), times=2) == []
+
+
+def test_a_line_counts_both_directions_and_alarms_in_one() -> None:
+    line = make_line("gate", ((0, 0.6), (1, 0.6)), alerts=frozenset({Direction.OUT}), severity=Severity.HIGH)
+    camera = Camera(counting(lines=[line]))
+    directions, alarms = [], []
+    for y in (0.5, 0.57, 0.63, 0.7, 0.63, 0.57, 0.5):
+        alarms += camera.shows(person(standing_at(y)))
+        directions += [crossing.direction.value for crossing in camera.watch.crossings]
+    assert directions == ["in", "out"]
+    [alarm] = alarms
+    assert (alarm.anomaly_type, alarm.zone, alarm.severity) == ("line_crossed", "gate", "high")
+    assert alarm.description == "Person crossed line gate (out)"
+
+
+def test_who_walks_round_the_end_of_a_line_has_not_crossed_it() -> None:
+    camera = Camera(counting(lines=[make_line("gate", ((0, 0.6), (0.3, 0.6)))]))
+    crossings = []
+    for y in (0.5, 0.57, 0.63, 0.7):
+        camera.shows(person(standing_at(y)))
+        crossings += camera.watch.crossings
+    assert crossings == []
+
+
+def test_a_rule_of_intruders_counts_only_where_they_are_asked_for() -> None:
+    both = CameraRules((), rules().intrusion, people=PeopleRule((PeopleZone(LEFT_HALF),)))
+    assert Camera(both).shows(person(), times=10) == []
+
+
+# Zones of hazards
+
+
+def test_a_hazard_bears_the_name_and_the_severity_of_its_zone() -> None:
+    kitchen = make_zone("kitchen", [(0, 0), (0.5, 0), (0.5, 1), (0, 1)], severity=Severity.LOW)
+    areas = Areas(zones=(Area(kitchen, (AnomalyType.FIRE,)), Area(RIGHT_HALF)))
+    camera = Camera(CameraRules(areas=areas))
+    flames = Anomaly(AnomalyType.FIRE, 0.8, LEFT, reaches_alert=True)
+    [finding] = camera.shows(flames, times=2)
+    assert (finding.zone, finding.severity, finding.description) == ("kitchen", "low", "Fire detected in zone kitchen")
+
+
+def test_without_a_box_nobody_knows_which_of_several_zones_it_is() -> None:
+    areas = Areas(zones=(Area(LEFT_HALF), Area(RIGHT_HALF)))
+    [finding] = Camera(CameraRules(areas=areas)).shows(hazard(AnomalyType.FIRE), times=2)
+    assert (finding.zone, finding.severity) == (None, "high")
+    [alone] = Camera(CameraRules(areas=Areas(zones=(Area(LEFT_HALF),)))).shows(hazard(AnomalyType.FIRE), times=2)
+    assert alone.zone == "lobby"

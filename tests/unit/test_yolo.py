@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.core.yolo import Candidates, YoloDetector, decode, letterbox, pairwise_iou, suppress
+from app.core.object_detection import Candidates, letterbox, pairwise_iou, suppress
+from app.core.yolo import YoloDetector, decode
 from app.types import FloatArray, Image
 
 

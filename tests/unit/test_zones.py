@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -9,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.anomalies import AnomalyType
 from app.errors import InvalidInput
-from app.types import Box
-from app.workflows.safety.rules import CameraRules, IntrusionRule, make_window, rules_from_json, rules_to_json
+from app.types import Box, Severity
+from app.workflows.safety.areas import Area, Areas
+from app.workflows.safety.lines import Direction, make_line
+from app.workflows.safety.rules import CameraRules, IntrusionRule, PeopleRule, PeopleZone, make_window
 from app.workflows.safety.schedules import Schedule
+from app.workflows.safety.stored_rules import rules_from_json, rules_to_json
 from app.workflows.safety.zones import Point, foot_point, make_zone, zone_of
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -126,7 +131,7 @@ def test_a_person_is_forbidden_in_the_zone_and_at_the_time() -> None:
     night, day = local("2025-01-13T23:00:00"), local("2025-01-13T12:00:00")
     inside, outside = Box(40, 20, 60, 70), Box(0, 0, 10, 10)
     verdicts = [rule().forbids(box, at, width=100, height=100) for box in (inside, outside) for at in (night, day)]
-    assert verdicts == [(True, "floor"), (False, None), (False, None), (False, None)]
+    assert verdicts == [(True, make_zone("floor", SQUARE)), (False, None), (False, None), (False, None)]
 
 
 def test_without_zones_the_whole_picture_is_forbidden() -> None:
@@ -135,6 +140,26 @@ def test_without_zones_the_whole_picture_is_forbidden() -> None:
 
 
 def test_rules_survive_being_stored() -> None:
-    rules = CameraRules(("fire", "intrusion"), rule(suppress_staff=True), (3, 7))
-    assert rules_from_json(rules_to_json(rules)) == rules
+    zone = make_zone("stove", SQUARE, severity=Severity.LOW)
+    door = make_line("door", ((0, 0.5), (1, 0.5)), alerts=frozenset(Direction), severity=Severity.HIGH)
+    rules = CameraRules(
+        ("fire", "intrusion"),
+        rule(suppress_staff=True),
+        (3, 7),
+        Areas((Area(zone),), (Area(zone, (AnomalyType.FIRE,)),)),
+        PeopleRule((PeopleZone(zone, 60.0), PeopleZone(make_zone("hall", SQUARE))), (door,)),
+        door,
+    )
+    assert rules_from_json(json.loads(json.dumps(rules_to_json(rules)))) == rules
     assert rules_from_json(rules_to_json(CameraRules())) == CameraRules()
+
+
+def test_rules_of_before_there_were_areas_are_read() -> None:
+    assert rules_from_json({"anomalies": ["fire"], "intrusion": None, "confirmation": None}) == CameraRules(("fire",))
+
+
+@pytest.mark.parametrize("points", [((0, 0), (1.2, 0)), ((0.5, 0.5), (0.505, 0.5))])
+def test_a_line_that_is_none_is_refused(points: tuple[Point, Point]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        make_line("door", points)
+    assert refused.value.code == "invalid_line"

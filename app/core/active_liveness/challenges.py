@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from enum import StrEnum
 
 
@@ -16,6 +16,8 @@ class Challenge(StrEnum):
     COME_CLOSER = "come_closer"
 
 
+_UNFORESEEN = random.SystemRandom()
+
 TURNS = (Challenge.TURN_LEFT, Challenge.TURN_RIGHT)
 
 INSTRUCTIONS = {
@@ -27,15 +29,16 @@ INSTRUCTIONS = {
 }
 
 
-def draw_challenges(count: int) -> tuple[Challenge, ...]:
+def draw_challenges(count: int, chance: random.Random = _UNFORESEEN) -> tuple[Challenge, ...]:
     """A random sequence, nothing twice in a row, with turns to both sides among them: these alone show depth.
 
     Args:
         count: at least 2.
+        chance: what draws; by default nobody can foresee it.
     """
     while True:
         drawn: list[Challenge] = []
         for _ in range(count):
-            drawn.append(secrets.choice([kind for kind in Challenge if kind not in drawn[-1:]]))
+            drawn.append(chance.choice([kind for kind in Challenge if kind not in drawn[-1:]]))
         if set(TURNS) <= set(drawn):
             return tuple(drawn)

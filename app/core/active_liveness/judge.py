@@ -71,9 +71,10 @@ class SessionRules:
         min_depth_deg: how much turning must have been seen for that.
         max_flatness: of ``_flatness``, from which the head is a sheet too.
         max_squeeze: of one frame, from which it is a sheet.
-        min_same_person: match probability of a frame with those before it.
+        min_same_person: match probability of a frame with the first two.
+        min_same_neighbour: match probability of frames that follow each other.
         min_vouched: match probability of a picture with the session that vouches for it.
-        min_liveness: mean of the passive scores.
+        min_liveness: mean of the passive scores; None where pictures are not judged.
     """
 
     min_frames: int = 6
@@ -84,12 +85,12 @@ class SessionRules:
     straight_deg: float = 9.0
     turn_deg: float = 17.0
     up_deg: float = 8.0
-    down_deg: float = 10.0
+    down_deg: float = 8.0
     closer: float = 1.22
     held_frames: int = 2
     min_challenge_ms: int = 300
     max_speed_deg: float = 130.0
-    max_growth: float = 1.2
+    max_growth: float = 1.3
     max_shift: float = 0.6
     max_tone_step: float = 1.35
     max_lost: float = 0.34
@@ -97,9 +98,10 @@ class SessionRules:
     min_depth_deg: float = 25.0
     max_flatness: float = 0.09
     max_squeeze: float = 1.5
-    min_same_person: float = 0.3
+    min_same_person: float = 0.5
+    min_same_neighbour: float = 0.99
     min_vouched: float = 0.7
-    min_liveness: float = 0.25
+    min_liveness: float | None = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Judgement:
         passed: whether all were, and nothing speaks against the person.
         reason: why it failed; None while it has not.
         guidance: what to do now.
-        score: 0 to 1, how alive the person looked: the passive scores' mean.
+        score: 0 to 1, how alive the person looked: the passive scores' mean; None where pictures are not judged.
         depth: parallax of the pixels over that of the landmarks; None until enough turning was seen.
     """
 
@@ -119,7 +121,7 @@ class Judgement:
     passed: bool
     reason: Reason | None
     guidance: Guidance
-    score: float
+    score: float | None
     depth: float | None = None
 
     def failed(self, reason: Reason) -> Judgement:
@@ -153,7 +155,7 @@ class SessionJudge:
     def judge(self, challenges: Sequence[Challenge], frames: Sequence[SeenFrame]) -> Judgement:
         """How far a session is after these frames, in order of time."""
         heads = [(frame.at_ms, frame.head) for frame in frames if frame.head is not None]
-        score = _passive([head for _, head in heads])
+        score = None if self.rules.min_liveness is None else _passive([head for _, head in heads])
         reason = self._broken(frames) or self._stranger([head for _, head in heads])
         straight = self._straight([head for _, head in heads])
         if reason is not None or straight is None:
@@ -168,13 +170,14 @@ class SessionJudge:
         guidance = Guidance.DONE if complete else Guidance.MOVE if walk.is_straight else Guidance.LOOK_STRAIGHT
         return Judgement(walk.done, complete and reason is None, reason, guidance, score, depth)
 
-    def _final(self, turns: Sequence[HeadTurn], depth: float | None, score: float) -> Reason | None:
+    def _final(self, turns: Sequence[HeadTurn], depth: float | None, score: float | None) -> Reason | None:
         """What is asked of a session that did all that it was told."""
         if depth is None:
             return Reason.DEPTH_UNSEEN
         if depth < self.rules.min_depth or _flatness(turns, self.rules) > self.rules.max_flatness:
             return Reason.FLAT_SURFACE
-        return Reason.PRESENTATION_ATTACK if score < self.rules.min_liveness else None
+        looks_fake = score is not None and score < (self.rules.min_liveness or 0.0)
+        return Reason.PRESENTATION_ATTACK if looks_fake else None
 
     def _broken(self, frames: Sequence[SeenFrame]) -> Reason | None:
         """What the frames say without the person."""
@@ -206,12 +209,25 @@ class SessionJudge:
         return self._calibration.confidence(cosine)
 
     def _stranger(self, heads: Sequence[SeenHead]) -> Reason | None:
-        """One frame may be a bad one; a second is somebody else."""
-        unlike = 0
-        for index in range(1, len(heads)):
-            before = np.sum([head.vector for head in heads[:index]], axis=0)
-            unlike += self._confidence(before, heads[index].vector) < self.rules.min_same_person
-        return Reason.DIFFERENT_PERSON if unlike >= self.rules.held_frames else None
+        """One frame may be a bad one; a second is somebody else.
+
+        All are held against the first two: a mean of all before would take a stranger in whom a turned head resembles.
+        That one resembles many, so neighbours are compared as well: they hardly differ, however the head is turned.
+        """
+        first = np.sum([head.vector for head in heads[:2]], axis=0)
+        unlike = sum(self._confidence(first, head.vector) < self.rules.min_same_person for head in heads[2:])
+        is_broken = any(
+            self._is_break(heads[max(place - 2, 0) : place], heads[place : place + 2])
+            for place in range(1, len(heads) - 1)
+        )
+        return Reason.DIFFERENT_PERSON if unlike >= self.rules.held_frames or is_broken else None
+
+    def _is_break(self, before: Sequence[SeenHead], after: Sequence[SeenHead]) -> bool:
+        return all(
+            self._confidence(one.vector, other.vector) < self.rules.min_same_neighbour
+            for one in before
+            for other in after
+        )
 
     def _straight(self, heads: Sequence[SeenHead]) -> StraightHead | None:
         """The head as the first frames show it; None until they show one that is straight and large enough."""

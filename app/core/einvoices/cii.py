@@ -16,7 +16,7 @@ from app.core.einvoices.document import (
     TaxAtRate,
 )
 from app.core.einvoices.en16931 import in_currency, kind_of, percent, relates_to, tax_at_rate
-from app.core.einvoices.tree import Element, children, day, find, name_of, number, text
+from app.utils.xml_tree import Element, children, day, find, name_of, number, text
 
 _ROOTS = {"CrossIndustryInvoice", "CrossIndustryDocument"}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from app.core.einvoices.document import DocumentKind, InvoiceReference, TaxAtRate
-from app.core.einvoices.tree import Element
+from app.utils.xml_tree import Element
 
 _CREDIT_TYPES = {"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"}
 _PRO_FORMA_TYPES = {"325", "780"}

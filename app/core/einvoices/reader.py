@@ -8,14 +8,14 @@ from app.core.einvoices import cii, ubl, vietnamese
 from app.core.einvoices.checks import contradictions
 from app.core.einvoices.document import EInvoice
 from app.core.einvoices.signature import TrustedRoots, verify_invoice
-from app.core.einvoices.tree import parse
+from app.utils.xml_tree import parse
 
 
 def read_einvoices(data: bytes, *, roots: TrustedRoots) -> list[EInvoice]:
     """Every invoice of an XML file, in its order; empty where the file is of another kind.
 
     Raises:
-        InvalidInput, TooLarge: the file cannot be read; see :func:`app.core.einvoices.tree.parse`.
+        InvalidInput, TooLarge: the file cannot be read; see :func:`app.utils.xml_tree.parse`.
     """
     root = parse(data)
     if cii.is_cii(root):

@@ -21,8 +21,8 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from app.core.einvoices.document import Signature, SignatureStatus
-from app.core.einvoices.tree import Element, children, find, name_of, text
 from app.core.einvoices.vietnamese import data_of
+from app.utils.xml_tree import Element, children, find, name_of, text
 
 _DSIG = "http://www.w3.org/2000/09/xmldsig#"
 _ENVELOPED = f"{_DSIG}enveloped-signature"

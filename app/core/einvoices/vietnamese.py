@@ -21,7 +21,7 @@ from app.core.einvoices.document import (
     Standard,
     TaxAtRate,
 )
-from app.core.einvoices.tree import Element, children, day, find, name_of, number, text
+from app.utils.xml_tree import Element, children, day, find, name_of, number, text
 
 _LINE_KINDS = {
     "1": LineKind.GOODS, "2": LineKind.PROMOTION, "3": LineKind.DISCOUNT, "4": LineKind.NOTE, "5": LineKind.SPECIAL,

@@ -13,6 +13,9 @@ from app.types import FloatArray, Image, Session
 MRZ_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789<"
 MRZ_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
 _LOOK_ALIKES = {"<": "‹《〈く«＜(∠<ㄑ《", "0": "〇", "1": "|", "I": "|l"}
+_SEEN_AS = {
+    seen: [wanted for wanted in _LOOK_ALIKES if seen in _LOOK_ALIKES[wanted]] for seen in "".join(_LOOK_ALIKES.values())
+}
 _LINE_HEIGHT_PX = 48
 _MIN_WIDTH_PX = 320
 
@@ -52,10 +55,10 @@ def _merge_table(classes: Sequence[str], allowed: str) -> FloatArray:
     """(classes, 1 + allowed): adds up what stands for the same character; column 0 is the blank."""
     table = np.zeros((len(classes), 1 + len(allowed)), np.float32)
     table[0, 0] = 1.0
+    columns = {wanted: column for column, wanted in enumerate(allowed, start=1)}
     for index, character in enumerate(classes[1:], start=1):
-        for column, wanted in enumerate(allowed, start=1):
-            if character == wanted or character.upper() == wanted or character in _LOOK_ALIKES.get(wanted, ""):
-                table[index, column] = 1.0
+        for wanted in columns.keys() & {character, character.upper(), *_SEEN_AS.get(character, ())}:
+            table[index, columns[wanted]] = 1.0
     return table
 
 

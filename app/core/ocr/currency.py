@@ -4,91 +4,54 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from app.core.ocr.layout import Page
+from app.core.ocr.extraction.labels import find_labels
+from app.core.ocr.layout import Page, Row
 from app.core.ocr.text import fold
 
-_CODES = (
-    "VND", "USD", "EUR", "GBP", "CHF", "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "CNY", "RMB", "JPY", "KRW",
-    "THB", "IDR", "MYR", "PHP", "INR", "NPR", "LKR", "PKR", "AED", "SAR", "ZAR", "BRL", "MXN", "SEK", "NOK",
-    "DKK", "ISK", "PLN", "CZK", "HUF", "RON", "BGN", "TRY", "ILS", "RUB", "KHR", "LAK", "MMK",
-)  # fmt: skip
-_CODE = re.compile(rf"(?<![A-Za-z])({'|'.join(_CODES)})(?![A-Za-z])")
+_FILE = Path(__file__).with_name("currencies.toml")
+_OTHER_CODES = ("RON", "BGN", "ILS", "RUB", "KHR", "LAK", "MMK", "QAR", "RMB")
+_WORDS_TOO = {"TRY"}
+"""A code that is an English word counts only beside an amount."""
+
 _ALIAS = {"RMB": "CNY"}
-_SYMBOLS: tuple[tuple[str, str], ...] = (
-    (r"A\$|AU\$", "AUD"), (r"C\$|CA\$|CDN\$", "CAD"), (r"S\$|SG\$", "SGD"), (r"HK\$", "HKD"), (r"NT\$", "TWD"),
-    (r"NZ\$", "NZD"), (r"R\$", "BRL"), (r"US\$", "USD"), ("€", "EUR"), ("£", "GBP"), ("₫", "VND"), ("฿|บาท", "THB"),
-    ("₹", "INR"), ("₩|원", "KRW"), ("₱", "PHP"), ("円", "JPY"), ("zł", "PLN"), ("Kč", "CZK"),
-    (r"(?<![A-Za-z])RM\s?(?=[\d(:)]|$)", "MYR"), (r"\(RM\)", "MYR"), (r"(?<![A-Za-z])Rp\.?\s?(?=\d)", "IDR"),
-    (r"(?<![A-Za-z])S?Fr\.?\s?(?=\d)|\.[-–—]{1,2}(?=\s|$)", "CHF"), (r"\d\s?(?:đ|vnđ)(?![a-zà-ỹ])|VNĐ|vnđ", "VND"),
-)  # fmt: skip
 _AMBIGUOUS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"(?<![A-Za-z])\$", ("USD", "CAD", "AUD", "SGD", "HKD", "TWD", "NZD", "MXN")),
-    ("¥|￥", ("JPY", "CNY")),
+    ("[¥￥]", ("JPY", "CNY")),
     (r"(?<![A-Za-z])kr\.?(?![a-z])|\d,-(?=\s|$)", ("SEK", "NOK", "DKK", "ISK")),
     (r"(?<![A-Za-z])Rs\.?\s?(?=\d)", ("INR", "NPR", "PKR", "LKR")),
     (r"元", ("CNY", "TWD", "HKD")),
+    (r"(?<![A-Za-z])R\s?(?=\d+[.,]\d{2})|\d[.,]\d{2} R(?![A-Za-z])", ("ZAR",)),
+    (r"\.[-–—]{1,2}(?=\s|$)", ("CHF",)),
 )
-"""Symbols of several currencies, the commonest first; the country decides."""
+"""Symbols of several currencies, or like a misread letter; the country decides. Without one the commonest, which is
+the first, is taken where it is common enough."""
 
-_WORDS: dict[str, str] = {
-    "VND": r"\bdong\b|\bvnd\b|\bviet nam dong\b",
-    "MYR": r"\bringgit\b", "THB": r"\bbaht\b", "IDR": r"\brupiah\b", "INR": r"\brupees?\b", "PHP": r"\bpesos?\b",
-    "GBP": r"\bpounds? sterling\b|\bpence\b", "EUR": r"\beuros?\b", "CHF": r"\bfranken\b|\bswiss francs?\b",
-    "JPY": r"\byen\b", "KRW": r"\bwon\b", "CNY": r"\brenminbi\b|\byuan\b", "USD": r"\bus dollars?\b|\bdollars only\b",
-}  # fmt: skip
-_COUNTRIES: dict[str, str] = {
-    "VND": r"\bviet ?nam\b|\bha noi\b|\bho chi minh\b|\bhcm\b|\btp\.|\bda nang\b|\bquan \d|\bphuong\b|"
-    r"\bma so thue\b|\bhoa don\b|"
-    r"\btong (?:cong|tien)\b|\bthanh toan\b|\bthanh tien\b|\bngay\b|\bkhach\b|\.vn\b|\+84",
-    "MYR": r"\bsdn\b|\bbhd\b|\bkuala lumpur\b|\bselangor\b|\bmalaysia\b|\bjalan\b|\bjohor\b|\bpenang\b|"
-    r"\btaman\b|\.my\b|\+60|"
-    r"\bs/b\b|\bgst id\b",
-    "SGD": r"\bsingapore\b|\bpte\.? ltd\b|\.sg\b|\+65\b|\bsingapur\b",
-    "THB": "[\u0e00-\u0e7f]{3}|\\bthailand\\b|\\bbangkok\\b|\\.th\\b|\\+66",
-    "IDR": r"\bindonesia\b|\bjakarta\b|\bppn\b|\bnpwp\b|\bjl\.|\btunai\b|\bkembali\b|\btanggal\b|\.id\b|\+62",
-    "PHP": r"\bphilippines\b|\bmanila\b|\bmakati\b|\bcebu\b|\bvatable\b|\.ph\b|\+63",
-    "INR": r"\bindia\b|\bgstin\b|\bcgst\b|\bsgst\b|\bigst\b|\bmumbai\b|\bdelhi\b|\bbangalore\b|\bbengaluru\b|"
-    r"\bkarnataka\b|"
-    r"\bpvt\b|\.in\b|\+91|\bpan no\b|\bharyana\b",
-    "NPR": r"\bnepal\b|\bkathmandu\b|\bpokhara\b|\.np\b|\+977",
-    "JPY": r"[\u3040-\u30ff]{2}|\bjapan\b|\btokyo\b|\.jp\b|\+81|消費税",
-    "KRW": r"[\uac00-\ud7af]{2}|\bkorea\b|\bseoul\b|\.kr\b|\+82",
-    "TWD": r"統一|發票|民國|臺|\btaiwan\b|\btaipei\b|\.tw\b|\+886",
-    "HKD": r"\bhong kong\b|\bkowloon\b|\.hk\b|\+852",
-    "CNY": r"发票|税|人民币|\bchina\b|\bshanghai\b|\bbeijing\b|\bshenzhen\b|\.cn\b|\+86",
-    "AUD": r"\baustralia\b|\babn\b|\bsydney\b|\bmelbourne\b|\bnsw\b|\bqld\b|\.au\b|\+61",
-    "NZD": r"\bnew zealand\b|\bauckland\b|\.nz\b|\+64",
-    "CAD": r"\bcanada\b|\bontario\b|\bquebec\b|\btoronto\b|\bvancouver\b|\bhst\b|\bpst\b|"
-    r"\b[a-z]\d[a-z] ?\d[a-z]\d\b|\.ca\b",
-    "USD": r"\busa\b|\bunited states\b|\b(?:ca|ny|tx|fl|wa|il|ma|nj|pa|ga|nc|oh|mi|va|co|az|nv),? \d{5}\b|"
-    r"\bsales tax\b|"
-    r"\bst# \d|\bwal-?mart\b|\bzip\b",
-    "CHF": r"\bche-?\d{3}|\bschweiz\b|\bsuisse\b|\bsvizzera\b|\bswitzerland\b|\bch-\d{4}\b|\.ch\b|\+41|"
-    r"\bzurich\b|\bluzern\b|"
-    r"\bbasel\b|\bbern\b|\bgeneve\b|\blausanne\b|\btwint\b|\bmigros\b|\bcoop\b|\bpostfinance\b|\bliechtenstein\b|\bmwst-nr\b",
-    "EUR": r"\bde\s?\d{9}\b|\batu\d{8}\b|\bfr\s?\w{2}\s?\d{9}\b|\bit\s?\d{11}\b|\bnl\s?\d{9}b\d\d\b|"
-    r"\bes\s?[a-z]\d{8}\b|"
-    r"\bdeutschland\b|\bgermany\b|\bfrance\b|\bfrankreich\b|\bosterreich\b|\baustria\b|\bspain\b|\bespana\b|\bitalia\b|"
-    r"\bnederland\b|\bfinland\b|\bsuomi\b|\bireland\b|\bbelgium\b|\bportugal\b|\bgmbh\b|\bust-?id|\bsiret\b|\.de\b|\.fr\b|"
-    r"\.at\b|\.es\b|\.it\b|\.nl\b|\.fi\b|\+49|\+33|\+43|\+34|\+39|\+31|\+358|\btva\b|\balv\b|\bdanke\b|\bumsatzsteuer\b",
-    "GBP": r"\bunited kingdom\b|\blondon\b|\bengland\b|\bscotland\b|\bgb\s?\d{3}\s?\d{4}\s?\d{2}\b|\.uk\b|\+44|"
-    r"\b[a-z]{1,2}\d{1,2}[a-z]? ?\d[abd-hjlnp-uw-z]{2}\b",
-    "SEK": r"\bsverige\b|\bsweden\b|\bstockholm\b|\borg\.? ?nr\b|\.se\b|\+46",
-    "NOK": r"\bnorge\b|\bnorway\b|\boslo\b|\bmva\b|\.no\b|\+47",
-    "DKK": r"\bdanmark\b|\bdenmark\b|\bkobenhavn\b|\bcvr\b|\.dk\b|\+45",
-    "ZAR": r"\bsouth africa\b|\bcape town\b|\bjohannesburg\b|\.za\b|\+27|\bsandton\b|\bcc reg\b",
-    "PLN": r"\bpolska\b|\bpoland\b|\bwarszawa\b|\bnip\b|\.pl\b|\+48",
-    "CZK": r"\bceska\b|\bpraha\b|\bdic\b|\.cz\b|\+420",
-}  # fmt: skip
-_RAND = re.compile(r"(?<![A-Za-z])R\s?(?=\d+[.,]\d{2})")
-_SYMBOL_WEIGHT, _CODE_WEIGHT, _WORD_WEIGHT, _COUNTRY_WEIGHT = 3.0, 3.0, 2.0, 0.7
-_MIN_EVIDENCE = 1.0
-_NO_CENTS = {"VND", "JPY", "KRW", "IDR"}
-_MAX_COUNTRY_SIGNS = 4
+_ALONE = {r"(?<![A-Za-z])\$", "[¥￥]", r"(?<![A-Za-z])Rs\.?\s?(?=\d)"}
+_BESIDE_AMOUNT = re.compile(r"[$¥￥]\s?\d|\d\s?[$¥￥]")
+_SETTLED_BY_NUMBER = 3
+_SURE_COUNTRY = 2.5
+"""So much evidence of a country: its papers may print the mark of a dollar for their own money."""
+_NAMED = re.compile(
+    r"\b(?:currency|wahrung|devise|moneda|valuta|waluta|mena|moeda|mata uang|tien te|loai tien)\b.{0,12}?\b([a-z]{3})\b"
+)
+_FOREIGN = re.compile(
+    r"\bin (?:eur|euros?|usd)\b|€-? ?euro|\b(?:wechsel)?kurs\b|exchange rate|\bty gia\b|quy doi|taux de change"
+)
+"""What a sum comes to in another country's money."""
+
+_SYMBOL, _CODE, _WORD, _NAMED_WEIGHT = 3.0, 3.0, 2.0, 5.0
+_REGISTRATION, _SCRIPT, _SIGN, _RATE = 1.5, 1.2, 0.7, 0.6
+_IN_TOTAL, _IN_FOREIGN, _UNSETTLED = 1.5, 0.3, 0.6
+_MIN_EVIDENCE = 0.7
+_NO_CENTS = {"VND", "JPY", "KRW", "IDR", "ISK", "HUF"}
+_MAX_SIGNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,64 +62,130 @@ class Currency:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What speaks for one currency."""
+
+    symbols: tuple[re.Pattern[str], ...]
+    words: tuple[re.Pattern[str], ...]
+    script: tuple[re.Pattern[str], ...]
+    registration: tuple[re.Pattern[str], ...]
+    signs: tuple[re.Pattern[str], ...]
+    rates: re.Pattern[str] | None
+
+
+@lru_cache(maxsize=1)
+def _currencies() -> Mapping[str, _Signs]:
+    table: dict[str, dict[str, list[str]]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return {code: _signs(entry) for code, entry in table.items()}
+
+
+def _signs(entry: Mapping[str, Sequence[str]]) -> _Signs:
+    def compiled(name: str) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(pattern) for pattern in entry.get(name, ()))
+
+    rates = "|".join(re.escape(rate) for rate in entry.get("rates", ()))
+    percent = re.compile(rf"(?<![\d.,])(?:{rates})\s?%") if rates else None
+    return _Signs(
+        compiled("symbols"), compiled("words"), compiled("script"), compiled("registration"), compiled("signs"), percent
+    )
+
+
+@lru_cache(maxsize=1)
+def _code_pattern() -> re.Pattern[str]:
+    codes = [*(set(_currencies()) - _WORDS_TOO), *_OTHER_CODES]
+    beside = "|".join(rf"{code}(?=\s?\d)" for code in _WORDS_TOO)
+    return re.compile(rf"(?<![A-Za-z])({'|'.join(sorted(codes))}|{beside})(?![A-Za-z])")
+
+
 def find_currency(page: Page, *, vietnamese: bool = False) -> Currency | None:
     """The currency that the page gives evidence of; None where it gives none, or as much for another.
 
     Args:
         vietnamese: the page's language: evidence of its country.
     """
-    text = page.text
-    countries = _countries(fold(text), text)
+    countries = _countries(page.text)
     if vietnamese:
-        countries["VND"] += 3 * _COUNTRY_WEIGHT
-    cents = len(re.findall(r"\d[.,]\d{2}(?!\d)", text))
-    if cents >= 3:
-        for code in _NO_CENTS:
-            countries[code] *= 0.5
+        countries["VND"] += 3 * _SIGN
     evidence: defaultdict[str, float] = defaultdict(float, {code: score for code, score in countries.items() if score})
-    for code, count, weight in _marks(text, countries):
+    for code, weight, count in _marks(page, countries):
         evidence[code] += weight * (1.0 + 0.5 * math.log(count))
     ranked = sorted(evidence.items(), key=lambda item: -item[1])
     if not ranked or ranked[0][1] < _MIN_EVIDENCE:
         return None
-    second = ranked[1][1] if len(ranked) > 1 else 0.0
     code, first = ranked[0]
-    lead = (first - second) / first
+    lead = (first - (ranked[1][1] if len(ranked) > 1 else 0.0)) / first
     confidence = min(0.5 + 0.5 * lead, 0.99) * min(0.62 + 0.13 * first, 1.0)
     return Currency(code, round(confidence, 3))
 
 
-def _countries(folded: str, text: str) -> defaultdict[str, float]:
+def _countries(text: str) -> defaultdict[str, float]:
+    """By currency, how much on the page is its country's."""
+    folded = fold(text)
+    has_cents = len(re.findall(r"\d[.,]\d{2}(?!\d)", text)) >= 3
     found: defaultdict[str, float] = defaultdict(float)
-    for code, pattern in _COUNTRIES.items():
-        signs = {match[0] for match in re.finditer(pattern, folded)}
-        found[code] = _COUNTRY_WEIGHT * min(len(signs), _MAX_COUNTRY_SIGNS)
-    if _RAND.search(text) and found["ZAR"]:
-        found["ZAR"] += _SYMBOL_WEIGHT
+    for code, signs in _currencies().items():
+        score = _REGISTRATION * _matching(signs.registration, folded) + _SCRIPT * _matching(signs.script, text)
+        score += _SIGN * min(_matching(signs.signs, folded), _MAX_SIGNS)
+        score += _RATE * bool(signs.rates and signs.rates.search(folded))
+        found[code] = score * (0.5 if has_cents and code in _NO_CENTS else 1.0)
     return found
 
 
-def _marks(text: str, countries: dict[str, float]) -> Iterator[tuple[str, int, float]]:
-    """``(code, how often, weight)`` of codes, symbols and words."""
-    codes = Counter(_ALIAS.get(match[1], match[1]) for match in _CODE.finditer(text))
-    yield from ((code, count, _CODE_WEIGHT) for code, count in codes.items())
-    for pattern, code in _SYMBOLS:
-        count = len(re.findall(pattern, text, re.MULTILINE))
-        # Dashes behind a full stop are Swiss where something else is, and a rule elsewhere.
-        if count and (code != "CHF" or countries["CHF"]):
-            yield code, count, _SYMBOL_WEIGHT
+def _matching(patterns: Sequence[re.Pattern[str]], text: str) -> int:
+    return sum(pattern.search(text) is not None for pattern in patterns)
+
+
+def _marks(page: Page, countries: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
+    """``(code, weight, how often)`` of codes, symbols and words; where they stand in the row of a total they weigh
+    more, in a conversion less."""
+    rows = [(row.text, _factor(row)) for row in page.rows]
+    folded = [(fold(text), factor) for text, factor in rows]
+    codes: defaultdict[str, list[float]] = defaultdict(list)
+    for text, factor in rows:
+        for match in _code_pattern().finditer(text):
+            codes[_ALIAS.get(match[1], match[1])].append(factor)
+    yield from ((code, _CODE * max(factors), len(factors)) for code, factors in codes.items())
+    for code, signs in _currencies().items():
+        yield from ((code, _SYMBOL * most, count) for most, count in _seen(signs.symbols, rows))
+        yield from ((code, _WORD * most, count) for most, count in _seen(signs.words, folded))
+    for text, _ in folded:
+        named = _NAMED.search(text)
+        code = _ALIAS.get(named[1].upper(), named[1].upper()) if named else ""
+        if code in _currencies():
+            yield code, _NAMED_WEIGHT, 1
+    yield from _shared_marks(rows, countries)
+
+
+def _seen(patterns: Sequence[re.Pattern[str]], rows: Sequence[tuple[str, float]]) -> Iterator[tuple[float, int]]:
+    """For each pattern that is there the most that one of its rows weighs, and how often it is there."""
+    for pattern in patterns:
+        factors = [factor for text, factor in rows for _ in pattern.finditer(text)]
+        if factors:
+            yield max(factors), len(factors)
+
+
+def _shared_marks(
+    rows: Sequence[tuple[str, float]], countries: Mapping[str, float]
+) -> Iterator[tuple[str, float, float]]:
+    """Marks of several currencies: the one whose country the page is of. Another country's paper with a mark that its
+    money does not have shows a misread letter, unless the mark stands beside several amounts."""
+    beside = sum(len(_BESIDE_AMOUNT.findall(text)) for text, _ in rows)
     for pattern, possible in _AMBIGUOUS:
-        count = len(re.findall(pattern, text, re.MULTILINE))
-        if not count:
+        factors = [factor for text, factor in rows for _ in re.finditer(pattern, text)]
+        if not factors:
             continue
-        likeliest = max(possible, key=lambda code: (countries[code], -possible.index(code)))
-        # Another country's paper with a sign that its money does not have: a misread letter.
+        shown = {code: countries[code] for code in possible if countries[code]}
         foreign = max((score for code, score in countries.items() if code not in possible), default=0.0)
-        settled = countries[likeliest] > 0 or foreign < 2 * _COUNTRY_WEIGHT
-        if settled:
-            yield likeliest, count, _SYMBOL_WEIGHT * (1.0 if countries[likeliest] or foreign == 0 else 0.6)
-    folded = fold(text)
-    for code, pattern in _WORDS.items():
-        count = len(re.findall(pattern, folded))
-        if count:
-            yield code, count, _WORD_WEIGHT
+        weight = _SYMBOL * max(factors)
+        if shown and max(shown.values()) >= 0.5 * foreign:
+            yield from ((code, weight * score / sum(shown.values()), len(factors)) for code, score in shown.items())
+        elif pattern in _ALONE and foreign < (_SURE_COUNTRY if beside >= _SETTLED_BY_NUMBER else 2 * _SIGN):
+            yield possible[0], weight * (1.0 if foreign == 0 else _UNSETTLED), len(factors)
+
+
+def _factor(row: Row) -> float:
+    if _FOREIGN.search(fold(row.text)):
+        return _IN_FOREIGN
+    kinds = {label.kind for cell in row.cells for label in find_labels(cell.text[:200])}
+    return _IN_TOTAL if kinds & {"due", "total"} else 1.0

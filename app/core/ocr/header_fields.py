@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from app.core.ocr.layout import Page, Row
 from app.core.ocr.lexicon import restore_expressions
@@ -14,7 +16,7 @@ from app.core.ocr.text import find_label, fold, squeeze
 from app.core.ocr.totals import Role, is_money, role_of
 
 _NUMBER_LABELS = (
-    "so hoa don", "hoa don so", "so hd", "so phieu", "so ct", "so chung tu", "ma hoa don", "ma don hang",
+    "so hoa don", "hoa don so", "so hd", "hd so", "so phieu", "so ct", "so chung tu", "ma hoa don", "ma don hang",
     "so bill", "so",
     "so gd", "hd", "s", "sa", "sd", "s6", "h",
     "invoice no", "invoice number", "invoice", "inv no", "receipt no", "bill no", "doc no",
@@ -26,6 +28,9 @@ _WEAK_NUMBER_LABELS = ("s", "sa", "sd", "s6", "h")
 
 _MARKED = re.compile(r"[^\W\d]{1,3}\s?(?:\([^)]*\)?\s?)?[:.#/]")
 """A label with its mark: ``Số: 17``, ``Số (No.): 17``."""
+
+_NEXT_PAIR = re.compile(r":\s?[\w./-]*\d[\w./-]*\s+(?=[^\W\d]+(?:\s[^\W\d]+){0,2}\s?(?:\([^)]*\)\s?)?[:#])")
+"""Where one label and its value end and the next begin: ``Ký hiệu: 1C26TPP Số: 00001234``."""
 
 _SELF_NAMED = re.compile(r"\bH[DĐ]\d[\d./-]{4,}\d")
 
@@ -114,22 +119,29 @@ def _invoice_number(page: Page) -> str | None:
     number that names itself, ``HD130820-0031``, is better than none."""
     found: list[tuple[int, int, str]] = []
     for index, row in enumerate(page.rows):
-        for position, cell in enumerate(row.cells):
-            if find_label(cell.text, _NOT_NUMBER, min_similarity=90):
+        for part, following in _parts(row):
+            if find_label(part, _NOT_NUMBER, min_similarity=90):
                 continue
-            labelled = value_after(cell.text, _NUMBER_LABELS)
+            labelled = value_after(part, _NUMBER_LABELS)
             if labelled is None:
                 continue
             label, value = labelled
-            if not value and position + 1 < len(row.cells):
-                value = row.cells[position + 1].text.lstrip(" :.#")
-            match = _NUMBER_VALUE.match(value)
-            if match and _is_number(match, label, marked=_MARKED.match(cell.text) is not None):
+            match = _NUMBER_VALUE.match(value or following.lstrip(" :.#"))
+            if match and _is_number(match, label, marked=_MARKED.match(part) is not None):
                 found.append((-len(label), index, match[0].rstrip("./-")))
     if found:
         return min(found)[2]
     named = (_SELF_NAMED.search(row.text) for row in page.rows)
     return next((match[0] for match in named if match), None)
+
+
+def _parts(row: Row) -> Iterator[tuple[str, str]]:
+    """The labels of a row with the value that may stand behind each, and what follows them."""
+    cuts = [[0, *(pair.end() for pair in _NEXT_PAIR.finditer(cell.text)), len(cell.text)] for cell in row.cells]
+    parts = [
+        cell.text[start:end] for cell, borders in zip(row.cells, cuts, strict=True) for start, end in pairwise(borders)
+    ]
+    yield from pairwise([*parts, ""])
 
 
 def _is_number(match: re.Match[str], label: str, *, marked: bool) -> bool:
@@ -155,10 +167,10 @@ def _serial(page: Page) -> str | None:
 
 def _serial_behind(page: Page, labels: tuple[str, ...]) -> str | None:
     for row in page.rows[:16]:
-        for position, cell in enumerate(row.cells):
-            labelled = value_after(cell.text, labels)
+        for part, following in _parts(row):
+            labelled = value_after(part, labels)
             if labelled:
-                value = labelled[1] or (row.cells[position + 1].text if position + 1 < len(row.cells) else "")
+                value = labelled[1] or following
                 match = _SERIAL_VALUE.search(value.upper().replace(" ", ""))
                 if match:
                     return match[0]

@@ -29,6 +29,8 @@ _STATES = {
 }  # fmt: skip
 """States and demonyms as papers print them, squeezed."""
 
+_CODES = {demonym: code for code, demonym in _NATIONALITIES.items()}
+
 
 def parse_sex(text: str) -> str | None:
     """``Male`` or ``Female``, from words and letters that papers print."""
@@ -56,6 +58,11 @@ def nationality(text: str) -> str | None:
     if re.fullmatch(r"[A-Z]{2,3}", code):
         return code  # a state that the table does not name
     return known or (text.strip().title() if len(name) > 2 and not re.search(r"\d", name) else None)
+
+
+def state_code(demonym: str) -> str:
+    """The other way: ICAO's code of a nationality as ``nationality`` words it, what is none as it stands."""
+    return _CODES.get(demonym, demonym)
 
 
 def clean_name(text: str) -> str:

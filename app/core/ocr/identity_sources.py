@@ -20,6 +20,7 @@ UNCOVERED_MRZ_CONFIDENCE = 0.9
 
 _UNCHECKED_MRZ_CONFIDENCE = 0.7
 _FORMED = {"id_number", "date_of_birth", "gender", "issue_date", "expiry_date"}
+_PARTED = re.compile(r"[\s,]+")
 _LETTERS_FOR_DIGITS = str.maketrans("01568", "OISGB")
 
 
@@ -86,7 +87,8 @@ def of_print(printed: Print, mrz: Mrz | None, issuer: Issuer, page: Page) -> dic
     if "id_number" in kept and _contradicts(kept["id_number"][0], mrz):
         del kept["id_number"]
     name = f"{mrz.surname} {mrz.given_names}".strip()
-    spelled = spell_name(name, [(word, cell.score) for cell in page.cells for word in cell.text.split()])
+    words = [(word, cell.score) for cell in page.cells for word in _PARTED.split(cell.text) if "<" not in word]
+    spelled = spell_name(name, words)
     if spelled and (mrz.surname or "full_name" not in values):  # a zone without a surname may have lost it
         kept["full_name"] = spelled
     elif "full_name" in values and same("full_name", name, values["full_name"][0]):

@@ -7,34 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from itertools import combinations
 
 from app.core.einvoices.document import DocumentKind
 from app.core.ocr.currency import Currency, find_currency
 from app.core.ocr.extraction.fields import Extracted, extract
-from app.core.ocr.extraction.ranker import Choice, Ranker
+from app.core.ocr.extraction.ranker import Ranker
 from app.core.ocr.header_fields import HeaderFields, find_header_fields
 from app.core.ocr.items import LineItem, find_items
 from app.core.ocr.layout import Page
-from app.core.ocr.number_words import amount_in_words
+from app.core.ocr.read_value import BY_RULE, MIN_CONFIDENCE, ReadValue, decimal_of, sure_enough
 from app.core.ocr.seller import Seller, Supplier, recognise
+from app.core.ocr.sums import ROUNDING_UNITS, Sums, read_sums
 from app.core.ocr.text import fold
 from app.core.ocr.totals import LabelledAmount, Role, find_labelled_amounts
 
-MIN_CONFIDENCE = 0.5
-"""Below this a field is null: a guess that is wrong more often than not helps nobody."""
-
 _SURE = 0.8
-_BY_RULE = 0.75
-"""Confidence in what a labelled amount says and arithmetic confirms, or a law of writing numbers."""
-
 _WEIGHTS = {"total": 0.45, "date": 0.2, "vendor": 0.2, "reading": 0.15}
 _CONTRADICTION = 0.75
 """Factor on the confidence for each figure that does not add up."""
 
 _CHANGES = (Role.DISCOUNT, Role.CHARGE, Role.ROUNDING)
-_ROUNDING_UNITS = Decimal("0.06")
-_MAX_TAX_LINES = 6
 _KINDS: tuple[tuple[DocumentKind, re.Pattern[str]], ...] = (
     (
         DocumentKind.CREDIT_NOTE,
@@ -53,14 +45,6 @@ _KINDS: tuple[tuple[DocumentKind, re.Pattern[str]], ...] = (
         ),
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReadValue:
-    """``confidence`` is 0 to 1."""
-
-    value: str | Decimal | date
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +82,6 @@ class _Check:
         self.factor *= _CONTRADICTION
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """The chosen figures; None where nothing was sure enough."""
-
-    total: ReadValue | None
-    subtotal: ReadValue | None
-    tax: ReadValue | None
-
-
 def read_invoice(
     page: Page, ranker: Ranker, *, today: date, suppliers: Sequence[Supplier] = (), vietnamese: bool = True
 ) -> Invoice:
@@ -120,15 +95,16 @@ def read_invoice(
     """
     extracted = extract(page, ranker, today=today)
     labelled = find_labelled_amounts(page)
-    sums = _sums(page, extracted, labelled)
-    total = _decimal(sums.total)
-    items = _without_total(find_items(page), total, labelled)
+    lines = find_items(page)
+    sums = read_sums(page, extracted, labelled, lines)
+    total = decimal_of(sums.total)
+    items = _without_total(lines, total, labelled)
     items_sum = sum((item.amount for item in items), Decimal(0)) or None
     currency = find_currency(page, vietnamese=vietnamese)
     vendor = _vendor(page, extracted, suppliers)
     header, number = _header(page, extracted, vietnamese=vietnamese)
     values = _values(sums, extracted, currency, vendor, number)
-    check = _check(total, items, items_sum, labelled, subtotal=_decimal(sums.subtotal), tax=_decimal(sums.tax))
+    check = _check(total, items, items_sum, labelled, subtotal=decimal_of(sums.subtotal), tax=decimal_of(sums.tax))
     required = {"total": "total_amount", "date": "date", "vendor": "vendor", "currency": "currency"}
     missing = [f"{name}_not_found" for name, public in required.items() if public not in values]
     unsure = [
@@ -146,8 +122,8 @@ def read_invoice(
         vendor=vendor,
         date=issued if isinstance(issued, date) else None,
         total=total,
-        subtotal=_decimal(sums.subtotal),
-        tax_amount=_decimal(sums.tax),
+        subtotal=decimal_of(sums.subtotal),
+        tax_amount=decimal_of(sums.tax),
         currency=currency.code if currency else None,
         header=header,
         items=tuple(items),
@@ -158,64 +134,20 @@ def read_invoice(
 
 
 def _values(
-    sums: _Sums, extracted: Extracted, currency: Currency | None, vendor: Seller | None, number: ReadValue | None
+    sums: Sums, extracted: Extracted, currency: Currency | None, vendor: Seller | None, number: ReadValue | None
 ) -> dict[str, ReadValue]:
     """The learned fields by their public names; those that are not sure enough are left out."""
     found: dict[str, ReadValue | None] = {
         "total_amount": sums.total,
         "subtotal": sums.subtotal,
         "tax_amount": sums.tax,
-        "date": _sure_enough(extracted.date),
-        "due_date": _sure_enough(extracted.due_date),
+        "date": sure_enough(extracted.date),
+        "due_date": sure_enough(extracted.due_date),
         "invoice_number": number,
         "currency": ReadValue(currency.code, currency.confidence) if currency else None,
         "vendor": ReadValue(vendor.name, vendor.confidence) if vendor else None,
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _sure_enough(choice: Choice[Decimal] | Choice[date] | Choice[str] | None) -> ReadValue | None:
-    return ReadValue(choice.value, choice.confidence) if choice and choice.confidence >= MIN_CONFIDENCE else None
-
-
-def _decimal(value: ReadValue | None) -> Decimal | None:
-    return value.value if value is not None and isinstance(value.value, Decimal) else None
-
-
-def _sums(page: Page, extracted: Extracted, labelled: Sequence[LabelledAmount]) -> _Sums:
-    """Total, subtotal and tax; where one of them is missing, what the labels and the other two say it is."""
-    total, subtotal, tax = (
-        _sure_enough(extracted.total), _sure_enough(extracted.subtotal), _sure_enough(extracted.tax),
-    )  # fmt: skip
-    if total is None:
-        spelled = {words for row in page.rows if (words := amount_in_words(row.text))}
-        total = ReadValue(spelled.pop(), _BY_RULE) if len(spelled) == 1 else None
-    whole = _decimal(total)
-    if whole is None:
-        return _Sums(total, subtotal, tax)
-    subtotals = {item.amount.value for item in labelled if item.role is Role.SUBTOTAL}
-    subtotals |= {value for value in (_decimal(subtotal),) if value is not None}
-    named = [item.amount.value for item in labelled if item.role is Role.TAX]
-    taxes = [value for value in (*named, *extracted.taxes) if 0 < abs(value) < abs(whole)]
-    agreed = _agreed(whole, subtotals, taxes)
-    known = (_decimal(subtotal), _decimal(tax))
-    consistent = (
-        None not in known and abs(sum(value for value in known if value is not None) - whole) <= _ROUNDING_UNITS
-    )
-    if agreed and not consistent:
-        return _Sums(total, ReadValue(agreed[0], _BY_RULE), ReadValue(agreed[1], _BY_RULE))
-    return _Sums(total, subtotal, tax)
-
-
-def _agreed(total: Decimal, subtotals: set[Decimal], taxes: Sequence[Decimal]) -> tuple[Decimal, Decimal] | None:
-    """A labelled subtotal and labelled taxes, of several rates together, that make up the total."""
-    several = list(dict.fromkeys(taxes))[:_MAX_TAX_LINES]
-    for count in range(1, len(several) + 1):
-        for chosen in combinations(several, count):
-            tax = sum(chosen, Decimal(0))
-            if total - tax in subtotals:
-                return total - tax, tax
-    return None
 
 
 def _vendor(page: Page, extracted: Extracted, suppliers: Sequence[Supplier]) -> Seller | None:
@@ -229,10 +161,10 @@ def _vendor(page: Page, extracted: Extracted, suppliers: Sequence[Supplier]) -> 
 def _header(page: Page, extracted: Extracted, *, vietnamese: bool) -> tuple[HeaderFields, ReadValue | None]:
     """The fields beside labels. A Vietnamese number is told by the rules of its form, others by the ranker."""
     header = find_header_fields(page)
-    chosen = _sure_enough(extracted.invoice_number)
-    ruled = ReadValue(header.invoice_number, _BY_RULE) if header.invoice_number else None
+    chosen = sure_enough(extracted.invoice_number)
+    ruled = ReadValue(header.invoice_number, BY_RULE) if header.invoice_number else None
     if ruled and chosen and str(ruled.value).lstrip("0") == str(chosen.value).lstrip("0"):
-        number: ReadValue | None = ReadValue(ruled.value, max(chosen.confidence, _BY_RULE))
+        number: ReadValue | None = ReadValue(ruled.value, max(chosen.confidence, BY_RULE))
     else:
         number = ruled if vietnamese else chosen
     return replace(header, invoice_number=str(number.value) if number else None), number
@@ -269,8 +201,8 @@ def _check(
         check.contradict("total_mismatch")
     reachable = [total, subtotal or total, total - (tax or 0)]
     # One item less than the total: others may have been missed. One that is more contradicts it.
-    told = len(items) > 1 or (items_sum or 0) > max(reachable)
-    if items_sum and told and all(abs(items_sum - value) > slack for value in reachable):
+    speaks = len(items) > 1 or (items_sum or 0) > max(reachable)
+    if items_sum and speaks and all(abs(items_sum - value) > slack for value in reachable):
         check.contradict("items_sum_mismatch")
     return check
 
@@ -278,7 +210,7 @@ def _check(
 def _slack(labelled: Sequence[LabelledAmount]) -> Decimal:
     """By how much sums may differ: discounts, charges and roundings, which may count before or after them."""
     changes = [abs(item.amount.value) for item in labelled if item.role in _CHANGES]
-    return sum(changes, Decimal(0)) + _ROUNDING_UNITS
+    return sum(changes, Decimal(0)) + ROUNDING_UNITS
 
 
 def _without_total(

@@ -22,6 +22,18 @@ _DISCOUNT = re.compile(r"^\W*(km|ck|khuyen mai|giam gia|chiet khau|discount|disc
 _NO_ITEM = re.compile(
     r"^\W*(gia dang ky|gia goc|rrp|barcode|ma hang|thu ngan|nhan vien|cashier|ngay|date|so hd|hd|tax invoice)\b"
 )
+_SUMMARY = re.compile(
+    r"^\W*(?:tong (?:tien |cong )?(?:hang (?:hoa )?)?(?:dich vu )?(?:chiu|khong chiu)? ?thue(?: suat)?\b|"
+    r"(?:tien )?(?:hang )?(?:thue suat|khong chiu thue|khong ke khai)\b|"
+    r"(?:cong|so tien|tong) ?(?:chuyen|mang) (?:sang|trang)|mang sang|chuyen sang|(?:cong )?trang truoc|"
+    r"(?:sub ?total |total |balance |amount )?(?:carried|brought) (?:forward|fwd|over|down)\b|ubertrag\b|zwischensumme|"
+    r"a reporter\b|report de la page|suma (?:y sigue|anterior)|a riportare|riporto|transporte?\b(?= \d|$)|"
+    r"(?:vat|gst|sst|tax|mwst|ust|tva|iva|btw) (?:rate|code|summary|analysis|breakdown)\b|"
+    r"(?:[csi]gst|vat|gst|sst|mwst|ust|tva|iva|btw|(?:sales )?tax|thue gtgt)\W{1,3}\d{1,2}(?:[.,]\d{1,2})? ?%|"
+    r"\d{1,2}(?:[.,]\d{1,2})? ?% (?:vat|gst|mwst|ust|tva|iva|btw|moms)\b)"
+)
+"""A row of the summary by tax rates, or what one page hands on to the next."""
+
 _LEADING_CODE = re.compile(r"^(?:\d{1,2}[.)]?\s+(?=\D)|\d{1,2}(?=[A-ZĐÀ-Ỹ][a-zà-ỹ])|\d{6,14}\s*[-:]?\s*|\d{1,2}$)")
 _PRICE_LABEL = re.compile(r"^\W*(?:giá bán|don gia|đơn giá)\W*", re.IGNORECASE)
 _TAX_MARK = re.compile(r"\s+\*?(?:S|SR|ZRL|ZR|Z|GST)$|\s+[sz]$")
@@ -74,8 +86,9 @@ def _text_rows(rows: Sequence[Row], anchors: Sequence[int]) -> list[int]:
 
 
 def _is_side_note(row: Row) -> bool:
-    """A discount on the line above, or its list price."""
-    return bool(_DISCOUNT.search(fold(row.text)) or _NO_ITEM.search(fold(row.text)))
+    """A discount on the line above, its list price, or a sum of several lines."""
+    folded = fold(row.text)
+    return any(pattern.search(folded) for pattern in (_DISCOUNT, _NO_ITEM, _SUMMARY))
 
 
 def _own_texts(

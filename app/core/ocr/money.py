@@ -27,6 +27,13 @@ _CURRENCY_OF = {
 """The commonest currency of each mark; which one a page means is told by :mod:`app.core.ocr.currency`."""
 
 _MARKS = "|".join(sorted((re.escape(mark) for mark in _CURRENCY_OF), key=len, reverse=True))
+# What goes on with a number. Possessive quantifiers would say it shorter, but Python before 3.11.5 misreads them.
+_MORE = rf"""(?:
+    \d|[Oo](?![a-z])|[QDlI|SB](?=[.,]?\d)        # a digit, or what was read for one
+    |[.,'’](?={_D})                               # a separator
+    |[.,'’]\s(?={_D}{{3}}(?!{_D}))                 # "227, 040"
+    |\s(?={_D}{{3}}(?:\D|$))                      # "15 000"
+)"""
 _TOKEN = re.compile(
     rf"""
     (?<![a-wyz0-9À-ɏḀ-ỹ_.,/:])                 # an x before is a times sign; scripts without spaces may stand before
@@ -34,15 +41,13 @@ _TOKEN = re.compile(
     (?P<before>{_MARKS})?\s?
     (?P<sign2>[-−–])?
     (?P<number>
-        \d(?:\d|[Oo](?![a-z])|[QDlI|SB](?=[.,]?\d)  # a digit, or what was read for one
-            |[.,'’](?={_D})                        # a separator
-            |[.,'’]\s(?={_D}{{3}}(?!{_D}))          # "227, 040"
-            |\s(?={_D}{{3}}(?:\D|$)))*+            # "15 000"; possessive: never a part of a number
+        \d(?:{_MORE})*(?!{_MORE})                   # never a part of a number
         |[.,]\d{{2}}                               # ".02"
     )
     (?<=[\dOo])
-    (?:\.[-−–]+)?+                                 # Swiss "25.-"
-    (?P<sign3>[-−–](?=\s|$))?+\)?+(?:\s?(?P<after>{_MARKS})(?![a-z]))?+
+    (?:\.[-−–]+|(?!\.[-−–]))                       # Swiss "25.-"
+    (?:(?P<sign3>[-−–](?=\s|$))|(?![-−–](?:\s|$)))(?:\)|(?!\)))
+    (?:\s?(?P<after>{_MARKS})(?![a-z])|(?!\s?(?:{_MARKS})(?![a-z])))
     (?!\s?%|:|/\d|[.,]\d|[a-zA-Z]{{2}}|-[a-zA-Z]|[lg](?![a-zA-Z]))  # nor "1.25L"
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -10,6 +10,7 @@ from datetime import date
 from app.core.ocr.mrz_layouts import LAYOUTS, ZoneLayout, check_digit, valid_checks
 from app.core.ocr.mrz_repair import force_classes, repair, spellings, without_false_letters
 
+_MOVED_NUMBER = re.compile(r"<([A-Z\d]{6,9})<")
 _LONG_NUMBER = re.compile(r"([A-Z\d]{1,14})(\d)<")
 
 
@@ -117,6 +118,9 @@ def _read(lines: Sequence[str], layout: ZoneLayout, *, today: date) -> Mrz:
     long_number = _long_number(lines[0]) if layout.name == "TD1" else None
     if long_number:
         value["number"], valid = long_number, valid | {"number"}
+    moved = _MOVED_NUMBER.match(lines[layout.fields["number"].line][layout.fields["number"].start :])
+    if moved:  # a state that leaves its first place free uses the digit's place too: what agrees agrees by chance
+        value["number"], valid = moved[1], valid - {"number"}
     return Mrz(
         layout=layout.name,
         kind=value["kind"].replace("<", ""),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import takewhile
 
 from rapidfuzz import fuzz, process
 
@@ -15,9 +17,14 @@ _VIETNAMESE_UNITS = {
 }  # fmt: skip
 _VIETNAMESE_SCALES = {"nghin": 10**3, "ngan": 10**3, "trieu": 10**6, "ty": 10**9, "ti": 10**9}
 _VIETNAMESE_FILLERS = {"linh", "le", "chan", "va"}
+_VIETNAMESE_ENDS = {"dong", "vnd"}
+_VIETNAMESE_STARTS = set(_VIETNAMESE_UNITS) | {"muoi"}
 _VIETNAMESE_WORDS = (
-    set(_VIETNAMESE_UNITS) | set(_VIETNAMESE_SCALES) | _VIETNAMESE_FILLERS | {"muoi", "tram", "dong"}
-)  # fmt: skip
+    set(_VIETNAMESE_UNITS) | set(_VIETNAMESE_SCALES) | _VIETNAMESE_FILLERS | {"muoi", "tram"} | _VIETNAMESE_ENDS
+)
+_LABEL = re.compile(r"\bbang chu\b|\bviet bang\b|\bin words\b")
+_MAX_HELP = 6
+"""Words that may stand between such a label and the amount: the label in another language."""
 
 _ONES = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -46,21 +53,60 @@ def amount_in_words(text: str) -> Decimal | None:
     return _vietnamese(words) or _english(words)
 
 
-def _vietnamese(words: list[str]) -> Decimal | None:
-    numbers = _spelled(words, _VIETNAMESE_WORDS, starts=set(_VIETNAMESE_UNITS) | {"muoi"}, ends={"dong"})
-    if numbers is None:
+def spelled_amounts(texts: Sequence[str]) -> set[Decimal]:
+    """Every amount that rows, top to bottom, spell. Behind the label of one, ``Số tiền viết bằng chữ:``, fewer words
+    do, nothing need follow them, ``Không`` is zero, and they may go on in the next row."""
+    found: set[Decimal] = set()
+    index = 0
+    while index < len(texts):
+        text, below = texts[index], " ".join(texts[index + 1 : index + 2])
+        amount, rows = amount_in_words(text), 1
+        label = _LABEL.search(fold(text)) if amount is None else None
+        if label:
+            rest = fold(text)[label.end() :]
+            both = _labelled(f"{rest} {fold(below)}") if below else None
+            amount, rows = (both, 2) if both is not None else (_labelled(rest), 1)
+        if amount is not None:
+            found.add(amount)
+        index += rows
+    return found
+
+
+def _labelled(text: str) -> Decimal | None:
+    """The Vietnamese amount at the beginning of a text; None where other words follow than those of the currency."""
+    words = [_repair(word, _VIETNAMESE_WORDS) or word for word in re.findall(r"[a-z]+", text)]
+    start = next((index for index, word in enumerate(words[:_MAX_HELP]) if word in _VIETNAMESE_WORDS), None)
+    run = list(takewhile(_VIETNAMESE_WORDS.__contains__, words[start:])) if start is not None else []
+    after = words[(start or 0) + len(run) :]
+    if not run or (run[-1] not in _VIETNAMESE_ENDS and after and after[0] not in _VIETNAMESE_ENDS):
         return None
+    numbers = [word for word in run if word not in _VIETNAMESE_ENDS]
+    if numbers == ["khong"]:
+        return Decimal(0)
+    return _vietnamese_value(numbers) if numbers and numbers[0] in _VIETNAMESE_STARTS else None
+
+
+def _vietnamese(words: list[str]) -> Decimal | None:
+    numbers = _spelled(words, _VIETNAMESE_WORDS, starts=_VIETNAMESE_STARTS, ends=_VIETNAMESE_ENDS)
+    return _vietnamese_value(numbers) if numbers else None
+
+
+def _vietnamese_value(numbers: Sequence[str]) -> Decimal | None:
+    """None where two digits stand beside each other, or a hundred without one: a word was lost there."""
     total = group = 0
     pending: int | None = None
     for word in numbers:
         if word in _VIETNAMESE_UNITS:
-            group += pending or 0
+            if pending is not None:
+                return None
             pending = _VIETNAMESE_UNITS[word]
         elif word == "muoi":
             group += 10 * pending if pending else 10
             pending = None
         elif word == "tram":
-            group += 100 * (pending or 0)
+            if pending is None:
+                return None
+            group += 100 * pending
             pending = None
         elif word in _VIETNAMESE_SCALES:
             scale = _VIETNAMESE_SCALES[word]

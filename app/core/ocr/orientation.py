@@ -25,14 +25,22 @@ _QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROT
 def is_sideways(polygons: Sequence[FloatArray]) -> bool:
     """Whether most of the text, by length, runs up or down the picture."""
     level = upright = 0.0
-    for polygon in polygons:
-        width = float(np.linalg.norm(polygon[1] - polygon[0]))
-        height = float(np.linalg.norm(polygon[3] - polygon[0]))
+    for width, height in map(_sides, polygons):
         if width >= _LONG * height:
             level += width
         elif height >= _LONG * width:
             upright += height
     return upright > level
+
+
+def runs_level(polygon: FloatArray) -> bool:
+    """Whether a line is wider than high."""
+    width, height = _sides(polygon)
+    return width >= height
+
+
+def _sides(polygon: FloatArray) -> tuple[float, float]:
+    return float(np.linalg.norm(polygon[1] - polygon[0])), float(np.linalg.norm(polygon[3] - polygon[0]))
 
 
 def looks_upside_down(crops: Sequence[Image], readings: Sequence[LineReading], reader: LineReader) -> bool:

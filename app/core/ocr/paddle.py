@@ -1,160 +1,121 @@
-"""PaddleOCR's text detection and recognition, computed by our own sessions."""
+"""PaddleOCR's text detection and recognition: its networks in our own sessions, between the steps of PaddleX."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from app.core.ocr.merge import LineReading
+from app.core.ocr.paddlex_steps import detection_steps, recognition_steps
 from app.core.ocr.readers import ReaderFailure
 from app.types import FloatArray, Image, Session
 
 _RUNTIME_ERRORS = (RuntimeError, ValueError, AssertionError, cv2.error)
-"""What PaddleOCR, OpenCV and the runtimes below them raise on input or memory that they cannot take."""
+"""What PaddleX, OpenCV and the runtimes below them raise on input or memory that they cannot take."""
 
-
-class _Resize(Protocol):
-    """PaddleX's resizing step; lines narrower than ``rec_image_shape`` (channels, height, width) are padded to it."""
-
-    rec_image_shape: list[int]
-
-
-class _Predictor(Protocol):
-    """The part of PaddleX's predictors used here; the step's name is spelled as PaddleX spells it."""
-
-    runner: object
-    pre_tfs: dict[str, object]
-
-
-class _PaddleModel(Protocol):
-    """The part of ``paddleocr.TextDetection`` and ``TextRecognition`` used here."""
-
-    paddlex_predictor: _Predictor
-
-    def predict(self, images: list[Image], **options: object) -> list[Mapping[str, object]]: ...
+_MAX_RESIZED_SIDE_PX = 4000
+_Step = Callable[..., Any]  # PaddleX has no types
 
 
 class PaddleDetector:
-    """``paddleocr.TextDetection``. Thread-safe: one page at a time.
+    """Text detection as ``paddleocr.TextDetection`` does it. Thread-safe.
 
     Args:
-        model_dir: holds ``inference.onnx`` and ``inference.yml``.
-        model_name: as PaddleOCR knows it.
-        session: the same network, opened by us.
+        model_dir: holds ``inference.yml``.
+        session: the network of the folder; input ``x`` (1, 3, h, w) float32, output (1, 1, h, w) likelihood of text.
         max_side_px: longer pages are shrunk to this before detection.
+
+    Raises:
+        ReaderFailure: PaddleX is not installed, or the folder is not one of its own.
     """
 
-    def __init__(self, model_dir: Path, *, model_name: str, session: Session, max_side_px: int) -> None:
-        self._model = _open("TextDetection", model_dir, model_name, session)
-        self._max_side_px = max_side_px
-        self._lock = threading.Lock()
+    def __init__(self, model_dir: Path, *, session: Session, max_side_px: int) -> None:
+        with _opening(model_dir):
+            steps, given = detection_steps(), _read_settings(model_dir)
+            normal, found = _operation(given, "NormalizeImage"), given["PostProcess"]
+            self._resize: _Step = steps.DetResizeForTest(
+                limit_side_len=max_side_px, limit_type="max", max_side_limit=_MAX_RESIZED_SIDE_PX
+            )
+            self._normalise: _Step = steps.NormalizeImage(**normal)
+            self._find_boxes: _Step = steps.DBPostProcess(
+                thresh=found["thresh"],
+                box_thresh=found["box_thresh"],
+                unclip_ratio=found["unclip_ratio"],
+                max_candidates=found["max_candidates"],
+            )
+        self._session = session
 
     def detect(self, image: Image) -> list[FloatArray]:
         """See ``LineDetector.detect``."""
         try:
-            with self._lock:
-                found = self._model.predict([image], limit_side_len=self._max_side_px, limit_type="max")
+            resized, shapes = self._resize([image])
+            blob = np.ascontiguousarray(self._normalise(resized)[0].transpose(2, 0, 1)[None], np.float32)
+            (polygons,), _ = self._find_boxes(self._session.run({"x": blob}), shapes)
         except _RUNTIME_ERRORS as error:
             raise ReaderFailure("text detection failed") from error
-        polygons = cast(Sequence[NDArray[np.generic]], found[0]["dt_polys"])
         return [np.asarray(polygon, np.float32) for polygon in polygons]
 
 
 class PaddleReader:
-    """``paddleocr.TextRecognition``. Thread-safe: one call at a time. Arguments as for :class:`PaddleDetector`.
+    """Text recognition as ``paddleocr.TextRecognition`` does it. Thread-safe. Arguments as for :class:`PaddleDetector`.
 
     Args:
+        session: the network of the folder; input ``x`` (1, 3, h, w) float32 BGR in -1 to 1, output (1, t, classes)
+            probabilities, class 0 the CTC blank.
         min_width_px: narrower lines are padded to it; as the folder says when omitted.
     """
 
     name = "paddleocr"
 
-    def __init__(self, model_dir: Path, *, model_name: str, session: Session, min_width_px: int | None = None) -> None:
-        self._model = _open("TextRecognition", model_dir, model_name, session)
-        if min_width_px is not None:
-            resize = cast(_Resize, self._model.paddlex_predictor.pre_tfs["ReisizeNorm"])
-            resize.rec_image_shape = [*resize.rec_image_shape[:2], min_width_px]
-        self._lock = threading.Lock()
-
-    def read(self, crops: Sequence[Image]) -> list[LineReading]:
-        """See ``LineReader.read``. One line a batch: padding costs accuracy, and on a CPU it saves nothing."""
-        if not crops:
-            return []
-        try:
-            with self._lock:
-                found = self._model.predict(list(crops), batch_size=1)
-        except _RUNTIME_ERRORS as error:
-            raise ReaderFailure("text recognition failed") from error
-        return [LineReading(cast(str, line["rec_text"]), float(cast(float, line["rec_score"]))) for line in found]
-
-
-class _SessionRunner:
-    """Our session in the place of PaddleX's own runner, whose threads spin while they wait and would take the cores
-    from every other request."""
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, model_dir: Path, *, session: Session, min_width_px: int | None = None) -> None:
+        with _opening(model_dir):
+            steps, given = recognition_steps(), _read_settings(model_dir)
+            channels, height, width = _operation(given, "RecResizeImg")["image_shape"]
+            self.characters: list[str] = given["PostProcess"]["character_dict"]
+            self._resize: _Step = steps.OCRReisizeNormImg(rec_image_shape=[channels, height, min_width_px or width])
+            self._decode: _Step = steps.CTCLabelDecode(self.characters)
         self._session = session
 
-    def __call__(self, x: Sequence[NDArray[np.generic]]) -> list[FloatArray]:
-        return self._session.run({"x": x[0]})
+    def read(self, crops: Sequence[Image]) -> list[LineReading]:
+        """See ``LineReader.read``. One line a pass: padding costs accuracy, and on a CPU it saves nothing."""
+        try:
+            return [self._read(crop) for crop in crops]
+        except _RUNTIME_ERRORS as error:
+            raise ReaderFailure("text recognition failed") from error
 
-    def close(self) -> None:
-        """PaddleX calls this; the session belongs to whoever opened it."""
-
-
-def _open(class_name: str, model_dir: Path, model_name: str, session: Session) -> _PaddleModel:
-    """Import PaddleOCR (seconds, about 200 MB) and open one of its models.
-
-    Raises:
-        ReaderFailure: PaddleOCR is not installed or cannot read the folder.
-    """
-    # PaddleX otherwise asks several model hosts at import whether it could download from them.
-    os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-    try:
-        with _headless_opencv_counts():
-            import paddleocr  # heavy; only where OCR is loaded
-
-            model = getattr(paddleocr, class_name)(
-                model_name=model_name, model_dir=str(model_dir), engine="onnxruntime", device="cpu"
-            )
-    except (ImportError, OSError, *_RUNTIME_ERRORS) as error:
-        raise ReaderFailure(f"PaddleOCR cannot open {model_dir.name}: {error}") from error
-    model.paddlex_predictor.runner = _SessionRunner(session)
-    return cast(_PaddleModel, model)
-
-
-class _HeadlessOpenCv(importlib.metadata.DistributionFinder):
-    """Answers for ``opencv-contrib-python`` with the headless build.
-
-    PaddleX looks for that one distribution by name before it uses ``cv2``. The headless build brings the same
-    module, and needs no display libraries.
-    """
-
-    def find_spec(self, *_: object) -> None:
-        """Modules are found by others."""
-
-    def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context | None = None
-    ) -> Iterator[importlib.metadata.Distribution]:
-        if context is not None and context.name == "opencv-contrib-python":
-            yield importlib.metadata.distribution("opencv-contrib-python-headless")
+    def _read(self, crop: Image) -> LineReading:
+        blob: NDArray[np.float32] = self._resize([crop])[0][None]
+        (text,), (score,) = self._decode(self._session.run({"x": blob}))
+        return LineReading(text, float(score))
 
 
 @contextmanager
-def _headless_opencv_counts() -> Iterator[None]:
-    finder = _HeadlessOpenCv()
-    sys.meta_path.append(finder)
+def _opening(model_dir: Path) -> Iterator[None]:
     try:
         yield
-    finally:
-        sys.meta_path.remove(finder)
+    except (ImportError, OSError, KeyError, TypeError, yaml.YAMLError, *_RUNTIME_ERRORS) as error:
+        raise ReaderFailure(f"PaddleOCR cannot open {model_dir.name}: {error}") from error
+
+
+def _read_settings(model_dir: Path) -> Mapping[str, Any]:  # as PaddleX writes them
+    # PyYAML's parser in Python would take seconds for a recogniser's 18,000 characters; the one in C reads the same.
+    with (model_dir / "inference.yml").open(encoding="utf-8") as file:
+        settings: object = yaml.load(file, Loader=yaml.CSafeLoader)
+    if not isinstance(settings, dict):
+        raise TypeError("inference.yml holds no settings")
+    return settings
+
+
+def _operation(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What the folder says of one step before the network. Raises ``KeyError``."""
+    steps: dict[str, Mapping[str, Any]] = {
+        key: value for step in settings["PreProcess"]["transform_ops"] for key, value in step.items()
+    }
+    return steps[name]

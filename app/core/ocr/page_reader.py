@@ -9,10 +9,12 @@ from typing import Protocol
 import numpy as np
 from loguru import logger
 
+from app.core.einvoices.qr import InvoiceCode
 from app.core.ocr.issuers.base import SecondLanguage
 from app.core.ocr.issuers.registry import second_languages
 from app.core.ocr.merge import LineReading, merge, needs_second_reading
-from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_image, rotate_polygons
+from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_image, rotate_polygons, runs_level
+from app.core.ocr.polarity import is_light_on_dark
 from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure, crop_line
 from app.types import FloatArray, Image, TextLine
 
@@ -48,10 +50,12 @@ class PageText:
 
     Attributes:
         lines: polygons are px of ``image``.
-        image: the page turned the right way up, BGR.
+        image: the page turned the right way up, BGR; of one in dark mode the negative.
         rotation_deg: by how much the given picture was turned, clockwise: 0, 90, 180 or 270.
         engine: who read it: ``paddleocr``, ``tesseract``, ``easyocr`` or ``pdf_text``.
         vietnamese: whether it was taken for a Vietnamese text.
+        codes: the e-invoices that codes on the page stand for.
+        contradicts_layer: whether it was read from the picture because the text layer says something else.
     """
 
     lines: tuple[TextLine, ...]
@@ -59,6 +63,8 @@ class PageText:
     rotation_deg: int
     engine: str
     vietnamese: bool
+    codes: tuple[InvoiceCode, ...] = ()
+    contradicts_layer: bool = False
 
     @property
     def score(self) -> float:
@@ -135,12 +141,16 @@ class PageReader:
         if is_sideways(polygons):
             image, polygons, rotation = *_turned(image, polygons, 90), 90
         crops = [crop_line(image, polygon) for polygon in polygons]
+        if is_light_on_dark(crops):
+            image, crops = _inverted(image), [_inverted(crop) for crop in crops]
         readings = latin.read(crops)
-        if looks_upside_down(crops, readings, latin):
+        # Of a paper on its side beside a level caption, the paper's lines decide.
+        level = [index for index, polygon in enumerate(polygons) if runs_level(polygon)] or range(len(crops))
+        if looks_upside_down([crops[index] for index in level], [readings[index] for index in level], latin):
             image, polygons, rotation = *_turned(image, polygons, 180), rotation + 180
             crops = [crop_line(image, polygon) for polygon in polygons]
             readings = latin.read(crops)
-        spoken = _spoken(language, [reading.text for reading in readings])
+        spoken = spoken_language(language, [reading.text for reading in readings])
         for second in self._seconds:
             if second.language.code == spoken:
                 readings = _reread(second.reader, crops, readings)
@@ -166,11 +176,11 @@ class PageReader:
         if self._fallback is None:
             raise ReaderFailure("no reader is loaded")
         lines = tuple(self._fallback.read_page(image))
-        spoken = _spoken(language, [line.text for line in lines])
+        spoken = spoken_language(language, [line.text for line in lines])
         return PageText(lines, image, 0, self._fallback.name, spoken == "vi")
 
 
-def _spoken(asked: str | None, texts: Sequence[str]) -> str | None:
+def spoken_language(asked: str | None, texts: Sequence[str]) -> str | None:
     """The language asked for, else the one of an issuer that the page's lines are in; None where they are in none."""
     return asked or next((language.code for language in second_languages() if language.is_spoken(texts)), None)
 
@@ -181,6 +191,10 @@ def _reread(reader: LineReader, crops: Sequence[Image], readings: Sequence[LineR
     for index, second in zip(wanted, reader.read([crops[index] for index in wanted]), strict=True):
         merged[index] = merge(readings[index], second)
     return merged
+
+
+def _inverted(image: Image) -> Image:
+    return np.asarray(255 - image, np.uint8)
 
 
 def _turned(image: Image, polygons: Sequence[FloatArray], degrees: int) -> tuple[Image, list[FloatArray]]:

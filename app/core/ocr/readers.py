@@ -48,6 +48,15 @@ class LineReader(Protocol):
         ...
 
 
+class SpelledReader(LineReader, Protocol):
+    """A reader whose characters are known, so that its network can be read otherwise too."""
+
+    @property
+    def characters(self) -> list[str]:
+        """In the order of the network's classes from 1 on."""
+        ...
+
+
 def crop_line(image: Image, polygon: FloatArray) -> Image:
     """The line inside ``polygon`` and a little around it flattened to a rectangle; an upright line is laid down.
 

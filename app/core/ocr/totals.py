@@ -52,7 +52,8 @@ _LABELS: dict[Role, tuple[str, ...]] = {
     ),
     Role.TAX: (
         "tien thue gtgt", "thue gtgt", "tien thue", "thue vat", "vat", "vat amount", "thue",
-        "gst", "gst payable", "total gst", "sst", "service tax", "sales tax", "tax", "tax amount", "total tax",
+        "gst", "cgst", "sgst", "igst", "utgst",
+        "gst payable", "total gst", "sst", "service tax", "sales tax", "tax", "tax amount", "total tax",
     ),
     Role.DISCOUNT: (
         "chiet khau", "giam gia", "tong tien da giam", "da giam", "khuyen mai", "tien giam", "giam tru",

@@ -5,32 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.core.anomaly_detector import HazardHeads, HeadAnomalyDetector
-from app.core.face_detection import FaceDetector
 from app.core.flood import FloodByWords
 from app.core.looks import FRAME
-from app.core.yolo import YoloDetector
+from app.core.object_detection import ObjectDetector
 from app.ml_models.factories.clip import find_clip
-from app.ml_models.factories.face import build_face_detector
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.factories.yolo import YoloModel
+from app.ml_models.factories.object_detection import ObjectDetectionModel
 from app.ml_models.heads import load_heads, reliability_of_heads
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 
 _HEADS = ("hazard_fire_or_smoke", "hazard_flames", "hazard_flood", "view_outdoors")
-_MIN_FACE_SCORE = 0.9  # calibrated: the pack's shipped operating point
 
 
-def build_person_detector(loader: ModelLoader) -> YoloDetector:
+def build_person_detector(loader: ModelLoader) -> ObjectDetector:
     """The pack's person detector; only classes that begin with ``person`` are told, all as ``person``."""
-    return loader.model(ModelRole.PERSON_DETECTION, YoloModel).build(
+    return loader.model(ModelRole.PERSON_DETECTION, ObjectDetectionModel).build(
         loader, rename=lambda label: "person" if label.startswith("person") else ""
     )
-
-
-def build_person_face_detector(loader: ModelLoader) -> FaceDetector:
-    """The pack's face detector at the operating point at which a face stands for a person."""
-    return build_face_detector(loader, min_score=_MIN_FACE_SCORE)
 
 
 def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = None) -> HeadAnomalyDetector:
@@ -51,16 +43,15 @@ def build_anomaly_detector(loader: ModelLoader, *, own_heads_dir: Path | None = 
             reliability=reliability_of_heads(_HEADS, own_dir=own_heads_dir),
         ),
         persons=build_person_detector(loader),
-        faces=build_person_face_detector(loader),
         boxes=_build_boxes(loader),
         flood_words=_build_flood_words(loader),
     )
 
 
-def _build_boxes(loader: ModelLoader) -> YoloDetector | None:
+def _build_boxes(loader: ModelLoader) -> ObjectDetector | None:
     if not loader.has(ModelRole.FIRE_SMOKE_DETECTION):
         return None
-    return loader.model(ModelRole.FIRE_SMOKE_DETECTION, YoloModel).build(loader, rename=str)
+    return loader.model(ModelRole.FIRE_SMOKE_DETECTION, ObjectDetectionModel).build(loader, rename=str)
 
 
 def _build_flood_words(loader: ModelLoader) -> FloodByWords | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
-from scipy import linalg
 
 from app.core.concepts import ConceptSpace, Glossary, TextEmbedder
 from app.errors import ConfigurationError
@@ -15,6 +13,9 @@ from app.ml_models.concept_data import read_classes, read_concept_vectors
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 from app.types import FloatArray
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def build_concept_space(loader: ModelLoader, glossary: Glossary, *, embedder: TextEmbedder) -> ConceptSpace:
@@ -37,6 +38,9 @@ def class_directions(network: Path, count: int) -> FloatArray:
     Args:
         network: an ONNX file whose last output is a linear map of its last but one.
     """
+    import onnx  # these two are only needed where no start before this one kept the directions
+    from scipy import linalg
+
     weights = _logit_weights(onnx.load(network).graph).astype(np.float64)
     # Through the products of the rows: the same to 1e-9 as a singular value decomposition, in a fifth of the time,
     # which each start of the service waits for.
@@ -53,6 +57,8 @@ def class_directions(network: Path, count: int) -> FloatArray:
 
 def _logit_weights(graph: onnx.GraphProto) -> FloatArray:
     """(classes, d) weights of the matrix product that makes the last output."""
+    from onnx import numpy_helper
+
     node = next(node for node in graph.node if graph.output[-1].name in node.output)
     stored = {tensor.name: tensor for tensor in graph.initializer}
     for name in node.input:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.core.attack_cues import AttackHead
+from app.core.attack_cues import CLOSE, AttackHead
 from app.core.face_covers import FaceCoverDetector
 from app.core.face_detection import FaceDetector
 from app.core.face_quality import FaceQualityGate
 from app.core.face_recognition import FaceRecognitionEngine
 from app.core.features import FeatureExtractor
-from app.core.liveness import LivenessDetector, SecondOpinion
+from app.core.liveness import LivenessDetector, LivenessView, SecondOpinion
 from app.ml_models.factories.face_detection import FaceDetectionModel
 from app.ml_models.factories.face_embedding import FaceEmbeddingModel
 from app.ml_models.factories.face_liveness import LivenessModel, WideLivenessModel
@@ -41,14 +41,14 @@ class FaceEngines:
 
 
 def build_face_engines(
-    loader: ModelLoader, *, min_detection_score: float = 0.9, min_liveness: float = 0.5
+    loader: ModelLoader, *, min_detection_score: float = 0.9, min_liveness: float | None = 0.5
 ) -> FaceEngines:
     """Load the networks of the face roles.
 
     Args:
         loader: of the pack.
         min_detection_score: public, of the setting FACE_DETECTION_THRESHOLD.
-        min_liveness: public, of the setting LIVENESS_THRESHOLD.
+        min_liveness: public, of the setting LIVENESS_THRESHOLD; None judges no pictures and loads no network for it.
 
     Raises:
         ConfigurationError: the pack lacks a role.
@@ -59,7 +59,7 @@ def build_face_engines(
     covers = _build_cover_detector(extractor)
     return FaceEngines(
         recognition=embedding.build(loader, build_face_detector(loader, min_score=min_detection_score)),
-        liveness=_liveness(loader, min_score=min_liveness, second=_build_attack_head(loader, extractor)),
+        liveness=_liveness(loader, min_score=min_liveness),
         gate=FaceQualityGate(embedding.params.quality.as_limits(), covers),
         covers=covers,
     )
@@ -80,28 +80,48 @@ def _build_cover_detector(extractor: FeatureExtractor | None) -> FaceCoverDetect
 
 def build_first_liveness(loader: ModelLoader, *, min_score: float) -> LivenessDetector:
     """The pack's liveness networks alone. Raises as ``build_face_engines``."""
-    return _liveness(loader, min_score=min_score, second=None)
+    return _detector(loader, _liveness_views(loader), min_score=min_score, second=None)
 
 
 def attack_head_model_id(loader: ModelLoader) -> str:
-    """The networks whose answers the second opinion reads."""
-    return " ".join(loader.spec(role).model_id for role in (ModelRole.FACE_LIVENESS, ModelRole.IMAGE_FEATURES))
+    """The network whose answers the second opinion reads."""
+    return loader.spec(ModelRole.FACE_LIVENESS).model_id
 
 
-def _build_attack_head(loader: ModelLoader, extractor: FeatureExtractor | None) -> AttackHead | None:
-    """None where the pack has other networks than the head was trained on, or it was not trained yet."""
+def build_close_view(loader: ModelLoader) -> LivenessView:
+    """The liveness network's second look, at the face alone."""
+    return replace(loader.model(ModelRole.FACE_LIVENESS, LivenessModel).build_view(loader), context=CLOSE)
+
+
+def _build_attack_head(loader: ModelLoader, first: LivenessView) -> AttackHead | None:
+    """None where the pack has another network than the head was trained on, or it was not trained yet."""
     path = HEADS_DIR / f"{ATTACK_HEAD}.json"
-    if extractor is None or not path.is_file():
+    if not path.is_file():
         return None
     head = read_head_file(path)
-    return AttackHead(extractor, head.as_head()) if head.model_id == attack_head_model_id(loader) else None
+    if head.model_id != attack_head_model_id(loader):
+        return None
+    return AttackHead(replace(first, context=CLOSE), head.as_head())
 
 
-def _liveness(loader: ModelLoader, *, min_score: float, second: SecondOpinion | None) -> LivenessDetector:
-    first = loader.model(ModelRole.FACE_LIVENESS, LivenessModel)
-    views = [first.build_view(loader)]
+def _liveness(loader: ModelLoader, *, min_score: float | None) -> LivenessDetector:
+    if min_score is None:
+        return _detector(loader, [], min_score=0.0, second=None)
+    views = _liveness_views(loader)
+    return _detector(loader, views, min_score=min_score, second=_build_attack_head(loader, views[0]))
+
+
+def _liveness_views(loader: ModelLoader) -> list[LivenessView]:
+    views = [loader.model(ModelRole.FACE_LIVENESS, LivenessModel).build_view(loader)]
     if loader.has(ModelRole.FACE_LIVENESS_WIDE):
         views.append(loader.model(ModelRole.FACE_LIVENESS_WIDE, WideLivenessModel).build_view(loader))
+    return views
+
+
+def _detector(
+    loader: ModelLoader, views: list[LivenessView], *, min_score: float, second: SecondOpinion | None
+) -> LivenessDetector:
+    first = loader.model(ModelRole.FACE_LIVENESS, LivenessModel)
     return LivenessDetector(
         views,
         calibration=first.calibration.as_calibration(),

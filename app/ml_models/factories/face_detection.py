@@ -13,7 +13,7 @@ from app.ml_models.roles import ModelRole
 from app.ml_models.specs import InputSpec, ModelSpec, ScoreCalibrationSpec
 
 if TYPE_CHECKING:
-    from app.core.face_detection import FaceDetector
+    from app.core.face_detection import FaceDetector, LastLook
     from app.ml_models.model_loader import ModelLoader
 
 
@@ -35,7 +35,8 @@ class _UltrafaceParams(FileTable):
 
 
 class UltrafaceModel(FaceDetectionModel, CropModel):
-    """Boxes in two passes; the points come from the model of the role ``face_landmarks``."""
+    """Boxes in two passes; the points come from the model of the role ``face_landmarks``. Where the pack fills
+    ``face_detection_last``, that one looks at pictures in which nothing was found."""
 
     kind: Literal["ultraface"]
     params: _UltrafaceParams
@@ -43,6 +44,7 @@ class UltrafaceModel(FaceDetectionModel, CropModel):
     def build(self, loader: ModelLoader, *, min_score: float) -> FaceDetector:
         from app.core.face_detection import PyramidFaceDetector, PyramidScales
 
+        last = ModelRole.FACE_DETECTION_LAST
         return PyramidFaceDetector(
             self.open_network(loader),
             loader.model(ModelRole.FACE_LANDMARKS, LandmarksModel).open_network(loader),
@@ -54,6 +56,7 @@ class UltrafaceModel(FaceDetectionModel, CropModel):
                 fine_scale=self.params.fine_scale,
                 max_fine_pixels=self.params.max_fine_pixels,
             ),
+            last_look=loader.model(last, YunetModel).build(loader) if loader.has(last) else None,
         )
 
 
@@ -75,6 +78,21 @@ class ScrfdModel(FaceDetectionModel):
         )
 
 
+class YunetModel(CropModel):
+    """Boxes in one pass over the whole picture."""
+
+    kind: Literal["yunet"]
+    calibration: ScoreCalibrationSpec
+
+    def build(self, loader: ModelLoader) -> LastLook:
+        """The network, and what its scores are worth."""
+        from app.core.face_detection import LastLook
+        from app.core.yunet import YunetProposer
+
+        proposer = YunetProposer(self.open_network(loader), side_px=self.input.width)
+        return LastLook(proposer, self.calibration.as_calibration())
+
+
 class LandmarksModel(CropModel):
     """Sixty-eight points of a face."""
 
@@ -83,3 +101,4 @@ class LandmarksModel(CropModel):
 
 KINDS = (UltrafaceModel, ScrfdModel)
 LANDMARKS_KINDS = (LandmarksModel,)
+LAST_KINDS = (YunetModel,)

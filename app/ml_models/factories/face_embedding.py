@@ -75,6 +75,7 @@ class ArcfaceModel(FaceEmbeddingModel, CropModel):
             model_id=self.model_id,
             dimension=self.params.dimension,
             calibration=MatchCalibration(slope=self.calibration.slope, intercept=self.calibration.intercept),
+            plain_norm=self.params.quality.fair_norm,
         )
 
 

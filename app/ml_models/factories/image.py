@@ -58,7 +58,11 @@ class ConceptsModel(ImageEmbeddingModel):
         return ConceptEmbedder(
             model_id=self.model_id,
             extractor=backbone.build(loader),
-            projection=class_directions(loader.path(backbone.role), APPEARANCE_SIZE),
+            projection=loader.derived(
+                backbone.role,
+                f"class_directions_{APPEARANCE_SIZE}",
+                lambda network: class_directions(network, APPEARANCE_SIZE),
+            ),
             concepts=build_concept_space(loader, glossary, embedder=embedder),
             colours=ColourSpace(COLOUR_SIZE, softness=params.colour_softness, power=params.colour_power),
             glossary=glossary,

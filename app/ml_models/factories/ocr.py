@@ -54,9 +54,10 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
         detection = loader.model(ModelRole.OCR_DETECTION, LineDetectionModel)
         latin = loader.model(ModelRole.OCR_RECOGNITION_LATIN, LineRecognitionModel)
         latin_session = latin.open_session(loader, threads=threads)
+        latin_reader = latin.build(loader, latin_session, min_width_px=_LATIN_MIN_WIDTH_PX)
         pages = PageReader(
             detection.build(loader, detection.open_session(loader, threads=threads)),
-            latin=latin.build(loader, latin_session, min_width_px=_LATIN_MIN_WIDTH_PX),
+            latin=latin_reader,
             seconds=[SecondReader(language, _second_reader(loader, language, threads)) for language in spoken],
             fallback=fallback,
         )
@@ -65,7 +66,7 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
             raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
         logger.bind(reason=str(error)).warning("ocr_fallback_only")
         return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None, ranker=load_ranker())
-    mrz_reader = ConstrainedReader(latin_session, latin.characters(loader))
+    mrz_reader = ConstrainedReader(latin_session, latin_reader.characters)
     return OCREngine(pages, mrz_reader=mrz_reader, ranker=load_ranker())
 
 

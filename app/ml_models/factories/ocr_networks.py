@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
-from app.ml_models.data_files import FileTable
 from app.ml_models.specs import ModelSpec
 
 if TYPE_CHECKING:
-    from app.core.ocr.readers import LineDetector, LineReader
+    from app.core.ocr.readers import LineDetector, SpelledReader
     from app.ml_models.model_loader import ModelLoader
     from app.ml_models.runtimes import OnnxRuntimeSession
     from app.types import Session
@@ -43,51 +42,30 @@ class LineRecognitionModel(OcrNetworkModel):
     """What can read lines, in the roles ``ocr_recognition_…``."""
 
     @abstractmethod
-    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
+    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> SpelledReader:
         """The reader over its open session; ``min_width_px`` is what narrower lines are padded to."""
-
-    @abstractmethod
-    def characters(self, loader: ModelLoader) -> list[str]:
-        """The recogniser's characters, in the order of its classes from 1 on."""
-
-
-class _PaddleParams(FileTable):
-    """``paddle_name`` is what paddleocr calls the network."""
-
-    paddle_name: str
 
 
 class PaddleDetectionModel(LineDetectionModel):
     """A folder that paddleocr takes."""
 
     kind: Literal["paddleocr"]
-    params: _PaddleParams
 
     def build(self, loader: ModelLoader, session: Session) -> LineDetector:
         from app.core.ocr.paddle import PaddleDetector
 
-        folder = loader.path(self.role).parent
-        return PaddleDetector(folder, model_name=self.params.paddle_name, session=session, max_side_px=MAX_SIDE_PX)
+        return PaddleDetector(loader.path(self.role).parent, session=session, max_side_px=MAX_SIDE_PX)
 
 
 class PaddleRecognitionModel(LineRecognitionModel):
     """A folder that paddleocr takes."""
 
     kind: Literal["paddleocr"]
-    params: _PaddleParams
 
-    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> LineReader:
+    def build(self, loader: ModelLoader, session: Session, *, min_width_px: int | None = None) -> SpelledReader:
         from app.core.ocr.paddle import PaddleReader
 
-        folder = loader.path(self.role).parent
-        return PaddleReader(folder, model_name=self.params.paddle_name, session=session, min_width_px=min_width_px)
-
-    def characters(self, loader: ModelLoader) -> list[str]:
-        import yaml
-
-        with (loader.path(self.role).parent / "inference.yml").open(encoding="utf-8") as file:
-            characters: list[str] = yaml.load(file, Loader=yaml.CSafeLoader)["PostProcess"]["character_dict"]
-        return characters
+        return PaddleReader(loader.path(self.role).parent, session=session, min_width_px=min_width_px)
 
 
 class TesseractModel(ModelSpec):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import PositiveFloat
 
 from app.core.heads import LinearHead
 from app.core.room_analyzer import TOWEL, ChecklistItem, RoomAnalyzer, RoomClasses, RoomHeads, RoomModel
+from app.core.room_views import Subject, View, ViewHeads
 from app.core.room_zero_shot import RoomStatements, Statement, ZeroShot, ZeroShotRoomAnalyzer
 from app.ml_models.concept_data import read_classes
 from app.ml_models.data_files import PACKS_DIR, FileTable, Texts, read_toml
 from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.factories.yolo import YoloModel
+from app.ml_models.factories.object_detection import ObjectDetectionModel
 from app.ml_models.heads import load_heads
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
@@ -21,13 +23,21 @@ from app.ml_models.roles import ModelRole
 STATEMENTS_PATH = PACKS_DIR / "room_statements.toml"
 OBJECTS_ROLE = ModelRole.PERSON_DETECTION  # in packs with CLIP this network knows the eighty things of COCO
 
-# Heads that are not shipped: a hotel may teach them with scripts/train_heads.py.
+# Heads that a hotel may teach with cv heads train beside the shipped ones; of towels these tell presence alone.
 OWN_HEADS = {
-    ChecklistItem.BATHROOM_CLEAN: "bathroom_dirty",
     ChecklistItem.TOWELS_PRESENT: "towels_present",
     ChecklistItem.AMENITIES_COMPLETE: "amenities_complete",
 }
-_BATHROOM = ("bathtub", "shower curtain", "toilet seat", "toilet tissue", "tub")
+_BASIN = ("washbasin",)
+_KINDS = {View.BEDROOM: "view_bedroom", View.BATHROOM: "view_bathroom", View.CORRIDOR: "view_corridor"}
+_SUBJECTS = {
+    Subject.BED: "bed_visible",
+    Subject.FLOOR: "floor_visible",
+    Subject.TOILET: "toilet_visible",
+    Subject.TOWELS: "towels_present",
+}
+_STATES = ("room_messy", "bathroom_dirty", "bed_unmade", "floor_cluttered")
+ROOM_HEADS = ("room_shown", "view_detail", *_KINDS.values(), *_SUBJECTS.values(), *_STATES)
 # Where no labelled photos exist, the backbone's own classes speak; a close-up is what they recognise.
 _THINGS = {
     TOWEL: ("bath towel",),
@@ -84,11 +94,12 @@ def build_room_model(loader: ModelLoader, *, own_heads_dir: Path | None = None) 
     if clip is None:
         return heads
     asked = read_statements()
+    objects = loader.model(OBJECTS_ROLE, ObjectDetectionModel)
     return ZeroShotRoomAnalyzer(
         heads,
         zero_shot=ZeroShot(clip.build(loader), templates=asked.templates, scale=asked.scale),
         statements=asked.as_statements(),
-        objects=loader.model(OBJECTS_ROLE, YoloModel).build(loader, rename=lambda label: asked.objects.get(label, "")),
+        objects=objects.build(loader, rename=lambda label: asked.objects.get(label, "")),
     )
 
 
@@ -104,26 +115,36 @@ def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = Non
         ConfigurationError: a head is missing, unreadable, or was trained on another backbone.
     """
     extractor = build_feature_extractor(loader)
-    shipped = load_heads(
-        "room_shown", "room_messy", "bed_visible", "bed_unmade", "floor_cluttered",
-        model_id=extractor.model_id, own_dir=own_heads_dir,
-    )  # fmt: skip
-    heads = RoomHeads(
-        shown=shipped["room_shown"],
-        messy=shipped["room_messy"],
-        bed_visible=shipped["bed_visible"],
-        bed_unmade=shipped["bed_unmade"],
-        floor_cluttered=shipped["floor_cluttered"],
-        own=_own_heads(own_heads_dir, model_id=extractor.model_id),
+    shipped = load_heads(*ROOM_HEADS, model_id=extractor.model_id, own_dir=own_heads_dir)
+    return RoomAnalyzer(
+        extractor,
+        heads=room_heads(shipped, own=_own_heads(own_heads_dir, model_id=extractor.model_id)),
+        classes=room_classes(),
     )
-    return RoomAnalyzer(extractor, heads=heads, classes=room_classes())
+
+
+def room_heads(heads: Mapping[str, LinearHead], *, own: Mapping[ChecklistItem, LinearHead]) -> RoomHeads:
+    """The heads by what they are asked; ``heads`` has one of each name in ``ROOM_HEADS``."""
+    return RoomHeads(
+        views=ViewHeads(
+            shown=heads["room_shown"],
+            detail=heads["view_detail"],
+            kinds={view: heads[name] for view, name in _KINDS.items()},
+            subjects={subject: heads[name] for subject, name in _SUBJECTS.items()},
+        ),
+        messy=heads["room_messy"],
+        bathroom_dirty=heads["bathroom_dirty"],
+        bed_unmade=heads["bed_unmade"],
+        floor_cluttered=heads["floor_cluttered"],
+        own=own,
+    )
 
 
 def room_classes() -> RoomClasses:
     """The backbone's classes that matter in rooms."""
     names = [entry.name for entry in read_classes()]
     return RoomClasses(
-        bathroom=tuple(names.index(name) for name in _BATHROOM),
+        basin=tuple(names.index(name) for name in _BASIN),
         things={thing: tuple(names.index(name) for name in members) for thing, members in _THINGS.items()},
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from app.services.database import Connection
 from app.services.stores.fences import pass_fence
 from app.utils.logging import key_id_var, request_id_var
+
+# Who looks at one thing again and again, as a page that is refreshed does, is noted once in this time.
+_LOOKS_NOTED = timedelta(hours=1)
 
 
 async def add_audit_entry(
@@ -30,6 +34,26 @@ async def add_audit_entry(
         request_id,
         key_id,
         dict(details or {}),
+    )
+
+
+async def add_looks(connection: Connection, action: str, subjects: Sequence[str], *, actor: str | None) -> None:
+    """Write that somebody looked at each of ``subjects``, unless the same caller's look was written within the hour."""
+    if not subjects:
+        return
+    request_id, key_id = origin()
+    await connection.execute(
+        "INSERT INTO audit_log (action, subject, actor, request_id, key_id, details) "
+        "SELECT $1::text, seen.subject, $3::text, $4::text, $5::int, '{}' FROM unnest($2::text[]) AS seen (subject) "
+        "WHERE NOT EXISTS (SELECT FROM audit_log a WHERE a.subject = seen.subject AND a.action = $1::text "
+        "AND a.actor IS NOT DISTINCT FROM $3::text AND a.key_id IS NOT DISTINCT FROM $5::int "
+        "AND a.at > NOW() - $6::interval)",
+        action,
+        list(subjects),
+        actor,
+        request_id,
+        key_id,
+        _LOOKS_NOTED,
     )
 
 

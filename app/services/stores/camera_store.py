@@ -195,6 +195,24 @@ async def note_health(connection: Connection, camera_id: str, health: str, *, ep
     return HealthChange(row["name"], row["health"]) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncedCamera:
+    """What others are told of a camera. ``health``: as its last event said; None before the first."""
+
+    id: str
+    name: str | None
+    kind: str
+    health: str | None
+
+
+async def cameras_to_announce(connection: Connection, *, limit: int) -> list[AnnouncedCamera]:
+    """Cameras that are read, by id."""
+    rows = await connection.fetch(
+        "SELECT id, name, kind, health FROM cameras WHERE enabled ORDER BY id LIMIT $1", limit
+    )
+    return [AnnouncedCamera(**row) for row in rows]
+
+
 async def holds_epoch(connection: Connection, camera_id: str, epoch: int) -> bool:
     """Whether ``epoch`` is the latest; if so it stays so until the transaction ends."""
     found = await connection.fetchval(

@@ -293,10 +293,7 @@ async def seal_again(
     connection: Connection, *, unless: int, after_id: int, limit: int
 ) -> tuple[int, list[str], int | None]:
     """Seal the next results that are plain, or sealed with another key than that of the version ``unless``, with the
-    key of today. Inside a transaction.
-
-    Returns:
-        How many were sealed, those that can't be opened, and the id to go on after; None at the end.
+    key of today; the answer is that of ``key_store.seal_each``. Inside a transaction.
     """
     rows = await connection.fetch(
         f"{_STORED.format(join='JOIN')} WHERE o.key_version IS DISTINCT FROM $1 AND r.id > $2 "
@@ -305,15 +302,12 @@ async def seal_again(
         after_id,
         limit,
     )
-    lost = []
-    for row in rows:
-        try:
-            opened = _opened(connection, row)
-        except SealedUnreadable:
-            lost.append(f"document {row['id']}")
-            continue
+
+    async def seal(row: Row) -> None:
+        opened = _opened(connection, row)
         await _rewrite(connection, row["id"], row["document_type"], opened.data, opened.raw_text)
-    return len(rows) - len(lost), lost, rows[-1]["id"] if rows else None
+
+    return await key_store.seal_each(rows, seal, name=lambda row: f"document {row['id']}")
 
 
 async def redact_result(connection: Connection, result_id: int, data: Mapping[str, object]) -> None:

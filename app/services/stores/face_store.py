@@ -69,6 +69,12 @@ async def owns_employees(connection: Connection) -> bool:
     return bool(mark == OWNER_MARK)
 
 
+async def find_employee(connection: Connection, employee_id: str) -> Identity | None:
+    """Somebody who works here, enrolled or not."""
+    row = await connection.fetchrow("SELECT id, name FROM employees WHERE id = $1", employee_id)
+    return Identity(row["id"], row["name"]) if row else None
+
+
 async def employee_exists(connection: Connection, employee_id: str) -> bool:
     return await connection.fetchval("SELECT 1 FROM employees WHERE id = $1", employee_id) is not None
 
@@ -143,7 +149,7 @@ async def template_vectors(connection: Connection, employee_id: str, *, model_id
 
 def stored_vector(connection: Connection, row: Row) -> FloatArray:
     """The template of a row of ``face_templates``, (d,) float32. A row without a key version is plain: it
-    was written before there were keys, and ``scripts/rotate_key.py`` has not come to it.
+    was written before there were keys, and ``cv rotate-key`` has not come to it.
 
     Args:
         row: with all columns of ``STORED_VECTOR``.
@@ -236,7 +242,7 @@ async def retire_templates(connection: Connection, employee_id: str) -> tuple[li
 
 
 async def erase_person(connection: Connection, employee_id: str) -> tuple[int, list[str], list[str]]:
-    """Remove all that we know of a person's face.
+    """Remove all that we know of a person's face, and of their coming and going.
 
     Returns:
         How many templates counted until now, all their vector ids, and the keys of kept crops.
@@ -246,6 +252,8 @@ async def erase_person(connection: Connection, employee_id: str) -> tuple[int, l
         "DELETE FROM employee_faces WHERE employee_id = $1 RETURNING vector_id, is_active", employee_id
     )
     await connection.execute("DELETE FROM attendance_marks WHERE employee_id = $1", employee_id)
+    await connection.execute("DELETE FROM attendance_exits WHERE employee_id = $1", employee_id)
+    await connection.execute("DELETE FROM attendance_log WHERE employee_id = $1", employee_id)
     active = sum(1 for row in rows if row["is_active"])
     return active, [row["vector_id"] for row in rows], [row["crop_key"] for row in crops if row["crop_key"]]
 

@@ -254,7 +254,7 @@ async def vectors_for_which(connection: Connection, wanted: ImageFilter, *, limi
     return [row["vector_id"] for row in rows]
 
 
-# What scripts/reindex.py still has to embed with a model: its vector is of another one, and none is staged.
+# What cv reindex still has to embed with a model: its vector is of another one, and none is staged.
 _WAITING = (
     f"{_FROM} AND a.model_id <> $1 "
     "AND NOT EXISTS (SELECT FROM image_reindex r WHERE r.image_id = m.id AND r.model_id = $1)"

@@ -12,19 +12,22 @@ from app.services.database import Connection, Row, affected
 _COLUMNS = (
     "i.id, i.public_id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, "
     "i.started_at, i.last_seen_at, i.ended_at, i.alerted_at, i.acknowledged_at, i.acknowledged_by, i.resolved_at, "
-    "i.resolved_by, i.escalated_at, i.clip_key"
+    "i.resolved_by, i.escalated_at, i.clip_key, i.original_clip_key, i.false_alarm_at, i.false_alarm_by"
 )
 _SELECT = (
     f"SELECT {_COLUMNS}, "  # noqa: S608
     "(SELECT count(*) FROM incident_detections d WHERE d.incident_id = i.id) AS detections, "
     "(SELECT d.frame_key FROM incident_detections d WHERE d.incident_id = i.id AND d.frame_key IS NOT NULL "
-    "ORDER BY d.detection_id DESC LIMIT 1) AS frame_key FROM anomaly_incidents i "
+    "ORDER BY d.detection_id DESC LIMIT 1) AS frame_key, "
+    "(SELECT d.marked_key FROM incident_detections d WHERE d.incident_id = i.id AND d.marked_key IS NOT NULL "
+    "ORDER BY d.detection_id LIMIT 1) AS marked_key FROM anomaly_incidents i "
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that went on at a camera. ``frame_key`` is the newest stored frame's object."""
+    """Something that went on at a camera. ``frame_key`` is the newest stored frame's object, ``marked_key`` that of the
+    frame that decided, with its boxes; ``original_clip_key`` of the clip with all faces, where ``clip_key`` has not."""
 
     id: int
     public_id: UUID
@@ -45,8 +48,25 @@ class Incident:
     resolved_by: str | None
     escalated_at: datetime | None
     clip_key: str | None
+    original_clip_key: str | None
+    false_alarm_at: datetime | None
+    false_alarm_by: str | None
     detections: int
     frame_key: str | None
+    marked_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKeys:
+    """Objects of one frame: as it is shown, with boxes, and with all faces."""
+
+    shown: str
+    marked: str | None = None
+    original: str | None = None
+
+    def present(self) -> list[str]:
+        """Those that there are."""
+        return [key for key in (self.shown, self.marked, self.original) if key is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +190,7 @@ async def insert_detection(
     severity: str,
     location: Mapping[str, int] | None,
     image_url: str | None,
-    frame_key: str | None,
+    frame: FrameKeys | None,
     incident_id: int | None,
     alert_sent: bool,
     seen_at: datetime,
@@ -191,51 +211,60 @@ async def insert_detection(
         )
     )
     await connection.execute(
-        "INSERT INTO incident_detections (detection_id, incident_id, frame_key, seen_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO incident_detections (detection_id, incident_id, frame_key, marked_key, original_key, seen_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
         detection_id,
         incident_id,
-        frame_key,
+        frame and frame.shown,
+        frame and frame.marked,
+        frame and frame.original,
         seen_at,
     )
     return detection_id
 
 
-async def attach_frame(connection: Connection, detection_id: int, *, image_url: str, frame_key: str) -> None:
+async def attach_frame(connection: Connection, detection_id: int, *, image_url: str, frame: FrameKeys) -> None:
     """Give a detection the frame that was stored after it."""
     await connection.execute("UPDATE anomaly_detections SET image_url = $2 WHERE id = $1", detection_id, image_url)
     await connection.execute(
-        "UPDATE incident_detections SET frame_key = $2 WHERE detection_id = $1", detection_id, frame_key
+        "UPDATE incident_detections SET frame_key = $2, marked_key = $3, original_key = $4 WHERE detection_id = $1",
+        detection_id,
+        frame.shown,
+        frame.marked,
+        frame.original,
     )
 
 
-async def attach_clip(connection: Connection, incident_id: int, clip_key: str) -> bool:
+async def attach_clip(connection: Connection, incident_id: int, clip_key: str, *, original_key: str | None) -> bool:
     """Give an incident its clip; False if it has one, or there is no such incident."""
     status = await connection.execute(
-        "UPDATE anomaly_incidents SET clip_key = $2 WHERE id = $1 AND clip_key IS NULL", incident_id, clip_key
+        "UPDATE anomaly_incidents SET clip_key = $2, original_clip_key = $3 WHERE id = $1 AND clip_key IS NULL",
+        incident_id,
+        clip_key,
+        original_key,
     )
     return affected(status) == 1
 
 
 async def drop_clip(connection: Connection, incident_id: int) -> list[str]:
-    """Take an incident's clip out of the records; its object, if there is one, is the caller's to remove."""
-    row = await connection.fetchrow(
-        "WITH old AS (SELECT id, clip_key FROM anomaly_incidents WHERE id = $1 AND clip_key IS NOT NULL FOR UPDATE) "
-        "UPDATE anomaly_incidents i SET clip_key = NULL FROM old WHERE i.id = old.id RETURNING old.clip_key",
-        incident_id,
-    )
-    return [row["clip_key"]] if row else []
+    """Take an incident's clips out of the records; their objects are the caller's to remove."""
+    return await _drop_clips(connection, "id = $1", incident_id)
 
 
 async def drop_old_clips(connection: Connection, *, days: int, limit: int) -> list[str]:
     """Take clips older than ``days`` out of the records; their objects are the caller's to remove."""
+    return await _drop_clips(connection, "started_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2", days, limit)
+
+
+async def _drop_clips(connection: Connection, which: str, *values: int) -> list[str]:
     rows = await connection.fetch(
-        "WITH old AS (SELECT id, clip_key FROM anomaly_incidents WHERE clip_key IS NOT NULL "
-        "AND started_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED) "
-        "UPDATE anomaly_incidents i SET clip_key = NULL FROM old WHERE i.id = old.id RETURNING old.clip_key",
-        days,
-        limit,
+        "WITH old AS (SELECT id, clip_key, original_clip_key FROM anomaly_incidents "  # noqa: S608  # constants only
+        f"WHERE clip_key IS NOT NULL AND {which} FOR UPDATE SKIP LOCKED) "
+        "UPDATE anomaly_incidents i SET clip_key = NULL, original_clip_key = NULL FROM old WHERE i.id = old.id "
+        "RETURNING old.clip_key, old.original_clip_key",
+        *values,
     )
-    return [row["clip_key"] for row in rows]
+    return [key for row in rows for key in row.values() if key is not None]
 
 
 async def find_incident(connection: Connection, incident_id: int) -> Incident | None:
@@ -291,32 +320,56 @@ async def resolve_incident(connection: Connection, incident_id: int, *, actor: s
     return affected(status) == 1
 
 
-async def drop_frames(connection: Connection, incident_id: int) -> list[str]:
+async def drop_frames(connection: Connection, incident_id: int) -> list[FrameKeys]:
     """Take the frames of an incident out of the records, also where they show another; their objects are the caller's
     to remove."""
-    rows = await connection.fetch(
-        "WITH gone AS (UPDATE incident_detections d SET frame_key = NULL FROM (SELECT DISTINCT frame_key AS key "
-        "FROM incident_detections WHERE incident_id = $1 AND frame_key IS NOT NULL) AS old WHERE d.frame_key = old.key "
-        "RETURNING d.detection_id, old.key), "
-        "bare AS (UPDATE anomaly_detections SET image_url = NULL WHERE id IN (SELECT detection_id FROM gone)) "
-        "SELECT DISTINCT key FROM gone ORDER BY key",
+    return await _drop_frames(
+        connection,
+        "frame_key IN (SELECT frame_key FROM incident_detections WHERE incident_id = $1 AND frame_key IS NOT NULL)",
         incident_id,
     )
-    return [row["key"] for row in rows]
 
 
-async def drop_old_frames(connection: Connection, *, days: int, limit: int) -> list[str]:
+async def drop_old_frames(connection: Connection, *, days: int, limit: int) -> list[FrameKeys]:
     """Take frames older than ``days`` out of the records; their objects are the caller's to remove."""
+    which = "frame_key IS NOT NULL AND seen_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED"
+    return await _drop_frames(connection, which, days, limit)
+
+
+async def _drop_frames(connection: Connection, which: str, *values: int) -> list[FrameKeys]:
+    """Each frame once, with all that one of its detections kept of it."""
     rows = await connection.fetch(
-        "WITH old AS (SELECT detection_id, frame_key FROM incident_detections WHERE frame_key IS NOT NULL "
-        "AND seen_at < NOW() - $1 * INTERVAL '1 day' LIMIT $2 FOR UPDATE SKIP LOCKED), "
-        "bare AS (UPDATE anomaly_detections SET image_url = NULL WHERE id IN (SELECT detection_id FROM old)) "
-        "UPDATE incident_detections d SET frame_key = NULL FROM old WHERE d.detection_id = old.detection_id "
-        "RETURNING old.frame_key",
-        days,
+        "WITH old AS (SELECT detection_id, frame_key, marked_key, original_key "  # noqa: S608  # constants only
+        f"FROM incident_detections WHERE {which}), "
+        "bare AS (UPDATE anomaly_detections SET image_url = NULL WHERE id IN (SELECT detection_id FROM old)), "
+        "gone AS (UPDATE incident_detections d SET frame_key = NULL, marked_key = NULL, original_key = NULL "
+        "FROM old WHERE d.detection_id = old.detection_id RETURNING old.*) "
+        "SELECT frame_key, max(marked_key) AS marked_key, max(original_key) AS original_key FROM gone "
+        "GROUP BY frame_key ORDER BY frame_key",
+        *values,
+    )
+    return [FrameKeys(*row.values()) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalFrame:
+    """A frame with all faces. ``key``: of its object."""
+
+    detection_id: int
+    seen_at: datetime
+    key: str
+
+
+async def original_frames(connection: Connection, incident_id: int, *, limit: int) -> list[OriginalFrame]:
+    """The newest frames of an incident as its camera saw them, newest first."""
+    rows = await connection.fetch(
+        "SELECT max(detection_id) AS detection_id, max(seen_at) AS seen_at, "
+        "COALESCE(max(original_key), frame_key) AS key FROM incident_detections "
+        "WHERE incident_id = $1 AND frame_key IS NOT NULL GROUP BY frame_key ORDER BY 1 DESC LIMIT $2",
+        incident_id,
         limit,
     )
-    return sorted({row["frame_key"] for row in rows})
+    return [OriginalFrame(**row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ database, which thereby names the keys that it needs.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.errors import ConfigurationError
-from app.services.database import Connection
+from app.services.database import Connection, Row
 from app.services.vault import SealedUnreadable, head_of, refuse_other_key
 
 
@@ -23,7 +24,9 @@ class KeyVersion:
 
 
 async def needed_keys(connection: Connection) -> list[KeyVersion]:
-    """Those that something living may be sealed with, oldest first."""
+    """Those that something living may be sealed with, oldest first; none in tables from before there were keys."""
+    if await connection.fetchval("SELECT to_regclass('key_versions')") is None:
+        return []
     rows = await connection.fetch(
         "SELECT version, fingerprint FROM key_versions WHERE retired_at IS NULL AND version >= "
         "COALESCE((SELECT max(version) FROM key_versions WHERE all_sealed_at IS NOT NULL), 0) ORDER BY version"
@@ -46,7 +49,7 @@ async def sealing_version(connection: Connection) -> int:
         await let_seal(connection, connection.vault.keys.newest)
         row = await connection.fetchrow(query)
         if row is None:  # nothing but a hand in the database takes it away again
-            raise SealedUnreadable("No key version seals; run: python scripts/rotate_key.py")
+            raise SealedUnreadable("No key version seals; run: cv rotate-key")
     try:
         refuse_other_key(connection.vault.keys, row["version"], row["fingerprint"])
     except ConfigurationError as error:  # the start refuses that; a rotation that this process has no key for does not
@@ -93,13 +96,15 @@ async def count_behind(connection: Connection, version: int) -> dict[str, int]:
     row = await connection.fetchrow(
         "SELECT (SELECT count(*) FROM face_templates WHERE key_version IS DISTINCT FROM $1) AS templates, "
         "(SELECT count(*) FROM ocr_result_records WHERE key_version IS DISTINCT FROM $1) AS documents, "
+        "(SELECT count(*) FROM stays WHERE key_version <> $1) AS stays, "
+        "(SELECT count(*) FROM lost_claims WHERE key_version <> $1) AS claims, "
         # A sealed secret begins with four bytes of its format and four of the version.
         "(SELECT count(*) FROM cameras WHERE substring(secret FROM 1 FOR 8) <> $2) + "
         "(SELECT count(*) FROM webhooks WHERE substring(secret FROM 1 FOR 8) <> $2) AS secrets",
         version,
         head_of(version),
     )
-    return {"templates": row["templates"], "documents": row["documents"], "secrets": row["secrets"]} if row else {}
+    return dict(row) if row else {}
 
 
 async def retire_before(connection: Connection, version: int) -> list[KeyVersion]:
@@ -127,11 +132,28 @@ async def all_sealed_since(connection: Connection, version: int) -> datetime | N
     return moment
 
 
+async def seal_each(
+    rows: Sequence[Row], seal: Callable[[Row], Awaitable[None]], *, name: Callable[[Row], str]
+) -> tuple[int, list[str], int | None]:
+    """Seal rows again.
+
+    Returns:
+        How many were sealed, the names of those that can't be opened, and the id to go on after; None at the end.
+    """
+    lost = []
+    for row in rows:
+        try:
+            await seal(row)
+        except SealedUnreadable:
+            lost.append(name(row))
+    return len(rows) - len(lost), lost, rows[-1]["id"] if rows else None
+
+
 async def rewrite_tables(connection: Connection) -> None:
     """Write the tables of what is sealed anew, without any dead row: PostgreSQL only marks those as such. Each table is
     locked meanwhile, for seconds. Outside a transaction."""
     await connection.execute("SET lock_timeout = '10s'")  # whoever waits for us waits no longer than that
-    for table in ("face_templates", "ocr_results", "ocr_result_records", "cameras", "webhooks"):
+    for table in ("face_templates", "ocr_results", "ocr_result_records", "stays", "lost_claims", "cameras", "webhooks"):
         await connection.execute(f"VACUUM (FULL, ANALYZE) {table}")
 
 

@@ -68,7 +68,7 @@ async def find_key(connection: Connection, secret: str) -> ApiKey | None:
         "WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < NOW() - INTERVAL '1 minute')",
         row["id"],
     )
-    return _api_key(row)
+    return api_key(row)
 
 
 async def find_key_by_id(connection: Connection, key_id: int) -> ApiKey | None:
@@ -78,10 +78,11 @@ async def find_key_by_id(connection: Connection, key_id: int) -> ApiKey | None:
         "WHERE id = $1 AND revoked_at IS NULL",
         key_id,
     )
-    return _api_key(row) if row else None
+    return api_key(row) if row else None
 
 
-def _api_key(row: Row) -> ApiKey:
+def api_key(row: Row) -> ApiKey:
+    """A key as its row has it."""
     return ApiKey(
         id=row["id"],
         label=row["label"],
@@ -93,11 +94,12 @@ def _api_key(row: Row) -> ApiKey:
 
 
 async def list_keys(connection: Connection) -> list[ApiKey]:
-    """All keys, revoked ones too, oldest first."""
+    """All keys but those by which people act, revoked ones too, oldest first."""
     rows = await connection.fetch(
-        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys ORDER BY id"
+        "SELECT id, label, scopes, created_at, last_used_at, revoked_at FROM api_keys "
+        "WHERE id NOT IN (SELECT key_id FROM cv_users) ORDER BY id"
     )
-    return [_api_key(row) for row in rows]
+    return [api_key(row) for row in rows]
 
 
 async def revoke_key(connection: Connection, key_id: int) -> bool:

@@ -49,7 +49,7 @@ class SessionProgress:
     status: SessionStatus
     done: int
     frames: int
-    score: float
+    score: float | None
     guidance: str
     reason: str | None
     sealed_state: bytes | None

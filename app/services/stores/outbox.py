@@ -154,18 +154,22 @@ async def last_position(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT COALESCE(max(position), 0) FROM event_outbox"))
 
 
-async def delete_old_events(connection: Connection, *, days: int, only_published: bool) -> str:
+async def delete_old_events(connection: Connection, *, days: int, only_published: bool, carriers: Sequence[str]) -> str:
     """Remove events older than ``days``, except for what a webhook has still to deliver. The newest stays, because the
     next position is counted from it.
 
     Args:
         only_published: keep what the broker has not confirmed; false where no broker is configured.
+        carriers: keep what these have not delivered; names of ``delivery_positions``.
     """
     return await connection.execute(
         "DELETE FROM event_outbox WHERE created_at < NOW() - $1 * INTERVAL '1 day' "
         "AND (published_at IS NOT NULL OR unroutable OR NOT $2) "
         "AND position < (SELECT max(position) FROM event_outbox) "
-        "AND NOT EXISTS (SELECT FROM webhooks w WHERE w.enabled AND w.position < event_outbox.position)",
+        "AND NOT EXISTS (SELECT FROM webhooks w WHERE w.enabled AND w.position < event_outbox.position) "
+        "AND NOT EXISTS (SELECT FROM delivery_positions d "
+        "WHERE d.name = ANY($3) AND d.position < event_outbox.position)",
         days,
         only_published,
+        list(carriers),
     )

@@ -8,13 +8,20 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.services.database import Connection
+from app.services.stores.pass_store import Passes, find_passes
 
 # What else bears the id: as a signature of whoever did it, or in what a job or a webhook left.
 _OTHERS = {
     "images": "image_metadata WHERE uploaded_by = $1",
     "room_analyses": "room_analysis_logs WHERE analyzed_by = $1",
     "room_corrections": "room_feedback WHERE given_by = $1",
+    "room_cleanings": "room_cleanings WHERE $1 IN (started_by, stopped_by)",
+    "room_references": "room_references WHERE set_by = $1",
+    "room_defects": "room_defects WHERE $1 IN (reported_by, changed_by)",
     "documents": "ocr_results WHERE processed_by = $1",
+    "claims": "lost_claims WHERE $1 IN (created_by, changed_by)",
+    "attendance_decisions": "attendance_log WHERE decided_by = $1",
+    "stays": "stays WHERE $1 IN (created_by, changed_by)",
     "enrolments": "employee_faces WHERE enrolled_by = $1",
     "incidents": "anomaly_incidents WHERE $1 IN (acknowledged_by, resolved_by)",
     "incident_notes": "incident_notes WHERE written_by = $1",
@@ -65,10 +72,11 @@ class TemplateRecord:
 
 @dataclass(frozen=True, slots=True)
 class AttendanceRecord:
-    """The newest check-in at a camera."""
+    """That somebody came or went at a camera; without an event nobody confirmed it."""
 
     camera_id: str
-    event_id: UUID
+    action: str
+    event_id: UUID | None
     marked_at: datetime
 
 
@@ -96,6 +104,7 @@ class PersonRecord:
     person: PersonRow | None
     templates: tuple[TemplateRecord, ...]
     consents: tuple[RecordedConsent, ...]
+    passes: Passes | None
     attendance: tuple[AttendanceRecord, ...]
     events: tuple[EventRecord, ...]
     audit: tuple[AuditRecord, ...]
@@ -104,7 +113,7 @@ class PersonRecord:
     @property
     def is_empty(self) -> bool:
         lists = (self.templates, self.consents, self.attendance, self.events, self.audit)
-        return self.person is None and not any(lists) and not any(self.others.values())
+        return self.person is None and self.passes is None and not any(lists) and not any(self.others.values())
 
 
 async def add_consent(connection: Connection, employee_id: str, consent: Consent, *, recorded_by: str | None) -> None:
@@ -144,7 +153,12 @@ async def person_record(connection: Connection, employee_id: str, *, owns_employ
         limit,
     )
     attendance = await connection.fetch(
-        "SELECT camera_id, event_id, marked_at FROM attendance_marks WHERE employee_id = $1 "
+        "SELECT camera_id, action, event_id, happened_at AS marked_at FROM attendance_log WHERE employee_id = $1 "
+        # The newest marks are older than the log where nobody came since there is one.
+        "UNION ALL SELECT camera_id, 'check_in' AS action, event_id, marked_at FROM attendance_marks m "
+        "WHERE employee_id = $1 AND NOT EXISTS (SELECT FROM attendance_log l WHERE l.event_id = m.event_id) "
+        "UNION ALL SELECT camera_id, 'check_out' AS action, event_id, marked_at FROM attendance_exits m "
+        "WHERE employee_id = $1 AND NOT EXISTS (SELECT FROM attendance_log l WHERE l.event_id = m.event_id) "
         "ORDER BY marked_at DESC LIMIT $2",
         employee_id,
         limit,
@@ -166,6 +180,7 @@ async def person_record(connection: Connection, employee_id: str, *, owns_employ
         person=PersonRow(**person) if person else None,
         templates=tuple(TemplateRecord(**row) for row in templates),
         consents=tuple(RecordedConsent(**row) for row in consents),
+        passes=await find_passes(connection, employee_id),
         attendance=tuple(AttendanceRecord(**row) for row in attendance),
         events=tuple(EventRecord(**row) for row in events),
         audit=tuple(AuditRecord(**row) for row in audit),

@@ -43,7 +43,14 @@ class RoomState:
 
 @dataclass(frozen=True, slots=True)
 class NewAnalysis:
-    """An analysis as it is written down; the mappings are JSON values."""
+    """An analysis as it is written down; the mappings are JSON values.
+
+    Attributes:
+        photo_keys: objects of the photos, in their order. So are ``crop_keys``.
+        evidence: by tag and item its ``photo``, ``confidence``, ``location`` and ``crop``, a number in ``crop_keys``.
+        views: what each photo shows.
+        changes: against the reference of that day, each with a ``crop`` as ``evidence`` has it.
+    """
 
     overall_status: str
     ready_for_guest: bool
@@ -55,25 +62,22 @@ class NewAnalysis:
     depth: str
     image_ids: Sequence[str]
     photo_keys: Sequence[str]
+    crop_keys: Sequence[str]
+    evidence: Mapping[str, Mapping[str, object]]
+    views: Sequence[Mapping[str, str | None]]
+    changes: Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedAnalysis:
-    """An analysis as it was written down, with the corrections that people gave."""
+class TakenPhotos:
+    """Keys of photos and of crops that no row names any more."""
 
-    id: int
-    overall_status: str
-    ready_for_guest: bool
-    uncertain: bool
-    confidence: float
-    tags: Sequence[Mapping[str, object]]
-    checklist: Mapping[str, bool | None]
-    cleaning_minutes: int
-    depth: str
-    image_ids: Sequence[str]
-    analyzed_at: datetime
-    analyzed_by: str | None
-    corrected_to: str | None
+    photos: list[str]
+    crops: list[str]
+
+    @property
+    def every(self) -> list[str]:
+        return self.photos + self.crops
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +118,18 @@ async def add_analysis(
         analyzed_by,
     )
     await connection.execute(
-        "INSERT INTO room_analysis_details (analysis_id, depth, uncertain, checklist, image_ids, photo_keys) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO room_analysis_details (analysis_id, depth, uncertain, checklist, image_ids, photo_keys, "
+        "crop_keys, evidence, views, changes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         analysis_id,
         analysis.depth,
         analysis.uncertain,
         dict(analysis.checklist),
         list(analysis.image_ids),
         list(analysis.photo_keys),
+        list(analysis.crop_keys),
+        dict(analysis.evidence),
+        list(analysis.views),
+        list(analysis.changes),
     )
     return analysis_id
 
@@ -184,29 +192,15 @@ async def list_states(connection: Connection, *, status: str | None, after: str 
     return [_state(row) for row in rows]
 
 
-async def list_analyses(
-    connection: Connection, room_number: str, *, before: int | None, limit: int
-) -> list[LoggedAnalysis]:
-    """A room's analyses, newest first, those older than the id ``before``."""
-    rows = await connection.fetch(
-        "SELECT log.*, details.depth, details.uncertain, details.checklist, details.image_ids, "
-        "(SELECT status FROM room_feedback AS said WHERE said.analysis_id = log.id ORDER BY said.id DESC LIMIT 1) "
-        "AS corrected_to FROM room_analysis_logs AS log "
-        "LEFT JOIN room_analysis_details AS details ON details.analysis_id = log.id "
-        "WHERE log.room_number = $1 AND ($2::bigint IS NULL OR log.id < $2) ORDER BY log.id DESC LIMIT $3",
+async def count_photos(connection: Connection, room_number: str, analysis_id: int) -> int | None:
+    """How many photos that analysis of this room had, erased ones included; None where it is none of this room."""
+    found: int | None = await connection.fetchval(
+        "SELECT COALESCE(jsonb_array_length(image_ids), 0) FROM room_analysis_logs AS log "
+        "LEFT JOIN room_analysis_details ON analysis_id = log.id WHERE log.id = $1 AND room_number = $2",
+        analysis_id,
         room_number,
-        before,
-        limit,
     )
-    return [_analysis(row) for row in rows]
-
-
-async def analysis_exists(connection: Connection, room_number: str, analysis_id: int) -> bool:
-    """Whether that analysis is one of this room."""
-    found = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM room_analysis_logs WHERE id = $1 AND room_number = $2)", analysis_id, room_number
-    )
-    return bool(found)
+    return found
 
 
 async def add_feedback(connection: Connection, room_number: str, feedback: NewFeedback) -> int:
@@ -229,31 +223,36 @@ async def add_feedback(connection: Connection, room_number: str, feedback: NewFe
 
 
 async def take_expired_photos(connection: Connection, *, days: int, limit: int) -> list[str]:
-    """Forget the photos of analyses older than that, and tell their object keys."""
+    """Forget the photos of analyses older than that, and tell their object keys, those of crops too."""
     rows = await connection.fetch(
-        "UPDATE room_analysis_details AS details SET photo_keys = '[]' FROM ("
-        "SELECT analysis_id, photo_keys FROM room_analysis_details "
-        "JOIN room_analysis_logs AS log ON log.id = analysis_id "
-        "WHERE photo_keys <> '[]' AND log.analyzed_at < NOW() - $1 * INTERVAL '1 day' ORDER BY log.id LIMIT $2 "
-        "FOR UPDATE OF room_analysis_details SKIP LOCKED) AS old "
-        "WHERE details.analysis_id = old.analysis_id RETURNING old.photo_keys AS keys",
+        f"{_FORGET_PHOTOS} AND log.analyzed_at < NOW() - $1 * INTERVAL '1 day' ORDER BY log.id LIMIT $2 "
+        f"FOR UPDATE OF room_analysis_details SKIP LOCKED) {_FORGOTTEN}",
         days,
         limit,
     )
-    return [key for row in rows for key in row["keys"]]
+    return _taken(rows).every
 
 
-async def take_photos(connection: Connection, room_number: str) -> list[str]:
+async def take_photos(connection: Connection, room_number: str) -> TakenPhotos:
     """Forget the photos of all analyses of a room, and tell their object keys."""
     rows = await connection.fetch(
-        "UPDATE room_analysis_details AS details SET photo_keys = '[]' FROM ("
-        "SELECT analysis_id, photo_keys FROM room_analysis_details "
-        "JOIN room_analysis_logs AS log ON log.id = analysis_id "
-        "WHERE photo_keys <> '[]' AND log.room_number = $1 FOR UPDATE OF room_analysis_details) AS old "
-        "WHERE details.analysis_id = old.analysis_id RETURNING old.photo_keys AS keys",
-        room_number,
+        f"{_FORGET_PHOTOS} AND log.room_number = $1 FOR UPDATE OF room_analysis_details) {_FORGOTTEN}", room_number
     )
-    return [key for row in rows for key in row["keys"]]
+    return _taken(rows)
+
+
+_FORGET_PHOTOS = (
+    "UPDATE room_analysis_details AS details SET photo_keys = '[]', crop_keys = '[]' FROM ("
+    "SELECT analysis_id, photo_keys, crop_keys FROM room_analysis_details "
+    "JOIN room_analysis_logs AS log ON log.id = analysis_id WHERE photo_keys <> '[]'"
+)
+_FORGOTTEN = "AS old WHERE details.analysis_id = old.analysis_id RETURNING old.photo_keys, old.crop_keys"
+
+
+def _taken(rows: Sequence[Row]) -> TakenPhotos:
+    return TakenPhotos(
+        [key for row in rows for key in row["photo_keys"]], [key for row in rows for key in row["crop_keys"]]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,21 +283,3 @@ async def corrected_photos(connection: Connection) -> list[CorrectedPhoto]:
 
 def _state(row: Row) -> RoomState:
     return RoomState(**{name: row[name] for name in RoomState.__slots__})
-
-
-def _analysis(row: Row) -> LoggedAnalysis:
-    return LoggedAnalysis(
-        id=row["id"],
-        overall_status=row["overall_status"],
-        ready_for_guest=row["ready_for_guest"],
-        uncertain=bool(row["uncertain"]),
-        confidence=row["confidence"],
-        tags=row["tags"] or [],
-        checklist=row["checklist"] or {},
-        cleaning_minutes=row["estimated_cleaning_time"],
-        depth=row["depth"] or "",
-        image_ids=row["image_ids"] or [],
-        analyzed_at=row["analyzed_at"],
-        analyzed_by=row["analyzed_by"],
-        corrected_to=row["corrected_to"],
-    )

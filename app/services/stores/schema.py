@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Set
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from app.errors import BackendUnavailable, SchemaMissing
-from app.services.database import BACKEND, VERSION_TABLE, Database
+from app.services.database import BACKEND, VERSION_TABLE, Connection, Database
 
 OWNER_MARK = "created by cv-service"
 """The comment of every table that a migration made: the hotel's own database may have others."""
@@ -30,11 +32,42 @@ _WRITE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What PostgreSQL says of itself; ``version`` is the major one."""
+
+    version: int
+    encoding: str
+    max_connections: int
+    now: datetime
+
+
+async def server_facts(connection: Connection) -> ServerFacts:
+    """Reads none of our tables."""
+    row = await connection.fetchrow(
+        "SELECT current_setting('server_version_num')::int / 10000 AS version, "
+        "current_setting('server_encoding') AS encoding, "
+        "current_setting('max_connections')::int AS max_connections, clock_timestamp() AS now"
+    )
+    if row is None:
+        raise BackendUnavailable(BACKEND)
+    return ServerFacts(**row)
+
+
 def older_revisions() -> Set[str]:
     """Revisions that lack something of this version. One that is unknown here comes from a later version, and a
     version's tables serve the version before."""
+    return set(_revisions()[:-1])
+
+
+def newest_revision() -> str:
+    """The revision of this version's tables."""
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
     # Files are named after their revisions, which follow one another. Alembic itself takes a moment to load.
-    return set(sorted(path.name.partition("_")[0] for path in _MIGRATIONS.glob("[0-9]*.py"))[:-1])
+    return sorted(path.name.partition("_")[0] for path in _MIGRATIONS.glob("[0-9]*.py"))
 
 
 class DatabaseProbe:

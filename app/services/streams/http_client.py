@@ -14,6 +14,7 @@ import secrets
 import socket
 import threading
 import time
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -61,11 +62,34 @@ class HttpAnswer:
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: closed by another thread
             raise StreamFailed(Fault.ENDED, "The camera's connection was cut.") from error
 
+    def read_all(self, deadline_s: float, *, max_bytes: int) -> bytes:
+        """The whole body; then the answer is closed.
+
+        Raises:
+            StreamFailed: also where the body is larger.
+        """
+        body = bytearray()
+        try:
+            while data := self.read_some(deadline_s):
+                body += data
+                if len(body) > max_bytes:
+                    raise StreamFailed(Fault.NOT_A_STREAM, "The camera's answer is too large.")
+        finally:
+            self.close()
+        return bytes(body)
+
     def close(self) -> None:
         """Also from another thread: a read under way ends at once."""
         _shut(self._socket)
         with self._reading:
             self._response.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: str
+    url: str
+    body: bytes | None = None
 
 
 class HttpClient:
@@ -91,7 +115,7 @@ class HttpClient:
         origin = _origin(url)
         authorization = None
         for _ in range(_REDIRECTS + 2):  # the redirects, the first request, and one more after a challenge
-            connection, response = self._ask(url, authorization, tls)
+            connection, response = self._ask(_Question("GET", url), authorization, tls)
             status = response.status
             if status == http.client.OK:
                 return HttpAnswer(connection, response, timeout_s=self._timeout_s)
@@ -108,15 +132,38 @@ class HttpClient:
             authorization = _authorization(challenge, credentials, _target(url))
         raise StreamFailed(Fault.WRONG_ANSWER, "The camera redirects too often.")
 
+    def post_xml(
+        self, url: str, body: bytes, credentials: Credentials | None, tls: TlsTrust, *, max_bytes: int
+    ) -> tuple[int, bytes]:
+        """Ask a question in SOAP. No redirect is followed, and the login only ever leaves as a digest.
+
+        Returns:
+            The status, whatever it is, and the answer.
+
+        Raises:
+            StreamFailed: no answer, or a larger one.
+        """
+        authorization = None
+        while True:
+            connection, response = self._ask(_Question("POST", url, body), authorization, tls)
+            challenge = _digest_challenge(response.headers.get_all("www-authenticate", []))
+            if response.status == http.client.UNAUTHORIZED and challenge and credentials and authorization is None:
+                response.close()
+                authorization = _digest(challenge, credentials, "POST", _target(url))
+                continue
+            answer = HttpAnswer(connection, response, timeout_s=self._timeout_s)
+            return response.status, answer.read_all(time.monotonic() + self._timeout_s, max_bytes=max_bytes)
+
     def _ask(
-        self, url: str, authorization: str | None, tls: TlsTrust
+        self, question: _Question, authorization: str | None, tls: TlsTrust
     ) -> tuple[socket.socket, http.client.HTTPResponse]:
-        parts = urlsplit(url)
+        parts = urlsplit(question.url)
         host = parts.hostname
         if parts.scheme not in ("http", "https") or not host:
             raise StreamFailed(Fault.REFUSED, "The camera redirects to something that is no http address.")
         connection = connect(self._guard, host, parts.port or _default_port(parts.scheme), timeout_s=self._timeout_s)
         # Each read has its limit; this one ends a camera that sends its head a byte at a time.
+        until_s = time.monotonic() + self._timeout_s  # taken first: whatever the limit cuts off, it is over by then
         limit = threading.Timer(self._timeout_s, _shut, [connection])
         limit.start()
         try:
@@ -127,16 +174,17 @@ class HttpClient:
             headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "cv-service", "Connection": "close"}
             if authorization:
                 headers["Authorization"] = authorization
-            asking.request("GET", _target(url), headers=headers)
+            if question.body is not None:
+                headers["Content-Type"] = "application/soap+xml; charset=utf-8"
+            asking.request(question.method, _target(question.url), body=question.body, headers=headers)
             return connection, asking.getresponse()
-        except TimeoutError as error:
-            _shut(connection)
-            raise StreamFailed(Fault.STALLED, "The camera takes the connection and does not answer.") from error
         except StreamFailed:
             _shut(connection)
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             _shut(connection)
+            if isinstance(error, TimeoutError) or time.monotonic() >= until_s:  # whichever of the two limits was first
+                raise StreamFailed(Fault.STALLED, "The camera takes the connection and does not answer.") from error
             raise StreamFailed(Fault.WRONG_ANSWER, "The camera does not answer in HTTP.") from error
         finally:
             limit.cancel()
@@ -192,14 +240,19 @@ def _target(url: str) -> str:
 
 def _authorization(challenges: list[str], credentials: Credentials, target: str) -> str:
     """The answer to the strongest challenge that we know; Digest before Basic."""
-    digest = next((text for text in challenges if text.lower().startswith("digest ")), None)
+    digest = _digest_challenge(challenges)
     if digest is None:
         plain = f"{credentials.username}:{credentials.password}".encode()
         return f"Basic {base64.b64encode(plain).decode()}"
-    return _digest(parse_keqv_list(parse_http_list(digest[len("digest ") :])), credentials, target)
+    return _digest(digest, credentials, "GET", target)
 
 
-def _digest(challenge: dict[str, str], credentials: Credentials, target: str) -> str:
+def _digest_challenge(challenges: list[str]) -> dict[str, str] | None:
+    digest = next((text for text in challenges if text.lower().startswith("digest ")), None)
+    return None if digest is None else parse_keqv_list(parse_http_list(digest[len("digest ") :]))
+
+
+def _digest(challenge: dict[str, str], credentials: Credentials, method: str, target: str) -> str:
     """RFC 7616, for qop=auth and for servers so old that they name none."""
     algorithm = challenge.get("algorithm", "MD5")
     name = algorithm.upper().removesuffix("-SESS")
@@ -212,7 +265,7 @@ def _digest(challenge: dict[str, str], credentials: Credentials, target: str) ->
     user = hashed(f"{credentials.username}:{realm}:{credentials.password}")
     if algorithm.upper().endswith("-SESS"):
         user = hashed(f"{user}:{nonce}:{client_nonce}")
-    request = hashed(f"GET:{target}")
+    request = hashed(f"{method}:{target}")
     fields = {"username": credentials.username, "realm": realm, "nonce": nonce, "uri": target}
     if "auth" in [option.strip() for option in challenge.get("qop", "").split(",")]:
         fields["response"] = hashed(f"{user}:{nonce}:{count:08x}:{client_nonce}:auth:{request}")

@@ -109,24 +109,13 @@ class SnapshotStream:
         time.sleep(max(0.0, self._asked_at_s + self._interval_s - time.monotonic()))
         self._asked_at_s = time.monotonic()
         self._answer = self._client.get(self._source.url, self._source.credentials, self._source.tls)
-        try:
-            self._picture = self._read_body(self._answer)
-        finally:
-            self._answer.close()
+        deadline_s = time.monotonic() + self._timeout_s
+        self._picture = self._answer.read_all(deadline_s, max_bytes=_MAX_PICTURE_BYTES)
 
     @property
     def facts(self) -> StreamFacts:
         kind = self._answer.content_type.partition(";")[0].strip().lower() if self._answer is not None else ""
         return StreamFacts(kind.removeprefix("image/")[:50] or "unknown")
-
-    def _read_body(self, answer: HttpAnswer) -> bytes:
-        deadline_s = time.monotonic() + self._timeout_s
-        body = bytearray()
-        while data := answer.read_some(deadline_s):
-            body += data
-            if len(body) > _MAX_PICTURE_BYTES:
-                raise StreamFailed(Fault.NOT_A_STREAM, "The camera's answer is too large for a picture.")
-        return bytes(body)
 
     def decode(self) -> Image:
         try:

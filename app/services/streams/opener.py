@@ -63,7 +63,7 @@ class FileStream:
         return self._video.decode()
 
     def close(self) -> None:
-        """Nothing to wake: no read of a file waits long. The video frees itself with its last reference."""
+        self._video.close()
 
 
 class DiscreetStream:

@@ -14,11 +14,14 @@ import socket
 import ssl
 import threading
 
+from app.services.streams.rtsp_udp import UdpMedia
+
 _CHUNK_BYTES = 65536
 _MAX_HEAD_BYTES = 65536
 _MAX_BODY_BYTES = 2**20  # of a session description
 _INTERLEAVED = 0x24  # "$": a channel, a length, and that many bytes of RTP
 _INTERLEAVED_HEAD_BYTES = 4
+_UNSUPPORTED_TRANSPORT = 461
 _ANSWER = re.compile(rb"RTSP/1\.\d (\d{3})(?: [ -~]*)?")
 _REQUEST = re.compile(rb"([A-Z_]+) [!-~]+ RTSP/1\.\d")
 _HEADER = re.compile(rb"([A-Za-z0-9-]+)[ \t]*:[ \t]*([ -~\t\x80-\xff]*)")
@@ -37,6 +40,7 @@ class RtspAnswers:
 
     def __init__(self) -> None:
         self.last_status = 0
+        self.wants_udp = False
         self._unread = bytearray()
         self._pass_on = 0  # bytes of RTP or of a body that are still to come
 
@@ -98,6 +102,7 @@ class RtspAnswers:
     def _check_first_line(self, line: bytes) -> None:
         if answer := _ANSWER.fullmatch(line):
             self.last_status = int(answer[1])
+            self.wants_udp |= self.last_status == _UNSUPPORTED_TRANSPORT
             if 300 <= self.last_status < 400:
                 raise RefusedRtsp(is_redirect=True)
             return
@@ -111,10 +116,12 @@ class RtspRelay:
 
     Args:
         camera: connected, and with TLS where the camera asks for it.
+        udp: by which pictures come instead of by this connection.
     """
 
-    def __init__(self, camera: socket.socket) -> None:
+    def __init__(self, camera: socket.socket, udp: UdpMedia | None = None) -> None:
         self._camera = camera
+        self._udp = udp
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
         self._listener.settimeout(5)
         self.port: int = self._listener.getsockname()[1]
@@ -129,6 +136,11 @@ class RtspRelay:
     def last_status(self) -> int:
         """Of the camera's last answer; 0 before the first."""
         return self._answers.last_status
+
+    @property
+    def wants_udp(self) -> bool:
+        """Whether the camera said that it sends pictures by UDP alone."""
+        return self._answers.wants_udp
 
     def close(self) -> None:
         """End both connections; returns when the relay's thread is done."""
@@ -154,11 +166,14 @@ class RtspRelay:
         finally:
             for end in (self._listener, self._camera, self._wake_out):
                 end.close()
+            if self._udp is not None:
+                self._udp.close()
 
     def _carry(self, player: socket.socket) -> None:
         self._listener.close()
+        datagrams = (self._udp.media, self._udp.reports) if self._udp else ()
         with selectors.DefaultSelector() as waiting:
-            for end in (player, self._camera, self._wake_out):
+            for end in (player, self._camera, self._wake_out, *datagrams):
                 waiting.register(end, selectors.EVENT_READ)
             while True:
                 for key, _ in waiting.select():
@@ -168,9 +183,16 @@ class RtspRelay:
                         data = player.recv(_CHUNK_BYTES)
                         if not data:
                             return
-                        self._camera.sendall(data)
+                        self._camera.sendall(self._udp.to_camera(data) if self._udp else data)
+                    elif self._udp is not None and key.fileobj in datagrams:
+                        self._carry_datagram(player, self._udp, key.fileobj)
                     elif not self._carry_answer(player):
                         return
+
+    def _carry_datagram(self, player: socket.socket, udp: UdpMedia, end: object) -> None:
+        data = udp.received(udp.media if end is udp.media else udp.reports)
+        self.received_bytes += len(data)
+        player.sendall(data)
 
     def _carry_answer(self, player: socket.socket) -> bool:
         """Pass on what the camera sent; False at its end. Under TLS that may be nothing, or more than one read's."""
@@ -181,7 +203,8 @@ class RtspRelay:
                 if not data:
                     return False
                 self.received_bytes += len(data)
-                player.sendall(self._answers.feed(data))
+                answer = self._answers.feed(data)
+                player.sendall(self._udp.to_player(answer) if self._udp else answer)
                 if not isinstance(self._camera, ssl.SSLSocket) or not self._camera.pending():
                     return True
         except (ssl.SSLWantReadError, BlockingIOError):

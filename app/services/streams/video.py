@@ -7,8 +7,9 @@ pictures came damaged.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import av
 import numpy as np
@@ -32,18 +33,22 @@ class VideoStream:
     def __init__(self, url: str, *, timeout_s: float, limits: PictureLimits, options: Mapping[str, str]) -> None:
         self._timeout_s = timeout_s
         self._limits = limits
+        self._reading = threading.Lock()  # FFmpeg bears no close while it reads
+        self._is_closing = False
         started_at_s = time.monotonic()
         try:
-            self._container = av.open(url, timeout=timeout_s, options=dict(options))
+            container = av.open(url, timeout=timeout_s, options=dict(options))
         except (av.FFmpegError, OSError) as error:
             raise self._not_opened(time.monotonic() - started_at_s) from error
-        if not self._container.streams.video:
+        if not container.streams.video:
+            container.close()
             raise StreamFailed(Fault.NOT_A_STREAM, "The camera sends no video.")
-        stream = self._container.streams.video[0]
+        stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # many cameras share few cores
         self.frames_per_second = float(stream.average_rate or stream.guessed_rate or 0)
         self.facts = StreamFacts(stream.codec_context.name, self.frames_per_second or None)
-        self._frames = self._container.decode(stream)
+        self._container: av.container.InputContainer | None = container
+        self._frames: Iterator[av.VideoFrame] = container.decode(stream)
         self._frame: av.VideoFrame | None = None
 
     def _not_opened(self, waited_s: float) -> StreamFailed:
@@ -54,11 +59,15 @@ class VideoStream:
     def grab(self) -> None:
         started_at_s = time.monotonic()
         try:
-            self._frame = next(self._frames)
+            with self._reading:
+                self._frame = next(self._frames)
         except (StopIteration, av.FFmpegError, OSError) as error:
             if time.monotonic() - started_at_s >= self._timeout_s:
                 raise StreamFailed(Fault.STALLED, "The camera stopped sending.") from error
             raise StreamFailed(Fault.ENDED, "The camera's stream ended.") from error
+        finally:
+            if self._is_closing:
+                self._free()
 
     def decode(self) -> Image:
         frame, self._frame = self._frame, None
@@ -67,3 +76,20 @@ class VideoStream:
         image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
         # Phones film on their side and note by how much.
         return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation else image
+
+    def close(self) -> None:
+        """Give decoder, pictures and connection back; where another thread is in ``grab``, as soon as that ends."""
+        self._is_closing = True
+        self._free()
+
+    def _free(self) -> None:
+        # Container and streams hold each other, and the garbage collector, which knows nothing of the megabytes behind
+        # them, may leave them for hours.
+        if not self._reading.acquire(blocking=False):
+            return  # whoever reads calls this in a moment
+        try:
+            if self._container is not None:
+                self._container.close()
+            self._container, self._frames, self._frame = None, iter(()), None
+        finally:
+            self._reading.release()

@@ -62,7 +62,7 @@ class CollectionSpec:
         if current is not None and current.partition(_TURN)[0] != self._of_model:
             raise ConfigurationError(
                 f"{self.public_name} holds vectors of another model ({current}), the loaded one is {self.model_id}. "
-                f"Migrate with: python scripts/reindex.py --collection {self.public_name}",
+                f"Migrate with: cv reindex --collection {self.public_name}",
                 code="model_changed",
             )
 

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from pymilvus import AsyncMilvusClient, CollectionSchema, DataType
 
-from app.services.calls import backend_call
 from app.services.image_filters import ImageFilter
 from app.services.vectors.base import (
-    BACKEND,
     MAX_CHOSEN,
     Chooser,
     CollectionSpec,
@@ -18,13 +16,14 @@ from app.services.vectors.base import (
     ImageHit,
     ImageVector,
 )
-from app.services.vectors.milvus_collection import MilvusAddress, MilvusCollection
+from app.services.vectors.milvus_collection import MilvusCollection
+from app.services.vectors.milvus_connection import MilvusAddress, MilvusConnection
 from app.services.vectors.milvus_expressions import (
     any_of,
     image_expression,
     joined_tags,
 )
-from app.services.vectors.milvus_settings import FAILURES, MilvusIndexKind
+from app.services.vectors.milvus_settings import MilvusIndexKind
 from app.types import FloatArray
 
 _MAX_TAGS_BYTES = 8192
@@ -72,10 +71,9 @@ def image_schema(dimension: int) -> CollectionSchema:
 class MilvusFaceIndex(MilvusCollection):
     """``FaceIndex`` over Milvus."""
 
-    def __init__(self, client: AsyncMilvusClient, address: MilvusAddress, spec: CollectionSpec) -> None:
+    def __init__(self, connection: MilvusConnection, spec: CollectionSpec) -> None:
         super().__init__(
-            client,
-            address,
+            connection,
             spec,
             schema=face_schema(spec.dimension),
             index=MilvusIndexKind.HNSW,
@@ -119,17 +117,9 @@ class MilvusImageIndex(MilvusCollection):
     """
 
     def __init__(
-        self,
-        client: AsyncMilvusClient,
-        address: MilvusAddress,
-        spec: CollectionSpec,
-        *,
-        index: MilvusIndexKind,
-        choose: Chooser,
+        self, connection: MilvusConnection, spec: CollectionSpec, *, index: MilvusIndexKind, choose: Chooser
     ) -> None:
-        super().__init__(
-            client, address, spec, schema=image_schema(spec.dimension), index=index, time_field="upload_time"
-        )
+        super().__init__(connection, spec, schema=image_schema(spec.dimension), index=index, time_field="upload_time")
         self._choose = choose
 
     async def insert(self, images: Sequence[ImageVector]) -> None:
@@ -183,11 +173,10 @@ class MilvusBackend:
         index: MilvusIndexKind,
         choose: Chooser,
     ) -> None:
-        self._address = address
-        self._client = address.client()
+        self._connection = MilvusConnection(address)
         self._face_spec = faces
         self._face_indexes: dict[CollectionSpec, MilvusFaceIndex] = {}
-        self.images = MilvusImageIndex(self._client, address, images, index=index, choose=choose)
+        self.images = MilvusImageIndex(self._connection, images, index=index, choose=choose)
 
     @property
     def faces(self) -> MilvusFaceIndex:
@@ -197,13 +186,13 @@ class MilvusBackend:
     def face_index(self, spec: CollectionSpec) -> MilvusFaceIndex:
         """The index of a collection."""
         if spec not in self._face_indexes:
-            self._face_indexes[spec] = MilvusFaceIndex(self._client, self._address, spec)
+            self._face_indexes[spec] = MilvusFaceIndex(self._connection, spec)
         return self._face_indexes[spec]
 
     async def ping(self) -> None:
         """Raises BackendUnavailable unless Milvus answers and the collections are open."""
-        async with backend_call(BACKEND, timeout_s=self._address.timeout_s, failures=FAILURES):
-            await self._client.list_collections(timeout=self._address.timeout_s, retry_times=0)
+        async with self._connection.call():
+            await self._connection.client.list_collections(timeout=self._connection.address.timeout_s, retry_times=0)
         for index in list(self._face_indexes.values()):
             await index.ready()
         await self.images.ready()
@@ -212,4 +201,4 @@ class MilvusBackend:
         for index in list(self._face_indexes.values()):
             await index.close()
         await self.images.close()
-        await self._client.close()
+        await self._connection.close()

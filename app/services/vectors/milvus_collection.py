@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import grpc
 import numpy as np
-from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusClient, MilvusException
+from pymilvus import AsyncMilvusClient, CollectionSchema, MilvusException
 from pymilvus.client.types import Status
 
-from app.services.calls import backend_call
 from app.services.vectors.base import BACKEND, CollectionSpec, StoredVector, VectorPage
+from app.services.vectors.milvus_connection import MilvusConnection
 from app.services.vectors.milvus_expressions import any_of
-from app.services.vectors.milvus_settings import FAILURES, GRPC_OPTIONS, MilvusIndexKind
+from app.services.vectors.milvus_settings import FAILURES, MilvusIndexKind
 from app.services.vectors.opening import Opening
 from app.types import FloatArray
 
@@ -30,28 +30,6 @@ _NOT_LOADED = 101
 _NOT_FOUND = 100
 _OPENING_S = 30.0  # a Milvus server takes seconds to make, index and load even an empty collection
 _NO_ROW = "id in [-1]"  # ids that Milvus gives are positive
-
-
-@dataclass(frozen=True, slots=True)
-class MilvusAddress:
-    """Where Milvus is; see ``MilvusBackend``."""
-
-    uri: str
-    user: str
-    password: str
-    timeout_s: float
-
-    def client(self) -> AsyncMilvusClient:
-        """Connects at the first call."""
-        return AsyncMilvusClient(
-            self.uri, user=self.user, password=self.password, timeout=self.timeout_s, grpc_options=GRPC_OPTIONS
-        )
-
-    def blocking_client(self) -> MilvusClient:
-        """For what the asynchronous one cannot do."""
-        return MilvusClient(
-            self.uri, user=self.user, password=self.password, timeout=self.timeout_s, grpc_options=GRPC_OPTIONS
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +44,27 @@ class MilvusCollection:
     """What the indexes of faces and of pictures share.
 
     Args:
-        client: shared by all collections of a server.
-        address: whose ``timeout_s`` limits one call, healing included. Making and loading a collection may take longer.
+        connection: shared by all collections of a server. The time limit of its address is that of one call, healing
+            included; making and loading a collection may take longer.
         time_field: which holds the Unix time of enrolment or upload.
     """
 
     def __init__(
         self,
-        client: AsyncMilvusClient,
-        address: MilvusAddress,
+        connection: MilvusConnection,
         spec: CollectionSpec,
         *,
         schema: CollectionSchema,
         index: MilvusIndexKind,
         time_field: str,
     ) -> None:
-        self._client = client
-        self._address = address
+        self._connection = connection
         self._spec = spec
         self._schema = schema
         self._index = index
         self._time_field = time_field
         # No retries inside the client: it would go on past the caller's time limit.
-        self._options = {"timeout": address.timeout_s, "retry_times": 0}
+        self._options = {"timeout": connection.address.timeout_s, "retry_times": 0}
         self._opening_options = {"timeout": _OPENING_S, "retry_times": 0}
         self._opening = Opening(
             self._create_and_load, name=f"open {spec.public_name}", backend=BACKEND, failures=FAILURES
@@ -97,6 +73,10 @@ class MilvusCollection:
     @property
     def spec(self) -> CollectionSpec:
         return self._spec
+
+    @property
+    def _client(self) -> AsyncMilvusClient:
+        return self._connection.client
 
     # The life of the collection.
 
@@ -110,7 +90,7 @@ class MilvusCollection:
 
     async def ready(self) -> None:
         """As ``open``, but waits no longer than one call may take."""
-        await self._opening.wait(timeout_s=self._address.timeout_s)
+        await self._opening.wait(timeout_s=self._connection.address.timeout_s)
 
     async def close(self) -> None:
         """Give up an opening that is still going on."""
@@ -118,7 +98,7 @@ class MilvusCollection:
 
     async def open_beside(self) -> None:
         """Make and load this model's collection while the public name stays with another's, to fill it."""
-        async with backend_call(BACKEND, timeout_s=_OPENING_S, failures=FAILURES):
+        async with self._connection.call(timeout_s=_OPENING_S):
             await self._create(alias=False)
         self._opening.skip()
 
@@ -132,12 +112,12 @@ class MilvusCollection:
 
     async def current_collection(self) -> str | None:
         """The collection that the public name stands for now; None before the first start."""
-        async with self._call():
+        async with self._connection.call():
             return await self._current()
 
     async def drop(self, collection: str) -> None:
         """Remove a collection that does not have the public name any more; one that is not there is no error."""
-        async with self._call():
+        async with self._connection.call():
             await self._client.drop_collection(collection, **self._options)
 
     async def _create_and_load(self) -> None:
@@ -156,7 +136,7 @@ class MilvusCollection:
 
     def _create_blocking(self) -> None:
         # The asynchronous client asks for timestamps while it builds the index, which Milvus Lite does not give.
-        client = self._address.blocking_client()
+        client = self._connection.address.blocking_client()
         try:
             index = client.prepare_index_params()
             index.add_index("embedding", **self._index.build_params())
@@ -182,14 +162,9 @@ class MilvusCollection:
     # Reading and writing.
 
     @asynccontextmanager
-    async def _call(self) -> AsyncIterator[None]:
-        async with backend_call(BACKEND, timeout_s=self._address.timeout_s, failures=FAILURES):
-            yield
-
-    @asynccontextmanager
     async def _loaded(self) -> AsyncIterator[str]:
         await self.ready()
-        async with self._call():
+        async with self._connection.call():
             yield self._spec.collection
 
     async def _twice(self, call: Callable[..., Awaitable[R]], arguments: Mapping[str, Any]) -> R:

@@ -16,6 +16,8 @@ GRPC_OPTIONS = {
     # "too many pings" and drop the connection. Every call has a time limit of its own, so pings find nothing new.
     "grpc.keepalive_time_ms": 600_000,
     "grpc.keepalive_permit_without_calls": False,
+    # A client that is made in place of another must not get that one's dead connection from gRPC.
+    "grpc.use_local_subchannel_pool": 1,
     # After an outage, look again soon.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,

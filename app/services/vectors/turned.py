@@ -1,7 +1,7 @@
 """A face index of which the vector database sees turned vectors alone.
 
 Each turn has a collection of its own, named after its key's fingerprint. PostgreSQL knows which of them is searched and
-which are written: while ``scripts/rotate_key.py`` fills the next one, all processes write both.
+which are written: while ``cv rotate-key`` fills the next one, all processes write both.
 """
 
 from __future__ import annotations

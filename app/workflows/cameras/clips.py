@@ -1,7 +1,8 @@
 """Clips of incidents: the seconds before and after, as an MP4 that browsers play.
 
 Each camera keeps its latest frames as small JPEGs, bounded in time and bytes. When an incident begins, the frames
-around it are encoded once, as H.264 (libx264, GPL: see docs/licences.md), behind the alert, which waits for nothing.
+around it are encoded as H.264 (libx264, GPL: see docs/licences.md), behind the alert, which waits for nothing: with
+faces blurred, and where there are some, once more as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import threading
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,16 +20,19 @@ import av
 import cv2
 import numpy as np
 
+from app.core.face_blur import blur_boxes, blur_picture
+from app.core.inference import Priority
 from app.errors import VisionError
 from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import incident_store
 from app.services.stores.removals import Kind, claim
-from app.types import Image
+from app.types import Box, Image
 from app.utils import clock, metrics
 from app.utils.image_processing import bounded, encode_jpeg
 from app.utils.logging import logger
 from app.workflows.announcements import announced
+from app.workflows.safety.frame_painter import FramePainter
 
 _SIDE_PX = 640
 _QUALITY = 80
@@ -36,6 +40,7 @@ _MAX_RING_BYTES = 8 * 2**20
 _MARGIN_S = 2.0  # an incident is written down a little after the frame that decided
 _TICKS = 1000  # timestamps are milliseconds
 _MOST_WAITING = 64
+_LOOKS, _LOOK_PAUSE_S = 5, 1.0
 _INDEX_BYTES = 2**17  # room in front of the pictures, for those of 90 s at 10 a second three times over
 
 
@@ -98,8 +103,9 @@ class ClipMaker:
         plan: no clips are made where ``after_s`` is 0.
     """
 
-    def __init__(self, *, database: Database, storage: ObjectStorage, plan: ClipPlan) -> None:
+    def __init__(self, *, database: Database, storage: ObjectStorage, painter: FramePainter, plan: ClipPlan) -> None:
         self.plan = plan
+        self._painter = painter
         self._database = database
         self._storage = storage
         self._encoding = asyncio.Semaphore(1)
@@ -130,8 +136,12 @@ class ClipMaker:
             if not frames:
                 return
             async with self._encoding:
-                mp4 = await asyncio.to_thread(encode_mp4, frames)
-            await self._store(incident_id, camera_id, mp4)
+                faces = [await self._faces_in(frame) for frame in frames]
+                shown = await asyncio.to_thread(
+                    encode_mp4, frames, lambda number, image: _blurred(image, faces, number)
+                )
+                original = await asyncio.to_thread(encode_mp4, frames) if any(one != [] for one in faces) else None
+            await self._store(incident_id, camera_id, shown, original)
         except VisionError as error:
             metrics.clips_total.labels("lost").inc()
             logger.warning("clip_not_stored", incident=incident_id, code=error.code)
@@ -139,22 +149,44 @@ class ClipMaker:
             metrics.clips_total.labels("lost").inc()
             logger.opt(exception=error).error("clip_failed", incident=incident_id)
 
-    async def _store(self, incident_id: int, camera_id: str, mp4: bytes) -> None:
-        key = f"clips/{camera_id}/{clock.now():%Y/%m/%d}/{uuid.uuid4()}.mp4"
-        things = {Kind.OBJECT: [key]}
+    async def _faces_in(self, frame: ClipFrame) -> list[Box] | None:
+        """Where to blur; None: everywhere, as nobody could look. A clip can wait until the pool has a place."""
+        image = await asyncio.to_thread(_decoded, frame)
+        for _ in range(_LOOKS):
+            faces = await self._painter.faces(image, priority=Priority.BULK)
+            if faces is not None:
+                return faces
+            await asyncio.sleep(_LOOK_PAUSE_S)
+        return None
+
+    async def _store(self, incident_id: int, camera_id: str, shown: bytes, original: bytes | None) -> None:
+        stem = f"clips/{camera_id}/{clock.now():%Y/%m/%d}/{uuid.uuid4()}"
+        key, original_key = f"{stem}.mp4", f"{stem}.original.mp4" if original else None
+        things = {Kind.OBJECT: [key, *([original_key] if original_key else [])]}
         async with announced(self._database, things):
-            await self._storage.put(key, mp4, content_type="video/mp4")
+            await self._storage.put(key, shown, content_type="video/mp4")
+            if original_key and original:
+                await self._storage.put(original_key, original, content_type="video/mp4")
             async with self._database.transaction() as connection:
-                if await incident_store.attach_clip(connection, incident_id, key):
+                if await incident_store.attach_clip(connection, incident_id, key, original_key=original_key):
                     await claim(connection, things)
                     metrics.clips_total.labels("stored").inc()
 
 
-def encode_mp4(frames: Sequence[ClipFrame]) -> bytes:
+def _blurred(image: Image, faces: Sequence[list[Box] | None], number: int) -> Image:
+    """A frame without faces: those of its neighbours are blurred too, for one that was missed between two."""
+    near = faces[max(number - 1, 0) : number + 2]
+    if faces[number] is None:
+        return blur_picture(image)
+    return blur_boxes(image, [box for boxes in near for box in boxes or ()])
+
+
+def encode_mp4(frames: Sequence[ClipFrame], paint: Callable[[int, Image], Image] | None = None) -> bytes:
     """The frames as an MP4 with H.264, in real time, its index in front so that it plays while it loads.
 
     Args:
         frames: in order, at least one; the first one's size is the clip's.
+        paint: what becomes of each, by its number.
     """
     target = io.BytesIO()
     first = _decoded(frames[0])
@@ -165,8 +197,10 @@ def encode_mp4(frames: Sequence[ClipFrame]) -> bytes:
         stream.codec_context.time_base = Fraction(1, _TICKS)
         stream.codec_context.thread_count = 1
         last = -1
-        for frame in frames:
+        for number, frame in enumerate(frames):
             image = _decoded(frame)
+            if paint is not None:
+                image = paint(number, image)
             if image.shape[:2] != (height, width):
                 image = np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
             shown = av.VideoFrame.from_ndarray(image, format="bgr24")

@@ -53,6 +53,11 @@ class ReadFrame:
     read_at_s: float
     moving: bool
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.image.shape[1], self.image.shape[0]
+
 
 class FrameReader:
     """The thread of one camera.

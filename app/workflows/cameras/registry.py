@@ -13,12 +13,13 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.services.database import Connection, Database
 from app.services.secret_box import SecretBox, SecretLost
 from app.services.stores import camera_store, key_store
-from app.services.stores.audit import add_audit_entry
+from app.services.stores.audit import add_audit_entry, add_looks
 from app.services.stores.camera_store import CameraColumns, CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import VERIFIED, Credentials, StreamKind, StreamSource, TlsTrust
 from app.utils.cursors import Slice, read_cursor, slice_of
-from app.workflows.safety.rules import CameraRules, rules_from_json, rules_to_json
+from app.workflows.safety.rules import CameraRules
+from app.workflows.safety.stored_rules import rules_from_json, rules_to_json
 
 __all__ = [
     "Camera",
@@ -204,6 +205,16 @@ class CameraRegistry:
             NotFound: there is no such camera.
         """
         return shown(await self._record(camera_id))
+
+    async def note_look(self, camera_id: str, *, actor: str) -> None:
+        """Write who looks through a camera, once in an hour.
+
+        Raises:
+            NotFound: there is no such camera.
+        """
+        await self._record(camera_id)
+        async with self._database.transaction() as connection:
+            await add_looks(connection, "camera.see", [camera_id], actor=actor)
 
     async def list_cameras(self, *, after: str, cursor: str | None, limit: int) -> tuple[Slice[Camera], int]:
         """Cameras in the order of their ids from behind ``after`` on, and how many there are in all.

@@ -22,6 +22,7 @@ from app.utils.logging import logger
 from app.workflows.background import repeat
 from app.workflows.cameras.condition import Condition
 from app.workflows.cameras.health import CameraHealth, HealthReporter
+from app.workflows.cameras.people import PeopleCount
 from app.workflows.cameras.reader import ReaderStatus
 from app.workflows.cameras.registry import CameraRegistry
 from app.workflows.cameras.worker import CameraTools, CameraWorker, WorkerState
@@ -45,6 +46,8 @@ class CameraStatus:
     last_frame_at: datetime | None = None
     frames_judged: int | None = None
     frames_skipped: int | None = None
+    people: int | None = None
+    people_by_zone: Mapping[str, int] | None = None
 
 
 UNASSIGNED = CameraStatus("unassigned")
@@ -152,7 +155,11 @@ class CameraSupervisor:
         held = self._held.pop(camera_id)
         held.task.cancel()
         await asyncio.gather(held.task, return_exceptions=True)
+        self._forget(camera_id)
+
+    def _forget(self, camera_id: str) -> None:
         _forget_metrics(camera_id)
+        self._tools.drift.forget(camera_id)
 
     def _bury_the_dead(self) -> None:
         """Workers end by themselves only when their camera is another's, or by a bug; both begin again elsewhere."""
@@ -162,7 +169,7 @@ class CameraSupervisor:
                 if not isinstance(error, LeaseLost):
                     logger.opt(exception=error).error("camera_worker_crashed", camera=camera_id)
                 del self._held[camera_id]
-                _forget_metrics(camera_id)
+                self._forget(camera_id)
 
     async def _close(self) -> None:
         for camera_id in list(self._held):
@@ -187,6 +194,7 @@ class CameraSupervisor:
             metrics.camera_fps.labels(camera_id).set(state.frames_per_second)
             for condition in Condition:
                 metrics.camera_condition.labels(camera_id, condition.value).set(condition is state.condition)
+            _show_people(camera_id, state.people)
         pictures: dict[str, bytes] = {}
         # The others need pictures only if there are others.
         if self._replicas > 1 and time.monotonic() - self._pictured_at_s >= _PICTURE_INTERVAL_S:
@@ -234,6 +242,8 @@ def _note(state: WorkerState) -> dict[str, object]:
         "last_frame_at": clock.iso(state.last_frame_at) if state.last_frame_at else None,
         "frames_judged": state.judged,
         "frames_skipped": state.skipped,
+        "people": state.people.total if state.people else None,
+        "people_by_zone": state.people.by_zone if state.people else None,
     }
 
 
@@ -247,7 +257,23 @@ def _status(note: Mapping[str, Any]) -> CameraStatus:
     return CameraStatus(**{**note, **moments})
 
 
+def _show_people(camera_id: str, count: PeopleCount | None) -> None:
+    """Nobody's count is no gauge: zero would say that somebody looked."""
+    _forget_people(camera_id)
+    if count is not None:
+        metrics.camera_people.labels(camera_id).set(count.total)
+        for zone, people in count.by_zone.items():
+            metrics.camera_zone_people.labels(camera_id, zone).set(people)
+
+
+def _forget_people(camera_id: str) -> None:
+    with contextlib.suppress(KeyError):
+        metrics.camera_people.remove(camera_id)
+    metrics.camera_zone_people.remove_by_labels({"camera": camera_id})
+
+
 def _forget_metrics(camera_id: str) -> None:
+    _forget_people(camera_id)
     for gauge in (metrics.camera_up, metrics.camera_fps):
         with contextlib.suppress(KeyError):  # a camera that never gave a picture
             gauge.remove(camera_id)

@@ -18,21 +18,24 @@ def max_gap_s(interval_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One object on its way. Times are seconds of a monotonic clock."""
+    """One object on its way. Times are seconds of a monotonic clock; ``velocity``: of the box's middle, in px/s."""
 
     id: int
     box: Box
     first_seen_s: float
     last_seen_s: float
     frame_count: int
+    velocity: tuple[float, float] = (0.0, 0.0)
 
-    @property
-    def duration_s(self) -> float:
-        return self.last_seen_s - self.first_seen_s
+    def expected(self, now_s: float) -> Box:
+        """Where it is now if it went on as it did."""
+        dx, dy = (speed * (now_s - self.last_seen_s) for speed in self.velocity)
+        return Box(self.box.x1 + dx, self.box.y1 + dy, self.box.x2 + dx, self.box.y2 + dy)
 
 
 class Tracker:
-    """Joins boxes to tracks by overlap and nearness, the closest pair first.
+    """Joins boxes to tracks by overlap and nearness, to where they were and to where they were going, the closest pair
+    first.
 
     Args:
         min_affinity: how alike a box and a track's last box must be, from 0 (apart) to 1 (same place and size).
@@ -52,7 +55,9 @@ class Tracker:
             The track of each box, in the boxes' order.
         """
         self._tracks = [track for track in self._tracks if now_s - track.last_seen_s <= self._max_gap_s]
-        found = [self._continued(track, box, now_s) for track, box in zip(self._assign(boxes), boxes, strict=True)]
+        found = [
+            self._continued(track, box, now_s) for track, box in zip(self._assign(boxes, now_s), boxes, strict=True)
+        ]
         seen = {track.id for track in found}
         self._tracks = [track for track in self._tracks if track.id not in seen] + found
         return found
@@ -63,15 +68,19 @@ class Tracker:
 
     def _continued(self, track: Track | None, box: Box, now_s: float) -> Track:
         if track is not None:
-            return Track(track.id, box, track.first_seen_s, now_s, track.frame_count + 1)
+            return Track(track.id, box, track.first_seen_s, now_s, track.frame_count + 1, _velocity(track, box, now_s))
         new = Track(self._next_id, box, now_s, now_s, 1)
         self._next_id += 1
         return new
 
-    def _assign(self, boxes: Sequence[Box]) -> list[Track | None]:
+    def _assign(self, boxes: Sequence[Box], now_s: float) -> list[Track | None]:
         assigned: list[Track | None] = [None] * len(boxes)
         pairs = sorted(
-            ((_affinity(track.box, box), row, track) for row, box in enumerate(boxes) for track in self._tracks),
+            (
+                (max(_affinity(track.box, box), _affinity(track.expected(now_s), box)), row, track)
+                for row, box in enumerate(boxes)
+                for track in self._tracks
+            ),
             key=lambda pair: -pair[0],
         )
         taken: set[int] = set()
@@ -80,6 +89,14 @@ class Tracker:
                 assigned[row] = track
                 taken.add(track.id)
         return assigned
+
+
+def _velocity(track: Track, box: Box, now_s: float) -> tuple[float, float]:
+    passed_s = now_s - track.last_seen_s
+    if passed_s <= 0:
+        return track.velocity
+    old = track.box
+    return (box.x1 + box.x2 - old.x1 - old.x2) / 2 / passed_s, (box.y1 + box.y2 - old.y1 - old.y2) / 2 / passed_s
 
 
 def _affinity(a: Box, b: Box) -> float:

@@ -9,29 +9,35 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType
+from app.core.anomalies import Anomaly, AnomalyDetector, AnomalyType, Examination
 from app.core.inference import InferencePool, Priority
 from app.core.liveness import LivenessProof
+from app.core.usual_scene import UsualScene
 from app.errors import BackendUnavailable, DeadlineExceeded, Overloaded, Unavailable
 from app.services.stores.camera_store import CameraRecord
 from app.services.streams.opener import StreamOpener
 from app.services.streams.types import StreamSource
 from app.utils import clock, metrics
-from app.utils.image_processing import encode_jpeg
 from app.workflows.cameras.attendance import AttendanceWatch, Candidate
 from app.workflows.cameras.clips import ClipMaker
 from app.workflows.cameras.condition import Condition
 from app.workflows.cameras.health import CameraHealth, health_of
-from app.workflows.cameras.reader import FrameReader, ReaderState, ReadFrame
+from app.workflows.cameras.people import PeopleCount
+from app.workflows.cameras.reader import FrameReader, ReaderState, ReaderStatus, ReadFrame
 from app.workflows.cameras.registry import Task
+from app.workflows.cameras.unrest import Unrest
 from app.workflows.cameras.watch import AnomalyWatch
 from app.workflows.face import FaceWorkflow
+from app.workflows.safety.areas import examine_in_areas
+from app.workflows.safety.baseline import CameraBaselines
+from app.workflows.safety.drift import DriftMeter
 from app.workflows.safety.faces import FaceReader, SeenFace, staff_boxes
+from app.workflows.safety.frame_painter import FramePainter
 from app.workflows.safety.incidents import Evidence, Finding, IncidentBook, Origin
-from app.workflows.safety.rules import rules_from_json
+from app.workflows.safety.stored_rules import rules_from_json
 
 # Water does not move: without motion, a frame is looked at this often all the same.
-_STILL_INTERVAL_S = 10.0
+STILL_INTERVAL_S = 10.0
 _FPS_MEMORY = 20
 _MAX_UNWRITTEN = 20
 _ACTOR = "camera"
@@ -51,6 +57,9 @@ class CameraTools:
     face_reader: FaceReader
     faces: FaceWorkflow
     incidents: IncidentBook
+    painter: FramePainter
+    baselines: CameraBaselines
+    drift: DriftMeter
     clips: ClipMaker
     opener: StreamOpener
     min_liveness: float
@@ -63,7 +72,8 @@ class FrameTooOld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """``lag_s``: age of the last judged frame when it was judged; None before the first."""
+    """``lag_s``: age of the last judged frame when it was judged; None before the first. ``people``: in that frame;
+    None where nobody counts, or while no pictures come."""
 
     reader: ReaderState
     condition: Condition
@@ -72,6 +82,7 @@ class WorkerState:
     last_frame_at: datetime | None
     judged: int
     skipped: int
+    people: PeopleCount | None
 
 
 class CameraWorker:
@@ -88,16 +99,15 @@ class CameraWorker:
         self.epoch = record.lease_epoch
         self._tools = tools
         tasks, interval_s = record.columns.tasks, 1 / record.columns.frames_per_second
-        self._watch = (
-            AnomalyWatch(rules_from_json(record.columns.rules), interval_s=interval_s)
-            if Task.ANOMALY.value in tasks
-            else None
-        )
+        rules = rules_from_json(record.columns.rules)
+        self._areas = rules.areas
+        self._watch = AnomalyWatch(rules, interval_s=interval_s) if Task.ANOMALY.value in tasks else None
         self._attendance = (
-            AttendanceWatch(min_liveness=tools.min_liveness, interval_s=interval_s)
+            AttendanceWatch(min_liveness=tools.min_liveness, interval_s=interval_s, line=rules.attendance_line)
             if Task.ATTENDANCE.value in tasks
             else None
         )
+        self._unrest = Unrest()
         self._loop = asyncio.get_running_loop()
         self._has_frame = asyncio.Event()
         self._ring = tools.clips.plan.new_ring()
@@ -131,6 +141,7 @@ class CameraWorker:
             last_frame_at=frame.taken_at if frame else None,
             judged=self._judged,
             skipped=self._skipped,
+            people=self._watch.people if self._watch and self._reader.state.status is ReaderStatus.STREAMING else None,
         )
 
     def health(self) -> CameraHealth | None:
@@ -189,18 +200,23 @@ class CameraWorker:
             return True
         if self._attendance is not None and self._attendance.is_gathering:
             return True
-        is_due = frame.read_at_s - self._judged_at_s >= _STILL_INTERVAL_S
+        is_due = frame.read_at_s - self._judged_at_s >= STILL_INTERVAL_S
         return self._watch is not None and (is_due or self._watch.is_suspicious)
 
     async def _judge(self, frame: ReadFrame) -> None:
         types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
-        anomalies, faces = await self._tools.pool.submit_at(Priority.BACKGROUND, "camera", self._look, frame, types)
+        usual = await self._tools.baselines.usual_of(self.camera_id, frame.taken_at) if types else None
+        seen, faces = await self._tools.pool.submit_at(Priority.ALARM, "camera", self._look, frame, types, usual)
+        self._tools.drift.note(self.camera_id, seen)
+        await self._tools.baselines.learn(self.camera_id, seen, frame.taken_at)
         if self._watch is not None:
-            await self._judge_anomalies(self._watch, frame, types, anomalies, faces)
+            await self._judge_anomalies(self._watch, frame, types, seen.anomalies, faces)
         if self._attendance is not None:
-            await self._note_attendance(self._attendance.see(faces, frame.read_at_s), frame)
+            await self._note_attendance(self._attendance.see(faces, frame.read_at_s, size=frame.size), frame)
 
-    def _look(self, frame: ReadFrame, types: Set[AnomalyType]) -> tuple[list[Anomaly], list[SeenFace]]:
+    def _look(
+        self, frame: ReadFrame, types: Set[AnomalyType], usual: UsualScene | None
+    ) -> tuple[Examination, list[SeenFace]]:
         """On an inference thread. Faces are read for attendance, and where people may turn out to be staff.
 
         Raises:
@@ -209,10 +225,11 @@ class CameraWorker:
         if time.monotonic() - frame.read_at_s > self._tools.max_lag_s:
             raise FrameTooOld
         image = frame.image
-        anomalies = self._tools.detector.detect(image, types) if types else []
-        people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in anomalies)
+        self._unrest.see(image, frame.read_at_s)
+        seen = examine_in_areas(self._tools.detector, image, types, self._areas, usual)
+        people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in seen.anomalies)
         wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)
-        return anomalies, self._tools.face_reader.read(image) if wants_faces else []
+        return seen, self._tools.face_reader.read(image) if wants_faces else []
 
     async def _judge_anomalies(
         self,
@@ -228,14 +245,17 @@ class CameraWorker:
             anomalies,
             types,
             staff=staff,
-            size=(frame.image.shape[1], frame.image.shape[0]),
+            size=frame.size,
             moment=frame.taken_at,
             now_s=frame.read_at_s,
+            unrest=self._unrest,
         )
+        for crossing in watch.crossings:
+            metrics.line_crossings_total.labels(self.camera_id, crossing.line.name, crossing.direction.value).inc()
         if not findings:
             return
-        jpeg = await asyncio.to_thread(encode_jpeg, frame.image)
-        evidence = Evidence(self.camera_id, jpeg, frame.taken_at, Origin.CAMERA, self.epoch)
+        pictures = await self._tools.painter.paint(frame.image, findings, priority=Priority.ALARM)
+        evidence = Evidence(self.camera_id, pictures, frame.taken_at, Origin.CAMERA, self.epoch)
         self._unwritten.append((evidence, findings, frame.read_at_s))
         await self._write_what_waits()
 
@@ -260,6 +280,7 @@ class CameraWorker:
                 taken_at=frame.taken_at,
                 liveness=LivenessProof.PASSIVE,
                 actor=_ACTOR,
+                action=candidate.action,
             )
             if found.match is not None and self._attendance is not None:
                 self._attendance.decide(candidate.track_id)

@@ -106,7 +106,7 @@ class AlarmPanel:
                 severity=severity,
                 location=None,
                 image_url=None,
-                frame_key=None,
+                frame=None,
                 incident_id=key.id,
                 alert_sent=True,
                 seen_at=now,

@@ -7,7 +7,9 @@ from datetime import datetime
 from app.core.anomalies import Anomaly, AnomalyType, Reliability, WaterKind
 from app.types import Severity
 from app.workflows.safety.incidents import Finding
-from app.workflows.safety.rules import IntrusionRule
+from app.workflows.safety.lines import CrossingLine, Direction
+from app.workflows.safety.rules import LINE_CROSSED, LOITERING, IntrusionRule
+from app.workflows.safety.zones import Zone
 
 _SURE = 0.95
 _LARGE_SHARE = 0.1  # of the frame
@@ -20,11 +22,14 @@ _DESCRIPTIONS = {
 }
 
 
-def hazard_finding(anomaly: Anomaly, *, size: tuple[int, int], grows: bool = False) -> Finding:
+def hazard_finding(
+    anomaly: Anomaly, *, size: tuple[int, int], zone: Zone | None = None, grows: bool = False
+) -> Finding:
     """A finding about fire, smoke or water.
 
     Args:
         size: width and height of the picture.
+        zone: in which it is, where the camera has zones for it; its severity is the alert's.
         grows: whether it has spread over the frames of its camera.
     """
     description = _DESCRIPTIONS[anomaly.type]
@@ -36,9 +41,10 @@ def hazard_finding(anomaly: Anomaly, *, size: tuple[int, int], grows: bool = Fal
         anomaly_type=anomaly.type.value,
         confidence=anomaly.confidence,
         box=anomaly.box,
-        severity=_severity(anomaly, size, grows),
-        description=description,
+        severity=(zone.severity if zone and anomaly.reaches_alert else None) or _severity(anomaly, size, grows),
+        description=f"{description} in zone {zone.name}" if zone else description,
         alert=anomaly.reaches_alert,
+        zone=zone.name if zone else None,
         water=anomaly.water.value if anomaly.water else None,
         reliability=anomaly.reliability.value,
     )
@@ -79,14 +85,42 @@ def person_finding(
             forbidden, description = False, "Staff member recognised in a restricted zone"
     alert = forbidden and person.reaches_alert
     if alert:
-        description = f"Person in restricted zone {zone}" if zone else "Person in a restricted area"
+        description = f"Person in restricted zone {zone.name}" if zone else "Person in a restricted area"
     return Finding(
         anomaly_type=AnomalyType.INTRUSION.value,
         confidence=person.confidence,
         box=person.box,
-        severity=Severity.HIGH if alert else Severity.LOW,
+        severity=((zone and zone.severity) or Severity.HIGH) if alert else Severity.LOW,
         description=description,
         alert=alert,
-        zone=zone if alert else None,
+        zone=zone.name if zone and alert else None,
+        reliability=person.reliability.value,
+    )
+
+
+def loitering_finding(person: Anomaly, zone: Zone, *, stayed_s: float) -> Finding:
+    """A finding about somebody who has stayed too long."""
+    return Finding(
+        anomaly_type=LOITERING,
+        confidence=person.confidence,
+        box=person.box,
+        severity=zone.severity or Severity.MEDIUM,
+        description=f"Person in zone {zone.name} for {stayed_s:.0f} s",
+        alert=True,
+        zone=zone.name,
+        reliability=person.reliability.value,
+    )
+
+
+def crossing_finding(person: Anomaly, line: CrossingLine, direction: Direction) -> Finding:
+    """A finding about somebody who crossed a line in a direction that raises an alarm."""
+    return Finding(
+        anomaly_type=LINE_CROSSED,
+        confidence=person.confidence,
+        box=person.box,
+        severity=line.severity,
+        description=f"Person crossed line {line.name} ({direction.value})",
+        alert=True,
+        zone=line.name,
         reliability=person.reliability.value,
     )

@@ -7,37 +7,39 @@ long for the object store: a frame that takes too long is stored behind it.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from app.errors import BackendUnavailable, Conflict, NotFound
 from app.services.database import Connection, Database
 from app.services.storage import ObjectStorage
 from app.services.stores import camera_store, incident_store
-from app.services.stores.audit import add_audit_entry
+from app.services.stores.audit import add_audit_entry, add_looks
 from app.services.stores.camera_store import AlarmState
 from app.services.stores.fences import pass_fence
-from app.services.stores.incident_store import Incident, IncidentFilter, IncidentKey, Note
-from app.services.stores.removals import Kind, claim, schedule_removals
-from app.types import Box, Reference, Severity
+from app.services.stores.incident_store import Incident, IncidentFilter, IncidentKey, Note, OriginalFrame
+from app.services.stores.removals import Kind, schedule_removals
+from app.types import Reference
 from app.utils import clock, metrics
 from app.utils.cursors import Slice, read_cursor, slice_of
 from app.workflows.announcements import announced
 from app.workflows.safety.alerts import Alert
+from app.workflows.safety.evidence import Evidence, Finding, FramePictures, Origin, Recorded
+from app.workflows.safety.frame_objects import FrameObjects
 from app.workflows.safety.late_frames import LateFrame, LateFrames
+from app.workflows.safety.rules import LINE_CROSSED, LOITERING
 
 __all__ = [
     "Evidence",
     "Finding",
+    "FramePictures",
     "Incident",
     "IncidentBook",
     "IncidentFilter",
     "LeaseLost",
     "Note",
     "Origin",
+    "OriginalFrame",
     "Recorded",
 ]
 
@@ -46,71 +48,9 @@ _FRAME_BATCH = 500
 # Longer than a camera worker's pause between two rows of one incident and the quiet that ends it.
 _QUIET = timedelta(seconds=45)
 _MOST_NOTES = 100
+_MOST_ORIGINALS = 100
 # What a disarmed camera does not raise; fire, smoke and water always count.
-_ARMED_ONLY = frozenset({"intrusion"})
-
-
-class Origin(StrEnum):
-    """How a frame came."""
-
-    REQUEST = "request"
-    CAMERA = "camera"
-    TEST = "test"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One anomaly in one frame.
-
-    ``alert``: whether it is reason enough for an incident. ``water`` and ``reliability``: as ``Anomaly`` has them.
-    """
-
-    anomaly_type: str
-    confidence: float
-    box: Box | None
-    severity: Severity
-    description: str
-    alert: bool
-    zone: str | None = None
-    water: str | None = None
-    reliability: str = "untested"
-
-    @property
-    def rectangle(self) -> dict[str, int] | None:
-        """Where it is, as events and rows have it; None where the frame as a whole says so."""
-        return None if self.box is None else self.box.rectangle()
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The frame that findings come from.
-
-    Attributes:
-        jpeg: the encoded frame.
-        taken_at: the client's moment, or when the camera's frame was read.
-        epoch: of the camera worker's lease; None for frames that came by request.
-        actor: whose request it came by; None for frames of our own workers.
-    """
-
-    camera_id: str
-    jpeg: bytes
-    taken_at: datetime
-    origin: Origin
-    epoch: int | None = None
-    actor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a finding. ``alerted``: it began an incident, and its alert is on the way."""
-
-    detection_id: int
-    incident: IncidentKey | None
-    alerted: bool
-
-    @property
-    def incident_id(self) -> int | None:
-        return self.incident.id if self.incident else None
+_ARMED_ONLY = frozenset({"intrusion", LOITERING, LINE_CROSSED})
 
 
 class LeaseLost(Conflict):
@@ -146,18 +86,17 @@ class IncidentBook:
         if not findings:
             return []
         seen_at = clock.now()
-        key = f"frames/{evidence.camera_id}/{seen_at:%Y/%m/%d}/{uuid.uuid4()}.jpg"
-        things = {Kind.OBJECT: [key]}
-        async with announced(self._database, things):
-            stored = await self._store_soon(key, evidence.jpeg)
+        frame = FrameObjects.named(evidence.pictures, evidence.camera_id, seen_at)
+        async with announced(self._database, frame.things):
+            stored = await self._store_soon(frame)
             async with self._database.transaction() as connection:
                 await _fence(connection, evidence)
                 await pass_fence(connection, evidence.camera_id)
-                recorded = await self._write_all(connection, evidence, findings, seen_at, key if stored else None)
+                recorded = await self._write_all(connection, evidence, findings, seen_at, frame if stored else None)
                 if stored:
-                    await claim(connection, things)
+                    await frame.claim_kept(connection, recorded)
         if not stored:
-            self._late_frames.add(LateFrame(key, evidence.jpeg, tuple(one.detection_id for one in recorded)))
+            self._late_frames.add(LateFrame(frame, tuple(recorded)))
         for finding, one in zip(findings, recorded, strict=True):
             metrics.detections_total.labels(finding.anomaly_type, str(one.alerted).lower()).inc()
         return recorded
@@ -166,11 +105,11 @@ class IncidentBook:
         """Store the frames that still wait, within a few seconds."""
         await self._late_frames.close()
 
-    async def _store_soon(self, key: str, jpeg: bytes) -> bool:
+    async def _store_soon(self, frame: FrameObjects) -> bool:
         """Whether the frame was stored within the time that an alert may wait for it."""
         try:
             async with asyncio.timeout(_FRAME_WAIT_S):
-                await self._storage.put(key, jpeg, content_type="image/jpeg")
+                await frame.store(self._storage)
         except (TimeoutError, BackendUnavailable):
             return False
         return True
@@ -181,11 +120,11 @@ class IncidentBook:
         evidence: Evidence,
         findings: Sequence[Finding],
         seen_at: datetime,
-        key: str | None,
+        frame: FrameObjects | None,
     ) -> list[Recorded]:
         await incident_store.lock_incidents(connection, evidence.camera_id)
         alarms = await camera_store.alarm_state(connection, evidence.camera_id)
-        recorded = [await self._write(connection, evidence, finding, seen_at, key, alarms) for finding in findings]
+        recorded = [await self._write(connection, evidence, finding, seen_at, frame, alarms) for finding in findings]
         if evidence.actor is not None:
             await add_audit_entry(
                 connection,
@@ -202,7 +141,7 @@ class IncidentBook:
         evidence: Evidence,
         finding: Finding,
         seen_at: datetime,
-        key: str | None,
+        frame: FrameObjects | None,
         alarms: AlarmState,
     ) -> Recorded:
         incident, alerted = None, False
@@ -210,6 +149,7 @@ class IncidentBook:
             incident, alerted = await self._join_or_begin(
                 connection, evidence, finding, seen_at, may_alert=not alarms.is_muted(seen_at)
             )
+        image_url = self._storage.url(frame.keys.shown) if frame else None
         detection_id = await incident_store.insert_detection(
             connection,
             evidence.camera_id,
@@ -217,14 +157,14 @@ class IncidentBook:
             confidence=finding.confidence,
             severity=finding.severity.value,
             location=finding.rectangle,
-            image_url=self._storage.url(key) if key else None,
-            frame_key=key,
+            image_url=image_url,
+            frame=frame.keys_of(incident.id if incident else None, alerted=alerted) if frame else None,
             incident_id=incident.id if incident else None,
             alert_sent=alerted,
             seen_at=seen_at,
         )
         if alerted and incident is not None:
-            await self._alert(connection, evidence, finding, seen_at, key, incident, detection_id)
+            await self._alert(connection, evidence, finding, seen_at, image_url, incident, detection_id)
         return Recorded(detection_id, incident, alerted)
 
     async def _join_or_begin(
@@ -264,7 +204,7 @@ class IncidentBook:
         evidence: Evidence,
         finding: Finding,
         seen_at: datetime,
-        key: str | None,
+        image_url: str | None,
         incident: IncidentKey,
         detection_id: int,
     ) -> None:
@@ -279,7 +219,7 @@ class IncidentBook:
             description=finding.description,
             location=finding.rectangle,
             zone=finding.zone,
-            image_url=self._storage.url(key) if key else None,
+            image_url=image_url,
             taken_at=evidence.taken_at,
             seen_at=seen_at,
             origin=evidence.origin.value,
@@ -292,28 +232,47 @@ class IncidentBook:
             await incident_store.end_quiet_incidents(connection, quiet=_QUIET)
 
     async def list_incidents(
-        self, wanted: IncidentFilter, *, before: int, cursor: str | None, limit: int
+        self, wanted: IncidentFilter, *, before: int, cursor: str | None, limit: int, actor: str
     ) -> Slice[Incident]:
-        """Incidents with smaller ids than ``before``, newest first.
+        """Incidents with smaller ids than ``before``, newest first; the audit says who was shown their pictures.
 
         Raises:
             InvalidInput: the cursor is none of ours.
         """
         before = min(before, int(read_cursor(cursor, int)[0])) if cursor else before
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             found = await incident_store.list_incidents(connection, wanted, before=before, limit=limit + 1)
-        return slice_of(found, limit, lambda incident: (incident.id,))
+            page = slice_of(found, limit, lambda incident: (incident.id,))
+            await _note_looks(connection, page.items, actor)
+        return page
 
-    async def get(self, reference: Reference) -> tuple[Incident, list[Note]]:
-        """One incident, and what was written about it.
+    async def get(self, reference: Reference, *, actor: str) -> tuple[Incident, list[Note]]:
+        """One incident, and what was written about it; the audit says who was shown its pictures.
 
         Raises:
             NotFound: there is no such incident.
         """
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             incident_id = await _number(connection, reference)
             incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
+            await _note_looks(connection, [incident], actor)
             return incident, await incident_store.list_notes(connection, incident_id)
+
+    async def originals(self, reference: Reference, *, reason: str, actor: str) -> tuple[Incident, list[OriginalFrame]]:
+        """One incident, and its newest frames with all faces, as the camera saw them; who asks for them and why is in
+        the audit each time.
+
+        Raises:
+            NotFound: there is no such incident.
+        """
+        async with self._database.transaction() as connection:
+            incident_id = await _number(connection, reference)
+            incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
+            details = {"reason": reason}
+            await add_audit_entry(
+                connection, "incident.see_originals", subject=str(incident_id), actor=actor, details=details
+            )
+            return incident, await incident_store.original_frames(connection, incident_id, limit=_MOST_ORIGINALS)
 
     async def add_note(self, reference: Reference, text: str, *, actor: str) -> tuple[Incident, list[Note]]:
         """Write something about an incident.
@@ -328,6 +287,7 @@ class IncidentBook:
             if not await incident_store.add_note(connection, incident_id, text, actor=actor, most=_MOST_NOTES):
                 raise Conflict(f"Incident {incident_id} has {_MOST_NOTES} notes already.", code="too_many_notes")
             await add_audit_entry(connection, "incident.note", subject=str(incident_id), actor=actor)
+            await _note_looks(connection, [incident], actor)
             return incident, await incident_store.list_notes(connection, incident_id)
 
     async def acknowledge(self, reference: Reference, *, actor: str) -> Incident:
@@ -363,11 +323,12 @@ class IncidentBook:
         """
         async with self._database.transaction() as connection:
             incident_id = await _number(connection, reference)
-            keys = await incident_store.drop_frames(connection, incident_id)
-            clip = await incident_store.drop_clip(connection, incident_id)
-            await schedule_removals(connection, Kind.OBJECT, keys + clip)
-            incident = await _after_change(connection, incident_id, "incident.erase_frames", actor, bool(keys + clip))
-        return incident, len(keys)
+            frames = await incident_store.drop_frames(connection, incident_id)
+            keys = [key for frame in frames for key in frame.present()]
+            keys += await incident_store.drop_clip(connection, incident_id)
+            await schedule_removals(connection, Kind.OBJECT, keys)
+            incident = await _after_change(connection, incident_id, "incident.erase_frames", actor, bool(keys))
+        return incident, len(frames)
 
     def frame_url(self, key: str, *, lifetime_s: int) -> str:
         """A link to a stored frame that works for a while."""
@@ -377,10 +338,9 @@ class IncidentBook:
         """Remove frames and clips that are kept no longer."""
         while True:
             async with self._database.transaction() as connection:
-                keys = [
-                    *await incident_store.drop_old_frames(connection, days=self._frame_days, limit=_FRAME_BATCH),
-                    *await incident_store.drop_old_clips(connection, days=self._frame_days, limit=_FRAME_BATCH),
-                ]
+                frames = await incident_store.drop_old_frames(connection, days=self._frame_days, limit=_FRAME_BATCH)
+                keys = [key for frame in frames for key in frame.present()]
+                keys += await incident_store.drop_old_clips(connection, days=self._frame_days, limit=_FRAME_BATCH)
                 await schedule_removals(connection, Kind.OBJECT, keys)
             if not keys:
                 return
@@ -404,7 +364,14 @@ async def _after_change(connection: Connection, incident_id: int, action: str, a
     incident = await incident_store.find_incident(connection, incident_id) or _missing(incident_id)
     if changed:
         await add_audit_entry(connection, action, subject=str(incident_id), actor=actor)
+    await _note_looks(connection, [incident], actor)
     return incident
+
+
+async def _note_looks(connection: Connection, incidents: Sequence[Incident], actor: str) -> None:
+    """Whoever is given an incident is given links to its pictures."""
+    seen = [str(incident.id) for incident in incidents if incident.frame_key or incident.clip_key]
+    await add_looks(connection, "incident.see", seen, actor=actor)
 
 
 def _missing(incident_id: Reference) -> Incident:

@@ -10,9 +10,10 @@ from app.errors import VisionError
 from app.services.database import Database
 from app.services.storage import ObjectStorage
 from app.services.stores import incident_store
-from app.services.stores.removals import Kind, claim
 from app.utils import metrics
 from app.utils.logging import logger
+from app.workflows.safety.evidence import Recorded
+from app.workflows.safety.frame_objects import FrameObjects
 
 _MAX_WAITING = 64
 _CLOSE_WITHIN_S = 5.0
@@ -22,9 +23,8 @@ _CLOSE_WITHIN_S = 5.0
 class LateFrame:
     """An announced frame whose detections are written already."""
 
-    key: str
-    jpeg: bytes
-    detection_ids: tuple[int, ...]
+    objects: FrameObjects
+    recorded: tuple[Recorded, ...]
 
 
 class LateFrames:
@@ -61,13 +61,14 @@ class LateFrames:
             await self._store(self._waiting.popleft())
 
     async def _store(self, frame: LateFrame) -> None:
-        url = self._storage.url(frame.key)
+        url = self._storage.url(frame.objects.keys.shown)
         try:
-            await self._storage.put(frame.key, frame.jpeg, content_type="image/jpeg")
+            await frame.objects.store(self._storage)
             async with self._database.transaction() as connection:
-                for detection_id in frame.detection_ids:
-                    await incident_store.attach_frame(connection, detection_id, image_url=url, frame_key=frame.key)
-                await claim(connection, {Kind.OBJECT: [frame.key]})
+                for one in frame.recorded:
+                    keys = frame.objects.keys_of(one.incident_id, alerted=one.alerted)
+                    await incident_store.attach_frame(connection, one.detection_id, image_url=url, frame=keys)
+                await frame.objects.claim_kept(connection, frame.recorded)
         except VisionError as error:
             _lost(error.code)
         except asyncio.CancelledError:

@@ -1,19 +1,21 @@
-"""What is watched for at a camera, and when a person there is an intruder. Kept as JSON in the camera's row."""
+"""What is watched for at a camera, where, and when a person there is an intruder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from app.types import Box
+from app.workflows.safety.areas import Areas
 from app.workflows.safety.judgement import Confirmation
-from app.workflows.safety.schedules import WEEKDAYS, Schedule, Window, weekdays
-from app.workflows.safety.zones import Zone, foot_point, make_zone, zone_of
+from app.workflows.safety.lines import CrossingLine
+from app.workflows.safety.schedules import Schedule, Window, weekdays
+from app.workflows.safety.zones import Zone, foot_point, zone_of
 
 DEFAULT_ANOMALIES = ("fire", "flood")
+LOITERING, LINE_CROSSED = "loitering", "line_crossed"
+"""Types of incident that no picture shows by itself."""
 
 # Fire may not wait; smoke and water are taken for haze and a shining floor more often. At two frames a second the
 # slowest of these is decided within three seconds.
@@ -22,6 +24,8 @@ _CONFIRMATIONS = {
     "smoke": Confirmation(needed=3, window=5),
     "flood": Confirmation(needed=3, window=5),
     "intrusion": Confirmation(needed=2, window=4, quiet_s=15.0),
+    # Who has stayed that long was seen often enough.
+    LOITERING: Confirmation(needed=1, window=1, quiet_s=15.0),
 }
 
 
@@ -41,8 +45,8 @@ class IntrusionRule:
     min_dwell_s: float
     suppress_staff: bool
 
-    def forbids(self, box: Box, moment: datetime, *, width: int, height: int) -> tuple[bool, str | None]:
-        """Whether a person with that box may not be there at ``moment``, and the zone's name.
+    def forbids(self, box: Box, moment: datetime, *, width: int, height: int) -> tuple[bool, Zone | None]:
+        """Whether a person with that box may not be there at ``moment``, and the zone.
 
         Args:
             width: of the picture, in pixels, like ``height``.
@@ -52,16 +56,40 @@ class IntrusionRule:
         if not self.zones:
             return True, None
         zone = zone_of(foot_point(box, width=width, height=height), self.zones)
-        return (True, zone.name) if zone else (False, None)
+        return zone is not None, zone
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleZone:
+    """A zone in which people are counted. ``loiter_s``: staying longer raises an alarm; None: nobody minds."""
+
+    zone: Zone
+    loiter_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRule:
+    """People who may be there, but are counted, in zones and across lines, and may not stay too long."""
+
+    zones: tuple[PeopleZone, ...] = ()
+    lines: tuple[CrossingLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CameraRules:
-    """What is watched for. ``confirmation`` overrides how sure to be, for all types alike."""
+    """What is watched for, and where.
+
+    Attributes:
+        confirmation: overrides how sure to be, for all types alike.
+        attendance_line: whose crossing is coming or going; without one, being seen is coming.
+    """
 
     anomalies: tuple[str, ...] = DEFAULT_ANOMALIES
     intrusion: IntrusionRule | None = None
     confirmation: tuple[int, int] | None = None
+    areas: Areas = field(default_factory=Areas)
+    people: PeopleRule | None = None
+    attendance_line: CrossingLine | None = None
 
     def confirmation_of(self, anomaly_type: str, *, interval_s: float) -> Confirmation:
         """How sure the worker has to be of a type.
@@ -82,52 +110,3 @@ class CameraRules:
 def make_window(days: Sequence[str], begins: time, ends: time) -> Window:
     """A weekly window; no days means every day."""
     return Window(weekdays(days), begins, ends)
-
-
-def rules_to_json(rules: CameraRules) -> dict[str, object]:
-    """The form in which rules are stored; ``rules_from_json`` reads it back."""
-    return {
-        "anomalies": list(rules.anomalies),
-        "intrusion": _intrusion_to_json(rules.intrusion) if rules.intrusion else None,
-        "confirmation": list(rules.confirmation) if rules.confirmation else None,
-    }
-
-
-def _intrusion_to_json(rule: IntrusionRule) -> dict[str, object]:
-    return {
-        "zones": [{"name": zone.name, "points": [list(point) for point in zone.points]} for zone in rule.zones],
-        "windows": [
-            {
-                "days": [WEEKDAYS[day] for day in sorted(window.days)],
-                "begins": window.begins.isoformat("minutes"),
-                "ends": window.ends.isoformat("minutes"),
-            }
-            for window in rule.schedule.windows
-        ],
-        "timezone": rule.schedule.zone.key,
-        "min_dwell_s": rule.min_dwell_s,
-        "suppress_staff": rule.suppress_staff,
-    }
-
-
-def rules_from_json(stored: Mapping[str, Any]) -> CameraRules:
-    """Rules as ``rules_to_json`` wrote them."""
-    confirmation = stored["confirmation"]
-    return CameraRules(
-        anomalies=tuple(stored["anomalies"]),
-        intrusion=_intrusion_from_json(stored["intrusion"]) if stored["intrusion"] else None,
-        confirmation=(confirmation[0], confirmation[1]) if confirmation else None,
-    )
-
-
-def _intrusion_from_json(stored: Mapping[str, Any]) -> IntrusionRule:
-    windows = tuple(
-        make_window(window["days"], time.fromisoformat(window["begins"]), time.fromisoformat(window["ends"]))
-        for window in stored["windows"]
-    )
-    return IntrusionRule(
-        zones=tuple(make_zone(zone["name"], [(x, y) for x, y in zone["points"]]) for zone in stored["zones"]),
-        schedule=Schedule(windows, ZoneInfo(stored["timezone"])),
-        min_dwell_s=stored["min_dwell_s"],
-        suppress_staff=stored["suppress_staff"],
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.errors import InvalidInput
-from app.types import Box
+from app.types import Box, Severity
 
 Point: TypeAlias = tuple[float, float]
 """x and y from 0 to 1, the origin at the top left."""
@@ -18,10 +18,11 @@ _MIN_AREA = 1e-4  # of the picture; smaller is a slip of the mouse
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A named polygon. Build one with ``make_zone``."""
+    """A named polygon. Build one with ``make_zone``. ``severity``: of alarms there, instead of each type's own."""
 
     name: str
     points: tuple[Point, ...]
+    severity: Severity | None = None
 
     def contains(self, point: Point) -> bool:
         """Whether ``point`` lies inside, by the number of edges to its right."""
@@ -33,7 +34,7 @@ class Zone:
         return inside
 
 
-def make_zone(name: str, points: Sequence[Point]) -> Zone:
+def make_zone(name: str, points: Sequence[Point], *, severity: Severity | None = None) -> Zone:
     """A checked zone.
 
     Raises:
@@ -50,7 +51,7 @@ def make_zone(name: str, points: Sequence[Point]) -> Zone:
         raise InvalidInput(f"Zone {name} crosses itself; give its corners in order.", code="invalid_zone")
     if abs(_area(corners)) < _MIN_AREA:
         raise InvalidInput(f"Zone {name} has no area.", code="invalid_zone")
-    return Zone(name, corners)
+    return Zone(name, corners, severity)
 
 
 def foot_point(box: Box, *, width: int, height: int) -> Point:
@@ -61,6 +62,11 @@ def foot_point(box: Box, *, width: int, height: int) -> Point:
     x = (box.x1 + box.x2) / 2 / width
     y = box.y2 / height
     return min(max(x, 0.0), 1 - 1e-6), min(max(y, 0.0), 1 - 1e-6)
+
+
+def centre_point(box: Box, *, width: int, height: int) -> Point:
+    """The middle of a box, in fractions of the picture."""
+    return (box.x1 + box.x2) / 2 / width, (box.y1 + box.y2) / 2 / height
 
 
 def zone_of(point: Point, zones: Sequence[Zone]) -> Zone | None:
@@ -83,12 +89,14 @@ def _crosses_itself(corners: Sequence[Point]) -> bool:
     for i, first in enumerate(edges):
         for j in range(i + 1, len(edges)):
             neighbours = j == i + 1 or (i == 0 and j == len(edges) - 1)
-            if _overlap_backwards(first, edges[j]) if neighbours else _touch(first, edges[j]):
+            if _overlap_backwards(first, edges[j]) if neighbours else segments_touch(first, edges[j]):
                 return True
     return False
 
 
-def _turn(a: Point, b: Point, c: Point) -> float:
+def turn(a: Point, b: Point, c: Point) -> float:
+    """Above 0 where ``c`` lies to the right of the arrow from ``a`` to ``b``, as seen on the picture; below 0 to its
+    left."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
@@ -97,9 +105,10 @@ def _between(a: Point, b: Point, c: Point) -> bool:
     return min(a[0], b[0]) <= c[0] <= max(a[0], b[0]) and min(a[1], b[1]) <= c[1] <= max(a[1], b[1])
 
 
-def _touch(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
+def segments_touch(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
+    """Whether two segments share a point."""
     (a, b), (c, d) = first, second
-    abc, abd, cda, cdb = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    abc, abd, cda, cdb = turn(a, b, c), turn(a, b, d), turn(c, d, a), turn(c, d, b)
     if abc * abd < 0 and cda * cdb < 0:
         return True
     return (
@@ -116,4 +125,4 @@ def _overlap_backwards(first: tuple[Point, Point], second: tuple[Point, Point]) 
     a = first[0] if first[1] == shared else first[1]
     b = second[0] if second[1] == shared else second[1]
     ahead = (a[0] - shared[0]) * (b[0] - shared[0]) + (a[1] - shared[1]) * (b[1] - shared[1])
-    return _turn(shared, a, b) == 0 and ahead > 0
+    return turn(shared, a, b) == 0 and ahead > 0

@@ -11,17 +11,20 @@ from app.api.pages import Linker, linked
 from app.api.references import MAX_INCIDENT_ID, IncidentReference
 from app.api.routes import MarkedRoute
 from app.api.security import require
-from app.core.anomalies import AnomalyType
 from app.dependencies import Zone, resource
 from app.models.anomaly import (
     AnomalyDetectionRequest,
     AnomalyDetectionResponse,
+    FalseAlarmResponse,
     FrameErasureResponse,
     IncidentActionRequest,
     IncidentDetail,
     IncidentInfo,
     IncidentsResponse,
+    IncidentType,
     NoteRequest,
+    OriginalsRequest,
+    OriginalsResponse,
 )
 from app.models.bodies import body_of, json_of, optional_json_of
 from app.models.common import CameraId
@@ -30,13 +33,16 @@ from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.safety.anomaly import AnomalyWorkflow
+from app.workflows.safety.false_alarms import FalseAlarms
 from app.workflows.safety.incidents import IncidentBook, IncidentFilter
 
 router = APIRouter(prefix="/anomaly", tags=["anomaly"], route_class=MarkedRoute)
 
 Anomalies = Annotated[AnomalyWorkflow, Depends(resource(lambda resources: resources.safety.anomalies))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
+Feedback = Annotated[FalseAlarms, Depends(resource(lambda resources: resources.safety.false_alarms))]
 Watcher = Annotated[Caller, Depends(require(Scope.ANOMALY))]
+Investigator = Annotated[Caller, Depends(require(Scope.ORIGINALS))]
 Action = Annotated[IncidentActionRequest | None, Depends(optional_json_of(IncidentActionRequest))]
 
 
@@ -61,32 +67,46 @@ async def detect_anomalies(
 
 @router.get("/incidents")
 async def list_incidents(
-    _: Watcher,
+    caller: Watcher,
     incidents: Incidents,
     link: Linker,
     camera_id: Annotated[CameraId | None, Query()] = None,
-    anomaly_type: Annotated[AnomalyType | None, Query(alias="type")] = None,
+    anomaly_type: Annotated[IncidentType | None, Query(alias="type")] = None,
     status: Annotated[Literal["open", "resolved"] | None, Query(description="Open: not resolved yet")] = None,
     before: Annotated[
-        int, Query(ge=1, le=MAX_INCIDENT_ID, deprecated=True, description="Only smaller ids")
-    ] = MAX_INCIDENT_ID,
+        int | None, Query(ge=1, le=MAX_INCIDENT_ID, deprecated=True, description="Only smaller ids")
+    ] = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> IncidentsResponse:
     """Incidents, newest first."""
     wanted = IncidentFilter(
         camera_id=camera_id,
-        anomaly_type=anomaly_type.value if anomaly_type else None,
+        anomaly_type=anomaly_type,
         resolved=None if status is None else status == "resolved",
     )
-    page = await incidents.list_incidents(wanted, before=before, cursor=cursor, limit=limit)
+    page = await incidents.list_incidents(
+        wanted, before=before or MAX_INCIDENT_ID, cursor=cursor, limit=limit, actor=caller.label
+    )
     return linked(IncidentsResponse.of(page, incidents, limit=limit), link)
 
 
 @router.get("/incidents/{incident_id}")
-async def get_incident(incident_id: IncidentReference, _: Watcher, incidents: Incidents) -> IncidentDetail:
+async def get_incident(incident_id: IncidentReference, caller: Watcher, incidents: Incidents) -> IncidentDetail:
     """One incident with its notes."""
-    return IncidentDetail.of_noted(*await incidents.get(incident_id), incidents)
+    return IncidentDetail.of_noted(*await incidents.get(incident_id, actor=caller.label), incidents)
+
+
+@router.post("/incidents/{incident_id}/originals")
+async def see_incident_originals(
+    incident_id: IncidentReference,
+    caller: Investigator,
+    request: Annotated[OriginalsRequest, Depends(json_of(OriginalsRequest))],
+    incidents: Incidents,
+) -> OriginalsResponse:
+    """Frames and clip with all faces, for somebody who has to know who was there; the audit keeps who and why."""
+    actor = caller.signature(request.by)
+    return OriginalsResponse.of(*await incidents.originals(incident_id, reason=request.reason, actor=actor), incidents)
 
 
 @router.post("/incidents/{incident_id}/notes", status_code=201, dependencies=[IDEMPOTENT])
@@ -117,6 +137,23 @@ async def resolve_incident(
     """Close it; doing so again changes nothing."""
     actor = caller.signature(action.by if action else None)
     return IncidentInfo.of(await incidents.resolve(incident_id, actor=actor), incidents)
+
+
+@router.post("/incidents/{incident_id}/false-alarm", dependencies=[IDEMPOTENT])
+async def tell_false_alarm(
+    incident_id: IncidentReference, caller: Watcher, feedback: Feedback, incidents: Incidents, action: Action
+) -> FalseAlarmResponse:
+    """Nothing had happened: resolves it, and what looked like it there raises no alarm at that camera again."""
+    incident, places = await feedback.report(incident_id, actor=caller.signature(action.by if action else None))
+    return FalseAlarmResponse.with_places(incident, places, incidents)
+
+
+@router.delete("/incidents/{incident_id}/false-alarm")
+async def take_back_false_alarm(
+    incident_id: IncidentReference, caller: Watcher, feedback: Feedback, incidents: Incidents
+) -> IncidentInfo:
+    """It was an alarm after all: what looks like it raises alarms again. The incident stays resolved."""
+    return IncidentInfo.of(await feedback.take_back(incident_id, actor=caller.label), incidents)
 
 
 @router.delete("/incidents/{incident_id}/frames")

@@ -15,6 +15,7 @@ from app.api.routes import MarkedRoute
 from app.api.security import StreamReader, opened_for, require
 from app.dependencies import Zone, resource
 from app.models.anomaly import IncidentInfo
+from app.models.baseline import BaselineDeletionResponse, BaselineResponse
 from app.models.bodies import json_of
 from app.models.camera import (
     AlarmsRequest,
@@ -27,15 +28,18 @@ from app.models.camera import (
     CameraTestRequest,
     CameraTestResponse,
 )
+from app.models.camera_discovery import CameraDiscoveryRequest, CameraDiscoveryResponse
 from app.models.common import CameraId
 from app.models.pages import Cursor
 from app.types import Scope
 from app.workflows.access import Caller
+from app.workflows.cameras.discovery import CameraDiscovery
 from app.workflows.cameras.probe import CameraProbe
 from app.workflows.cameras.registry import Camera, CameraRegistry
 from app.workflows.cameras.supervisor import CameraSupervisor
 from app.workflows.cameras.viewer import BOUNDARY, CameraViewer
 from app.workflows.safety.alarms import AlarmPanel
+from app.workflows.safety.baseline import CameraBaselines
 from app.workflows.safety.incidents import IncidentBook
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], route_class=MarkedRoute)
@@ -45,10 +49,12 @@ Registry = Annotated[CameraRegistry, Depends(resource(lambda resources: resource
 Alarms = Annotated[AlarmPanel, Depends(resource(lambda resources: resources.safety.alarms))]
 LiveViews = Annotated[CameraViewer, Depends(resource(lambda resources: resources.safety.viewer))]
 Probe = Annotated[CameraProbe, Depends(resource(lambda resources: resources.safety.probe))]
+Discovery = Annotated[CameraDiscovery, Depends(resource(lambda resources: resources.safety.discovery))]
 Incidents = Annotated[IncidentBook, Depends(resource(lambda resources: resources.safety.incidents))]
+Baselines = Annotated[CameraBaselines, Depends(resource(lambda resources: resources.safety.baselines))]
 Viewer = Annotated[Caller, Depends(require(Scope.CAMERAS_READ))]
 Operator = Annotated[Caller, Depends(require(Scope.CAMERAS_WRITE))]
-CameraPath = Annotated[CameraId, Path()]
+CameraPath = Annotated[CameraId, Path(examples=["cam_store_01"])]
 
 
 @router.post("", status_code=201, dependencies=[IDEMPOTENT])
@@ -96,6 +102,17 @@ async def try_camera(
     return CameraTestResponse.of(await probe.try_out(request.source()))
 
 
+@router.post("/discover")
+async def discover_cameras(
+    caller: Operator,
+    request: Annotated[CameraDiscoveryRequest, Depends(json_of(CameraDiscoveryRequest))],
+    discovery: Discovery,
+) -> CameraDiscoveryResponse:
+    """Look for ONVIF cameras in the allowed networks, and list their streams; takes some seconds, registers nothing."""
+    found = await discovery.discover(hosts=request.hosts, credentials=request.login(), actor=caller.label)
+    return CameraDiscoveryResponse.of(found)
+
+
 @router.post("/{camera_id}/test-alarm", status_code=201, dependencies=[IDEMPOTENT])
 async def raise_test_alarm(
     camera_id: CameraPath, caller: Operator, alarms: Alarms, incidents: Incidents
@@ -131,10 +148,27 @@ async def remove_camera(camera_id: CameraPath, caller: Operator, registry: Regis
     return CameraDeletionResponse(id=camera_id)
 
 
-@router.get("/{camera_id}/snapshot", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-async def camera_snapshot(camera_id: CameraPath, _: Viewer, registry: Registry, cameras: Cameras) -> Response:
-    """The last frame."""
+@router.get("/{camera_id}/baseline")
+async def get_baseline(camera_id: CameraPath, _: Viewer, registry: Registry, baselines: Baselines) -> BaselineResponse:
+    """What looks like a hazard there and is none: learnt by the camera, or called a false alarm."""
     await registry.get(camera_id)
+    return BaselineResponse.of(camera_id, await baselines.of(camera_id))
+
+
+@router.delete("/{camera_id}/baseline")
+async def forget_baseline(
+    camera_id: CameraPath, caller: Operator, registry: Registry, baselines: Baselines
+) -> BaselineDeletionResponse:
+    """Forget what the camera learnt, as when it hangs elsewhere now; false alarms are taken back one by one."""
+    await registry.get(camera_id)
+    forgotten = await baselines.forget(camera_id, actor=caller.label)
+    return BaselineDeletionResponse(id=camera_id, places_forgotten=forgotten)
+
+
+@router.get("/{camera_id}/snapshot", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def get_camera_snapshot(camera_id: CameraPath, caller: Viewer, registry: Registry, cameras: Cameras) -> Response:
+    """The last frame."""
+    await registry.note_look(camera_id, actor=caller.label)
     return Response(await cameras.snapshot(camera_id), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
@@ -151,7 +185,7 @@ async def watch_camera(
     fps: Annotated[float, Query(gt=0, le=5, description="Pictures a second, at most")] = 2.0,
 ) -> StreamingResponse:
     """What the camera sees now, as motion JPEG for an `img` element; ends after ten minutes."""
-    await registry.get(camera_id)
+    await registry.note_look(camera_id, actor=reader.caller.label)
     parts = await views.open(camera_id, frames_per_second=fps, may_read=reader.may_read)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     return StreamingResponse(parts, media_type=media_type, headers={"Cache-Control": "no-store"})

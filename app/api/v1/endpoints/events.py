@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -16,6 +16,7 @@ from app.dependencies import resource
 from app.errors import Forbidden, InvalidInput
 from app.models.ticket import TicketResponse
 from app.types import Scope
+from app.utils import clock
 from app.workflows.access import Caller
 from app.workflows.events import EventStream
 from app.workflows.tickets import TicketDesk
@@ -29,26 +30,35 @@ _ANY = (
     Scope.EVENTS_ATTENDANCE,
     Scope.EVENTS_CAMERA,
     Scope.EVENTS_FACE,
+    Scope.EVENTS_LOST_FOUND,
     Scope.EVENTS_ROOM,
 )
 _KEEP_ALIVE_S = 15
 _MAX_POSITION = 2**63 - 1
+_MESSAGES = {"type": "string", "description": "Messages with `id`, `event` (the type) and `data` (docs/events.md)"}
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": _MESSAGES}}}}
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get("/events", response_class=EventSourceResponse, responses=_STREAM)
 async def stream_events(
     events: Events,
     reader: Annotated[StreamReader, Depends(opened_for(*_ANY))],
     last_event_id: Annotated[str | None, Header(description="Resume after this event")] = None,
     after: Annotated[str | None, Query(max_length=20, description="As Last-Event-ID, which wins")] = None,
     types: Annotated[str | None, Query(alias="type", max_length=200, description="Only these, comma-separated")] = None,
+    seconds: Annotated[
+        int | None,
+        Query(ge=1, le=3600, description="End after so long; else it lasts", openapi_examples={"a look": {"value": 3}}),
+    ] = None,
 ) -> EventSourceResponse:
     """Events as they happen, of the types that the key may read. `id` counts up; after a cut, a client that sends
     Last-Event-ID misses nothing."""
     wanted = _wanted(types, reader.caller)
     resumed = last_event_id or after
     position = _position(resumed) if resumed else await events.last_position()
-    return EventSourceResponse(_messages(events, position, wanted, reader.may_read), ping=_KEEP_ALIVE_S)
+    messages = _messages(events, position, wanted, _until(reader.may_read, seconds))
+    # Whoever is cut off before the first event goes on from here.
+    return EventSourceResponse(messages, ping=_KEEP_ALIVE_S, headers={"Last-Event-ID": str(position)})
 
 
 @router.post("/events/ticket", dependencies=[IDEMPOTENT])
@@ -72,6 +82,16 @@ def _wanted(types: str | None, caller: Caller) -> Callable[[str], bool]:
     if refused := sorted(name for name in named if not caller.may_hear(name)):
         raise Forbidden(f"This API key may not read events of type {', '.join(refused)}.", code="scope_missing")
     return named.__contains__
+
+
+def _until(may_read: Callable[[], Awaitable[bool]], seconds: int | None) -> Callable[[], Awaitable[bool]]:
+    """``may_read``, and no longer than so many seconds."""
+    watch = clock.Stopwatch()
+
+    async def may_still_read() -> bool:
+        return (seconds is None or watch.elapsed_ms < seconds * 1000) and await may_read()
+
+    return may_still_read
 
 
 def _position(last_event_id: str) -> int:

@@ -37,7 +37,8 @@ from app.utils.bulk_files import ZIP_TYPES
 from app.workflows.access import Caller
 from app.workflows.bulk import ENROL_FACES
 from app.workflows.enrolment import EnrolmentWorkflow
-from app.workflows.face import FaceWorkflow, LivenessCheck
+from app.workflows.face import FaceWorkflow
+from app.workflows.face_reader import LivenessCheck
 from app.workflows.liveness_sessions import SessionTicket
 from app.workflows.people import PeopleDirectory
 
@@ -52,7 +53,8 @@ EmployeePath = Annotated[EmployeeId, Path()]
 
 
 def _check(request: FaceRecognitionRequest | FaceVerificationRequest, caller: Caller) -> LivenessCheck:
-    return LivenessCheck(request.check_liveness, _ticket(request.liveness_session_id, caller))
+    is_offline = isinstance(request, FaceRecognitionRequest) and request.offline
+    return LivenessCheck(request.check_liveness, _ticket(request.liveness_session_id, caller), is_offline)
 
 
 def _ticket(session_id: str | None, caller: Caller) -> SessionTicket | None:
@@ -98,7 +100,9 @@ async def enroll_face(
 
 
 @router.post("/enroll/bulk", status_code=202, response_model=JobInfo, dependencies=[IDEMPOTENT])
-async def enroll_faces(caller: Manager, body: Annotated[RawBody, Depends(raw_of(*BULK_TYPES))], bulk: Bulk) -> Response:
+async def bulk_enroll_faces(
+    caller: Manager, body: Annotated[RawBody, Depends(raw_of(FaceEnrollmentRequest, *BULK_TYPES))], bulk: Bulk
+) -> Response:
     """Enrol many people: NDJSON, each line as for `/face/enroll`, or a zip with `items.ndjson`, where `images` names
     files of the zip. `GET /jobs/{id}/items` has the outcome of each."""
     return accepted(await bulk.take_in(ENROL_FACES, body.content, is_zip=body.media_type in ZIP_TYPES, caller=caller))
@@ -125,19 +129,6 @@ async def list_people(
     return linked(PeopleResponse.of(page, limit=limit), link)
 
 
-@router.get("/{employee_id}", dependencies=[CONDITIONAL])
-async def get_person(_: Manager, employee_id: EmployeePath, people: People) -> PersonInfo:
-    """Somebody who is enrolled."""
-    return PersonInfo.of(await people.get(employee_id))
-
-
-@router.delete("/{employee_id}")
-async def delete_face(caller: Manager, employee_id: EmployeePath, enrolments: Enrolments) -> FaceDeletionResponse:
-    """Erase a person: rows at once, vectors and crops right after."""
-    deleted = await enrolments.erase(employee_id, actor=caller.label)
-    return FaceDeletionResponse(employee_id=employee_id, embeddings_deleted=deleted)
-
-
 @router.post("/verify")
 async def verify_face(
     caller: Recognizer,
@@ -162,3 +153,16 @@ async def identify_faces(
     watch = clock.Stopwatch()
     found = await faces.identify(request.image, check_liveness=request.check_liveness, actor=caller.label)
     return FaceIdentificationResponse.of(found, elapsed_ms=watch.elapsed_ms)
+
+
+@router.get("/{employee_id}", dependencies=[CONDITIONAL])
+async def get_person(_: Manager, employee_id: EmployeePath, people: People) -> PersonInfo:
+    """Somebody who is enrolled."""
+    return PersonInfo.of(await people.get(employee_id))
+
+
+@router.delete("/{employee_id}")
+async def delete_person(caller: Manager, employee_id: EmployeePath, enrolments: Enrolments) -> FaceDeletionResponse:
+    """Erase a person: rows at once, vectors and crops right after."""
+    deleted = await enrolments.erase(employee_id, actor=caller.label)
+    return FaceDeletionResponse(employee_id=employee_id, embeddings_deleted=deleted)

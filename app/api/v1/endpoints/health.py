@@ -30,7 +30,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health", responses={503: {"model": HealthResponse}})
-async def health(resources: Everything, response: Response) -> HealthResponse:
+async def get_health(resources: Everything, response: Response) -> HealthResponse:
     """The state of every backend and engine.
 
     200 also when degraded: a database outage must not restart the pods. 503 where only a restart helps.
@@ -66,7 +66,7 @@ def _stuck(resources: Everything) -> str | None:
 
 
 @router.get("/health/live", response_model_exclude_none=True, responses={503: {"model": ProbeResponse}})
-async def live(resources: Everything, response: Response) -> ProbeResponse:
+async def get_live_probe(resources: Everything, response: Response) -> ProbeResponse:
     """Whether the process answers and can still work; 503 asks for a restart."""
     reason = _stuck(resources)
     if reason is None:
@@ -75,8 +75,8 @@ async def live(resources: Everything, response: Response) -> ProbeResponse:
     return ProbeResponse(status="stuck", reason=reason)
 
 
-@router.get("/health/ready", responses={503: {"model": ProbeResponse}})
-async def ready(request: Request) -> Response:
+@router.get("/health/ready", responses={200: {"model": ProbeResponse}, 503: {"model": ProbeResponse}})
+async def get_ready_probe(request: Request) -> Response:
     """Whether to send requests here: not while loading and not while stopping."""
     if request.app.state.ready:
         return JSONResponse(ProbeResponse(status="ready").model_dump(exclude_none=True))
@@ -89,13 +89,13 @@ async def ready(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {}}}},
     dependencies=[Depends(may_read_metrics)],
 )
-async def prometheus_metrics() -> Response:
+async def get_metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/models")
-async def models(_: Annotated[Caller, Depends(require(Scope.ADMIN))], resources: Everything) -> ModelsResponse:
+async def list_models(_: Annotated[Caller, Depends(require(Scope.ADMIN))], resources: Everything) -> ModelsResponse:
     """What is loaded: licence, checksum, what runs it, and how its scores were calibrated."""
     listed = [ModelInfo.like(entry) for entry in resources.loader.listing()]
     return ModelsResponse(pack=resources.settings.MODEL_PACK, models=listed)

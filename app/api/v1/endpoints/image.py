@@ -68,7 +68,9 @@ async def index_image(
 
 
 @router.post("/index/bulk", status_code=202, response_model=JobInfo, dependencies=[IDEMPOTENT])
-async def index_images(caller: Editor, body: Annotated[RawBody, Depends(raw_of(*BULK_TYPES))], bulk: Bulk) -> Response:
+async def bulk_index_images(
+    caller: Editor, body: Annotated[RawBody, Depends(raw_of(ImageIndexRequest, *BULK_TYPES))], bulk: Bulk
+) -> Response:
     """Index many pictures: NDJSON, each line as for `/image/index`, or a zip with `items.ndjson`, where `image` names
     a file of the zip. `GET /jobs/{id}/items` has the outcome of each."""
     return accepted(await bulk.take_in(INDEX_IMAGES, body.content, is_zip=body.media_type in ZIP_TYPES, caller=caller))

@@ -90,7 +90,7 @@ async def read_identity(
 
 
 @router.get("/results")
-async def list_results(
+async def list_document_results(
     caller: Reader,
     lists: Lists,
     zone: Zone,
@@ -125,14 +125,8 @@ async def export_invoices(
     return Response(content, media_type=TABLE_TYPES[table], headers=headers)
 
 
-@router.get("/results/{result_id}", dependencies=[CONDITIONAL])
-async def get_result(result_id: ResultReference, caller: Reader, documents: Documents) -> StoredResultResponse:
-    """What is kept of a document; the audit says who asked."""
-    return StoredResultResponse.of(await documents.result(result_id, may_see=caller.may_see, actor=caller.label))
-
-
 @router.post("/results/{result_id}/confirm", dependencies=[IDEMPOTENT])
-async def confirm_result(
+async def confirm_document_result(
     result_id: ResultReference,
     caller: Reader,
     request: Annotated[ConfirmationRequest, Depends(body_of(ConfirmationRequest))],
@@ -144,8 +138,16 @@ async def confirm_result(
     return ConfirmationResponse(result_id=number, supplier_id=supplier_id)
 
 
+@router.get("/results/{result_id}", dependencies=[CONDITIONAL])
+async def get_document_result(result_id: ResultReference, caller: Reader, documents: Documents) -> StoredResultResponse:
+    """What is kept of a document; the audit says who asked."""
+    return StoredResultResponse.of(await documents.result(result_id, may_see=caller.may_see, actor=caller.label))
+
+
 @router.delete("/results/{result_id}")
-async def delete_result(result_id: ResultReference, caller: Reader, documents: Documents) -> ResultDeletionResponse:
+async def delete_document_result(
+    result_id: ResultReference, caller: Reader, documents: Documents
+) -> ResultDeletionResponse:
     """Erase what is kept of a document; the audit keeps that it was."""
     deleted = await documents.delete(result_id, may_see=caller.may_see, actor=caller.label)
     return ResultDeletionResponse(result_id=deleted.id, public_id=deleted.public_id)

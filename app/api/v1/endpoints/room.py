@@ -21,10 +21,10 @@ from app.models.room import (
     RoomAnalysisResponse,
     RoomBoardResponse,
     RoomFeedbackRequest,
-    RoomHistoryResponse,
     RoomPhotosErasureResponse,
     RoomStatusResponse,
 )
+from app.models.room_history import RoomHistoryResponse
 from app.types import Scope
 from app.utils import clock
 from app.workflows.access import Caller
@@ -52,7 +52,7 @@ async def analyze_room(
         room_type=request.room_type,
         actor=caller.signature(request.analyzed_by),
     )
-    return RoomAnalysisResponse.of(request.room_number, report, elapsed_ms=watch.elapsed_ms)
+    return RoomAnalysisResponse.of(request.room_number, report, rooms.link, elapsed_ms=watch.elapsed_ms)
 
 
 @router.get("/status", dependencies=[CONDITIONAL])
@@ -84,9 +84,9 @@ async def get_room_history(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> RoomHistoryResponse:
-    """A room's analyses, newest first."""
-    page = await rooms.history(room_number, cursor=cursor, limit=limit)
-    return linked(RoomHistoryResponse.of(room_number, page, limit=limit), link)
+    """A room's analyses, newest first, with their photos and what stood before them."""
+    history = await rooms.history(room_number, cursor=cursor, limit=limit)
+    return linked(RoomHistoryResponse.of(room_number, history, rooms.link, limit=limit), link)
 
 
 @router.post("/{room_number}/feedback", dependencies=[IDEMPOTENT])

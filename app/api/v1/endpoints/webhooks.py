@@ -36,7 +36,7 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=MarkedRout
 
 Webhooks = Annotated[WebhookBook, Depends(resource(lambda resources: resources.webhooks.book))]
 Operator = Annotated[Caller, Depends(require(Scope.WEBHOOKS))]
-WebhookPath = Annotated[UUID, Path()]
+WebhookPath = Annotated[UUID, Path(examples=["5b0c6a3e-8f5b-4c53-9d0e-6a4f2e1c7b90"])]
 
 
 @router.post("", status_code=201, dependencies=[IDEMPOTENT])

@@ -21,11 +21,14 @@ _MAX_DIGITS = 13
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9./_\-#]*\d)[A-Za-z0-9](?:[A-Za-z0-9./_\-#]*[A-Za-z0-9])?")
 _SPACED_DIGITS = re.compile(r"(?<!\d)(?:\d ){5,}\d(?!\d)")
 _MAX_CODE = 30
+_MAX_NAME_LINES = 3
+_LABEL_START = 3
 _REGISTRATION = re.compile(
     r"\s*[(\[]?\s*(?:co\\.?\s*(?:reg|no)\W*|reg\.?\s*no\.?:?\s*)?(?:[(\[S]?\d{5,12}\s?-?\s?[A-Z0-9]?\s*[)\]]|\d{12}\s*\([^)]*\))\s*$",
     re.IGNORECASE,
 )
 _ABBREVIATION = re.compile(r"\b(?:co|ltd|inc|corp|plc|bhd|pvt|e\.v|s\.a|s\.l|a\.s|b\.v|s\.r\.l)\.$", re.IGNORECASE)
+_SUMS = frozenset({"due", "total", "subtotal", "tax"})
 _UNIT_PHRASE = re.compile(r"(?:dvt|don vi tinh|don vi)\s*:?\s*(1[.,]?000|nghin|ngan|trieu)\s*(?:dong|vnd|d)\b")
 
 
@@ -57,12 +60,13 @@ class CodeCandidate:
 
 @dataclass(frozen=True, slots=True)
 class NameCandidate:
-    """A cell, a part of one behind a label, or two lines that make one name."""
+    """A cell, a part of one behind a label, or lines that make one name, of which ``last`` is the ``(row, cell)``."""
 
     place: Place
     value: str
     lines: int
     behind_label: bool
+    last: tuple[int, int]
 
 
 def money_candidates(sheet: Sheet) -> list[MoneyCandidate]:
@@ -74,11 +78,23 @@ def money_candidates(sheet: Sheet) -> list[MoneyCandidate]:
             digits = len(str(abs(int(amount.value))))
             if digits > _MAX_DIGITS or (digits >= 9 and not amount.grouped and not amount.decimals):
                 continue
-            if not amount.grouped and not amount.decimals and not amount.currency and abs(amount.value) < 10:
+            if _is_digit(amount) and not _is_nothing(sheet, row, cell):
                 continue
             value = amount.value * scale if amount.currency != "USD" else amount.value
             found.append(MoneyCandidate(sheet.place(row, cell, amount.start, amount.end), amount, value))
     return found[-MAX_CANDIDATES:]
+
+
+def _is_digit(amount: Amount) -> bool:
+    """A bare one is a count, a rank or a page."""
+    return not amount.grouped and not amount.decimals and not amount.currency and abs(amount.value) < 10
+
+
+def _is_nothing(sheet: Sheet, row: int, cell: int) -> bool:
+    """A zero alone in its cell, in a row of sums: no tax, or nothing to pay."""
+    if sheet.rows[row].cells[cell].text.strip() != "0":
+        return False
+    return any(label.kind in _SUMS for labels in sheet.labels[row][:cell] for label in labels)
 
 
 def _unit(sheet: Sheet) -> int:
@@ -153,33 +169,88 @@ def _with_prefix(sheet: Sheet, row: int, cell: int, match: re.Match[str]) -> Ite
 
 
 def name_candidates(sheet: Sheet) -> list[NameCandidate]:
-    """Cells with letters, what stands behind a label in its cell, and lines of one size below one another."""
+    """Cells with letters, what stands behind a label or a colon in them, and lines below one another; no labels."""
     found: list[NameCandidate] = []
     for row, cell, content in sheet.cells():
         text = content.text
-        if sum(character.isalpha() for character in text) < 2:
+        if _letters(text) < 2:
             continue
-        found.append(NameCandidate(sheet.place(row, cell, 0, len(text)), text, 1, behind_label=False))
-        bare = clean_name(text)
-        if bare != text and len(bare) >= 3:
-            found.append(NameCandidate(sheet.place(row, cell, 0, len(text)), bare, 1, behind_label=False))
-        for label in sheet.labels[row][cell]:
-            if label.kind in ("seller", "buyer") and label.end < len(text) - 2:
-                rest = re.match(r"(?:[^\W\d_]*\.?)?\s*(?:\([^)]*\))?[\s:.\-]*", text[label.end :])
-                start = label.end + (rest.end() if rest else 0)
-                if sum(character.isalpha() for character in text[start:]) >= 2:
-                    found.append(
-                        NameCandidate(sheet.place(row, cell, start, len(text)), text[start:], 1, behind_label=True)
-                    )
-        below = _line_below(sheet, row, cell)
-        if below is not None:
-            joined = clean_name(f"{text} {clean_name(below)}")
-            found.append(NameCandidate(sheet.place(row, cell, 0, len(text)), joined, 2, behind_label=False))
+        start, labelled = _name_start(sheet, row, cell)
+        name = text[start:]
+        if not labelled and not _is_label(sheet, row, cell):
+            found.append(_name(sheet, row, cell, 0, text, 1))
+            if start:
+                found.append(_name(sheet, row, cell, start, name, 1))
+            bare = clean_name(text)
+            if bare != text and len(bare) >= 3:
+                found.append(_name(sheet, row, cell, 0, bare, 1))
+        elif labelled and _letters(name) >= 2:
+            found.append(_name(sheet, row, cell, start, name, 1, behind_label=True))
+        if _letters(name) >= 2 and not _is_label(sheet, row, cell):
+            found += _stacked(sheet, row, cell, start, labelled=labelled)
         neighbour = sheet.rows[row].cells[cell + 1] if cell + 1 < len(sheet.rows[row].cells) else None
         if neighbour and neighbour.x1 - content.x2 < 1.5 * content.height and neighbour.text[:1].isalpha():
-            joined = f"{text} {neighbour.text}"
-            found.append(NameCandidate(sheet.place(row, cell, 0, len(text)), joined, 1, behind_label=False))
+            found.append(_name(sheet, row, cell, 0, f"{text} {neighbour.text}", 1))
     return found[:MAX_CANDIDATES]
+
+
+def _stacked(sheet: Sheet, row: int, cell: int, start: int, *, labelled: bool) -> Iterator[NameCandidate]:
+    """The name that begins there with what stands below it."""
+    joined, last = sheet.rows[row].cells[cell].text[start:], (row, cell)
+    for lines in range(2, _MAX_NAME_LINES + 1):
+        if last not in sheet.below:
+            return
+        last = sheet.below[last]
+        joined = clean_name(f"{joined} {clean_name(sheet.rows[last[0]].cells[last[1]].text)}")
+        yield _name(sheet, row, cell, start, joined, lines, behind_label=labelled, last=last)
+
+
+def _name(
+    sheet: Sheet,
+    row: int,
+    cell: int,
+    start: int,
+    value: str,
+    lines: int,
+    *,
+    behind_label: bool = False,
+    last: tuple[int, int] | None = None,
+) -> NameCandidate:
+    place = sheet.place(row, cell, start, len(sheet.rows[row].cells[cell].text))
+    return NameCandidate(place, value, lines, behind_label, last or (row, cell))
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalpha() for character in text)
+
+
+def _name_start(sheet: Sheet, row: int, cell: int) -> tuple[int, bool]:
+    """Where a name begins in its cell, behind a label of seller or buyer or else a colon, and whether it is a label."""
+    text = sheet.rows[row].cells[cell].text
+    for label in sheet.labels[row][cell]:
+        if label.kind in ("seller", "buyer") and label.start <= _LABEL_START and label.end < len(text) - 2:
+            rest = re.match(r"(?:[^\W\d_]*\.?)?\s*(?:\([^)]*\))?\s*[:.\-][\s:.\-]*", text[label.end :])
+            if rest and _letters(text[label.end + rest.end() :]) >= 2:
+                return label.end + rest.end(), True
+    colon = re.match(r"[^:]{2,24}:\s*(?=\S{2})", text)
+    return (colon.end(), False) if colon else (0, False)
+
+
+def _is_label(sheet: Sheet, row: int, cell: int) -> bool:
+    """Whether the cell says little more than what it announces."""
+    text = sheet.rows[row].cells[cell].text
+    covered = {
+        index
+        for label in sheet.labels[row][cell]
+        if label.kind in ("buyer", "number", "date", "due_date", "tax_id", "phone")
+        for index in range(label.start, label.end)
+    }
+    return bool(covered) and _letters("".join(c for index, c in enumerate(text) if index not in covered)) < 3
+
+
+def plain_name(name: str) -> str:
+    """By its letters, without a registration number: written twice it is one name."""
+    return re.sub(r"\W+", " ", clean_name(name)).strip().casefold()
 
 
 def clean_name(text: str) -> str:
@@ -190,16 +261,3 @@ def clean_name(text: str) -> str:
         if not _ABBREVIATION.search(text.strip())
         else text.strip(" ,:;-_|'\"*=#~<>")
     )
-
-
-def _line_below(sheet: Sheet, row: int, cell: int) -> str | None:
-    """The text of a line right below, of the same size and flush or centred with this one."""
-    upper = sheet.rows[row].cells[cell]
-    for other in (content for later in sheet.rows[row + 1 : row + 3] for content in later.cells):
-        gap = (other.y_centre - upper.y_centre) / upper.height
-        aligned = min(abs(other.x_centre - upper.x_centre), abs(other.x1 - upper.x1)) < 1.2 * upper.height
-        alike = 0.75 < other.height / max(upper.height, 1.0) < 1.33
-        letters = sum(character.isalpha() for character in other.text)
-        if 0.5 < gap < 2.0 and aligned and alike and letters >= 2:
-            return other.text
-    return None

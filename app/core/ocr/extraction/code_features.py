@@ -52,6 +52,8 @@ def code_features(sheet: Sheet, candidates: Sequence[CodeCandidate]) -> FloatArr
                 min(sum(character.isalpha() for character in cell), 40) / 40.0,
                 float(place.end < len(cell) and cell[place.end : place.end + 2].strip()[:1].isalpha()),
                 float(place.start > 0 and cell[place.start - 1 : place.start].isalnum()),
+                float(cell[: place.start].rstrip().endswith(("(", "["))),
+                min(place.start, 40) / 40.0,
             ]
         )
     return np.asarray(rows, np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from app.core.ocr.extraction.candidates import MoneyCandidate
 from app.core.ocr.extraction.context import label_context, position
 from app.core.ocr.extraction.sheet import Place, Sheet
-from app.core.ocr.number_words import amount_in_words
+from app.core.ocr.number_words import spelled_amounts
 from app.types import FloatArray
 
 _SLACK = Decimal("0.021")
@@ -29,7 +29,7 @@ def money_features(sheet: Sheet, candidates: Sequence[MoneyCandidate]) -> FloatA
     with_cents = sum(candidate.amount.decimals == 2 for candidate in candidates) > len(candidates) / 2
     contexts = [label_context(sheet, candidate.place) for candidate in candidates]
     roles = [_roles(sheet, candidate.place) for candidate in candidates]
-    spelled = {words for row in sheet.rows if (words := amount_in_words(row.text))}
+    spelled = spelled_amounts([row.text for row in sheet.rows])
     relations = _relations(magnitudes, roles)
     columns = _column_sums(candidates)
     rows = []
@@ -78,7 +78,19 @@ def _relations(values: Sequence[Decimal], roles: Sequence[frozenset[str]]) -> li
     """What arithmetic says of each amount: subtotal with tax, paid less change, parts of others."""
     of: dict[str, set[Decimal]] = {
         kind: {value for value, kinds_of in zip(values, roles, strict=True) if kind in kinds_of and value}
-        for kind in ("subtotal", "tax", "total", "due", "paid", "change", "discount", "charge", "rounding", "tip")
+        for kind in (
+            "subtotal",
+            "tax",
+            "total",
+            "due",
+            "paid",
+            "change",
+            "discount",
+            "charge",
+            "rounding",
+            "tip",
+            "previous",
+        )
     }
     extra = {kind: sorted(of[kind])[:12] for kind in of}
     additions = {Decimal(0), *extra["charge"], *extra["tip"]}
@@ -105,6 +117,9 @@ def _relations(values: Sequence[Decimal], roles: Sequence[frozenset[str]]) -> li
                 float(pairs),
                 float(any(base + value in everything for base in of["subtotal"] if base != value)),
                 float(any(total - value in everything for total in (*of["due"], *of["total"]) if total > value)),
+                float(any(value - old in everything for old in of["previous"] if value > old)),
+                float(any(value + old in everything for old in of["previous"] if value != old)),
+                float(value in of["previous"]),
             ]
         )
     return rows

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from rapidfuzz import fuzz
 
-from app.core.ocr.extraction.candidates import NameCandidate
+from app.core.ocr.extraction.candidates import NameCandidate, clean_name
 from app.core.ocr.extraction.context import first_row, label_context, position
 from app.core.ocr.extraction.sheet import Sheet
 from app.core.ocr.text import fold, squeeze
@@ -41,6 +41,7 @@ _NOISE = re.compile(
     r"\b(tel|phone|fax|hotline|dt|sdt|dien thoai|mobile|www|website|email|http|facebook|gst|mst|ma so thue|ngay|"
     r"date|time|"
     r"thoi gian|thu ngan|cashier|nhan vien|staff|welcome|xin chao|cam on|thank|wifi|powered|quay|table|customer|bill|"
+    r"cung cap boi|giai phap|phan mem|tra cuu|mau|mau so|ky hieu|specimen|muster|sample|"
     r"page|seite|copy|original|duplicate|uid|vat|kasse|bediener|server|danke|merci|terminal|order)\b"
 )
 _DOMAIN = re.compile(
@@ -97,6 +98,8 @@ def name_features(sheet: Sheet, candidates: Sequence[NameCandidate]) -> FloatArr
                 ),
                 min(squeezed_page.count(squeezed) - 1, 3) / 3.0 if len(squeezed) > 4 else 0.0,
                 float(candidate.lines == 2),
+                float(candidate.lines == 3),
+                *_stack(sheet, candidate),
                 float(candidate.behind_label),
                 float(place.row == 0),
                 float(place.row == 1),
@@ -108,9 +111,48 @@ def name_features(sheet: Sheet, candidates: Sequence[NameCandidate]) -> FloatArr
                 float(first_title is not None and place.row > first_title),
                 min(len(value.split()), 10) / 10.0,
                 float(bool(re.search(r"[=*#@%|_]", value))),
+                float(place.start > 0),
             ]
         )
     return np.asarray(rows, np.float32)
+
+
+def _stack(sheet: Sheet, candidate: NameCandidate) -> list[float]:
+    """Whether a name's lines belong together, and what stands right above and below them: half a name is none."""
+    place, last = candidate.place, candidate.last
+    first_cell, last_cell = sheet.rows[place.row].cells[place.cell], sheet.rows[last[0]].cells[last[1]]
+    below, above = sheet.below.get(last), sheet.above.get((place.row, place.cell))
+    after = sheet.rows[below[0]].cells[below[1]] if below else None
+    before = sheet.rows[above[0]].cells[above[1]] if above else None
+    return [
+        float(_ends_in_form(candidate.value)),
+        float(candidate.lines > 1 and _ends_in_form(first_cell.text)),
+        float(candidate.lines > 1 and _is_form(last_cell.text)),
+        last_cell.height / max(first_cell.height, 1.0),
+        float(candidate.lines > 1 and _is_apart(last_cell.text)),
+        float(after is not None and _ends_in_form(after.text)),
+        float(after is not None and _is_apart(after.text)),
+        after.height / max(last_cell.height, 1.0) if after else 0.0,
+        float(before is not None and not _is_apart(before.text)),
+        float(before is not None and _ends_in_form(before.text)),
+        before.height / max(first_cell.height, 1.0) if before else 0.0,
+    ]
+
+
+def _ends_in_form(text: str) -> bool:
+    words = re.sub(r"[.,()]", "", fold(clean_name(text))).split()
+    return bool(words) and bool(_COMPANY.search(" ".join(words[-2:])))
+
+
+def _is_form(text: str) -> bool:
+    """A legal form with a word beside it at most."""
+    return len(clean_name(text).split()) <= 3 and _ends_in_form(text)
+
+
+def _is_apart(text: str) -> bool:
+    """An address, or a number with its label."""
+    folded = fold(text)
+    return bool(_ADDRESS.search(folded) or _NOISE.search(folded)) or sum(c.isdigit() for c in folded) >= 4
 
 
 def _distance(row: int, other: int | None) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -67,18 +66,16 @@ Ranker = Mapping[str, FieldRanker]
 
 
 def choose(ranker: FieldRanker, features: FloatArray, values: Sequence[V]) -> Choice[V] | None:
-    """The value whose candidates are together the likeliest; None without candidates."""
+    """The likeliest value, each by its best candidate: many faint ones are no sign. None without candidates."""
     if not values:
         return None
     scores = ranker.network.scores(features)
-    highest = max(float(scores.max()), 0.0)
-    weights = np.exp(scores - highest)
-    total = float(weights.sum()) + math.exp(-highest)
-    probability: defaultdict[V, float] = defaultdict(float)
     best: dict[V, int] = {}
     for index, value in enumerate(values):
-        probability[value] += float(weights[index]) / total
         if value not in best or scores[index] > scores[best[value]]:
             best[value] = index
-    value = max(probability, key=lambda item: probability[item])
-    return Choice(value, round(ranker.confidence(probability[value]), 4), best[value])
+    value = max(best, key=lambda item: scores[best[item]])
+    highest = max(float(scores[best[value]]), 0.0)
+    total = math.exp(-highest) + sum(math.exp(float(scores[index]) - highest) for index in best.values())
+    probability = math.exp(float(scores[best[value]]) - highest) / total
+    return Choice(value, round(ranker.confidence(probability), 4), best[value])

@@ -106,5 +106,31 @@ class Sheet:
                 break
         return near, column
 
+    @cached_property
+    def below(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """By ``(row, cell)`` the line right below it, flush or centred with it, in type of about its size."""
+        found = {}
+        for row, cell, upper in self.cells():
+            lower = self._line_below(row, upper)
+            if lower is not None:
+                found[row, cell] = lower
+        return found
+
+    @cached_property
+    def above(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """``below`` the other way round."""
+        return {lower: upper for upper, lower in self.below.items()}
+
+    def _line_below(self, row: int, upper: Cell) -> tuple[int, int] | None:
+        for index in range(row + 1, min(row + 3, len(self.rows))):
+            for cell, other in enumerate(self.rows[index].cells):
+                gap = (other.y_centre - upper.y_centre) / upper.height
+                aligned = min(abs(other.x_centre - upper.x_centre), abs(other.x1 - upper.x1)) < 1.2 * upper.height
+                alike = 0.4 < other.height / max(upper.height, 1.0) < 2.5
+                letters = sum(character.isalpha() for character in other.text)
+                if 0.5 < gap < 2.0 and aligned and alike and letters >= 2:
+                    return index, cell
+        return None
+
     def row_letters(self, row: int) -> int:
         return sum(character.isalpha() for character in self.rows[row].text)

@@ -1,0 +1,91 @@
+"""Signing in and out, for browsers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.origin import is_our_page
+from app.api.routes import MarkedRoute
+from app.api.security import SESSION_COOKIE, Identified
+from app.dependencies import Zone, resource
+from app.errors import Forbidden
+from app.models.bodies import json_of
+from app.models.user import PasswordRequest, SessionEnd, SessionInfo, SignInRequest
+from app.utils.fair_queue import client_var
+from app.workflows.access import LOCAL
+from app.workflows.sign_in import SignInDesk
+
+router = APIRouter(prefix="/session", tags=["session"], route_class=MarkedRoute)
+
+Desk = Annotated[SignInDesk, Depends(resource(lambda resources: resources.sign_in))]
+
+
+async def _from_our_pages(request: Request) -> None:
+    """Nobody is signed in as somebody else by another site's page."""
+    if not is_our_page(request.method, request.headers):
+        raise Forbidden(
+            "Sign in from our own pages; the request's Origin is to be this address.", code="origin_refused"
+        )
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Nobody signs in so"},
+    403: {"description": "Asked by a page of another origin, or by no page"},
+}
+
+
+@router.post("", dependencies=[Depends(_from_our_pages)], responses=_REFUSALS)
+async def begin_session(
+    http: Request,
+    response: Response,
+    request: Annotated[SignInRequest, Depends(json_of(SignInRequest))],
+    desk: Desk,
+    zone: Zone,
+) -> SessionInfo:
+    """Sign in: the answer sets a cookie, `HttpOnly` and `SameSite=Strict`, that opens what the person or key may do."""
+    if desk.is_open:
+        return SessionInfo.of(await desk.identity(LOCAL), idle_min=desk.idle_min, zone=zone)
+    address = client_var.get()
+    if request.name is not None and request.password is not None:
+        begun = desk.by_password(request.name, request.password.get_secret_value(), address=address)
+    else:
+        begun = desk.by_key(request.api_key.get_secret_value() if request.api_key else "", address=address)
+    identity, secret = await begun
+    is_secure = http.url.scheme == "https" or http.headers.get("origin", "").startswith("https:")
+    response.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="strict", secure=is_secure, path="/")
+    return SessionInfo.of(identity, idle_min=desk.idle_min, zone=zone)
+
+
+@router.get("")
+async def get_session(caller: Identified, desk: Desk, zone: Zone) -> SessionInfo:
+    """Who asks, by session or by API key, and what they may do."""
+    return SessionInfo.of(await desk.identity(caller), idle_min=desk.idle_min, zone=zone)
+
+
+@router.delete("")
+async def end_session(http: Request, response: Response, caller: Identified, desk: Desk) -> SessionEnd:
+    """Sign out: the cookie opens nothing any more."""
+    if session := http.cookies.get(SESSION_COOKIE):
+        await desk.end(caller, session)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict", path="/")
+    return SessionEnd()
+
+
+@router.put("/password")
+async def change_own_password(
+    http: Request,
+    caller: Identified,
+    request: Annotated[PasswordRequest, Depends(json_of(PasswordRequest))],
+    desk: Desk,
+    zone: Zone,
+) -> SessionInfo:
+    """Change one's own password; all one's other sessions end."""
+    await desk.change_password(
+        caller,
+        old=request.password.get_secret_value(),
+        new=request.new_password.get_secret_value(),
+        session=http.cookies.get(SESSION_COOKIE),
+    )
+    return SessionInfo.of(await desk.identity(caller), idle_min=desk.idle_min, zone=zone)

@@ -1,0 +1,1 @@
+"""What ``cv doctor`` looks at."""

@@ -1,0 +1,153 @@
+/** What an operator looks at: health, people who sign in, jobs, models. */
+import type { Schemas } from "cv-service-client";
+import { useState } from "preact/hooks";
+
+import { cv, useLoad, useTask } from "../api.ts";
+import { Choice, Dialog, Empty, Failure, Field, Form, Shown, Sure, usePages, When } from "../parts.tsx";
+import { named, t } from "../text.ts";
+
+type User = Schemas["UserInfo"];
+type Role = User["roles"][number];
+const ROLES: readonly Role[] = ["front_desk", "kiosk", "personnel", "housekeeping", "security", "accounting", "admin"];
+
+export function Operator() {
+  return (
+    <>
+      <h1>{t("operator")}</h1>
+      <Health />
+      <Users />
+      <Jobs />
+      <Models />
+    </>
+  );
+}
+
+function Health() {
+  const health = useLoad((signal) => cv.getHealth({ signal }), []);
+  return (
+    <section aria-label={t("health")}>
+      <div class="bar"><h2>{t("health")}</h2><button type="button" onClick={health.again}>{t("look_again")}</button></div>
+      <Shown of={health}>
+        {({ status, version, warnings, checks }) => (
+          <>
+            <p class={`notice ${status === "healthy" ? "good" : "bad"}`}>{t(status)} · {version}</p>
+            {warnings.map((warning) => <p key={warning} class="notice">{named(warning)}</p>)}
+            <ul class="cards">
+              {Object.entries(checks).map(([name, check]) => check && "latency_ms" in check && (
+                <li key={name}><strong>{named(name)}</strong><p class={check.status === "ok" ? "good" : "bad"}>{check.status === "ok" ? t("answers", { ms: Math.round(check.latency_ms) }) : check.reason ?? t("no_reply")}</p></li>
+              ))}
+            </ul>
+          </>
+        )}
+      </Shown>
+    </section>
+  );
+}
+
+function Users() {
+  const [isNew, setNew] = useState(false);
+  const [chosen, setChosen] = useState<User | null>(null);
+  const users = useLoad((signal) => cv.listUsers({ signal }), []);
+  const done = () => (setNew(false), setChosen(null), users.again());
+  return (
+    <section aria-label={t("users")}>
+      <div class="bar"><h2>{t("users")}</h2><button type="button" class="primary" onClick={() => setNew(true)}>{t("add_user")}</button></div>
+      <Shown of={users}>
+        {({ items }) => items.length === 0 ? <Empty><p>{t("users_empty")}</p></Empty> : (
+          <div class="scroll" tabIndex={0}>
+            <table>
+              <thead><tr><th scope="col">{t("user_name")}</th><th scope="col">{t("roles")}</th><th scope="col">{t("last_here")}</th></tr></thead>
+              <tbody>
+                {items.map((user) => (
+                  <tr key={user.key_id}>
+                    <td><button type="button" class="plain" onClick={() => setChosen(user)}>{user.name}</button></td>
+                    <td>{user.roles.map((role) => t(`role_${role}`)).join(", ")}</td>
+                    <td>{user.signed_in_at ? <When at={user.signed_in_at} /> : t("never")}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Shown>
+      {isNew && <UserForm onClose={() => setNew(false)} onDone={done} />}
+      {chosen && <UserForm user={chosen} onClose={() => setChosen(null)} onDone={done} />}
+    </section>
+  );
+}
+
+function UserForm({ user, onClose, onDone }: { user?: User; onClose: () => void; onDone: () => void }) {
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [roles, setRoles] = useState<Role[]>(user?.roles ?? []);
+  const task = useTask();
+  const ending = useTask();
+  const send = () =>
+    user
+      ? cv.changeUser({ path: { name: user.name }, body: { roles, ...(password ? { password } : {}) } })
+      : cv.addUser({ body: { name, password, roles } });
+  const end = () => ending.run(async () => (await cv.endUser({ path: { name: user!.name } }), onDone()));
+  return (
+    <Dialog title={user?.name ?? t("add_user")} onClose={onClose}>
+      <Form task={task} send={send} label={t("save")} onDone={onDone} isReady={roles.length > 0}>
+        {!user && <Field label={t("user_name")} value={name} onValue={setName} required maxLength={20} pattern="[a-z0-9][a-z0-9._\-]+" hint={t("user_name_rule")} autocomplete="off" />}
+        <Field label={t("new_password")} type="password" value={password} onValue={setPassword} required={!user} minLength={10} hint={t("password_rule")} autocomplete="new-password" />
+        <fieldset>
+          <legend>{t("roles")}</legend>
+          {ROLES.map((role) => (
+            <label class="check" key={role}>
+              <input type="checkbox" checked={roles.includes(role)} onChange={({ currentTarget }) => setRoles(currentTarget.checked ? [...roles, role] : roles.filter((one) => one !== role))} /> {t(`role_${role}`)}
+            </label>
+          ))}
+        </fieldset>
+      </Form>
+      <Failure error={ending.error} />
+      {user && <Sure label={t("end_user")} question={t("end_user_question", { name: user.name })} isBusy={ending.isBusy} onSure={end} />}
+    </Dialog>
+  );
+}
+
+function Jobs() {
+  const [state, setState] = useState<Schemas["JobState"] | "">("");
+  const pages = usePages();
+  const query = { limit: 20, ...(state ? { state } : {}), ...(pages.cursor ? { cursor: pages.cursor } : {}) };
+  const jobs = useLoad((signal) => cv.listJobs({ query, signal }), [state, pages.cursor]);
+  const options: [Schemas["JobState"] | "", string][] = [["", t("all")], ...(["queued", "running", "succeeded", "failed", "cancelled"] as const).map((one): [Schemas["JobState"], string] => [one, t(`job_${one}`)])];
+  return (
+    <section aria-label={t("jobs")}>
+      <div class="bar"><h2>{t("jobs")}</h2><Choice label={t("state")} value={state} options={options} onValue={(value) => (pages.first(), setState(value))} /></div>
+      <Shown of={jobs}>
+        {(page) => page.items.length === 0 ? <Empty><p>{t("jobs_empty")}</p></Empty> : (
+          <>
+            <ul class="cards">
+              {page.items.map((job) => (
+                <li key={job.job_id}><strong>{named(job.kind)}</strong><p><span class="tag">{t(`job_${job.state}`)}</span> {job.done}{job.total ? ` / ${job.total}` : ""}</p>{job.error && <p class="bad">{job.error.message}</p>}<p class="small"><When at={job.created_at} /></p></li>
+              ))}
+            </ul>
+            {pages.turns(page.next_cursor)}
+          </>
+        )}
+      </Shown>
+    </section>
+  );
+}
+
+function Models() {
+  const models = useLoad((signal) => cv.listModels({ signal }), []);
+  return (
+    <section aria-label={t("models")}>
+      <h2>{t("models")}</h2>
+      <Shown of={models}>
+        {(found) => (
+          <div class="scroll" tabIndex={0}>
+            <table>
+              <caption>{found.pack}</caption>
+              <thead><tr><th scope="col">{t("model_role")}</th><th scope="col">{t("model")}</th><th scope="col">{t("licence")}</th><th scope="col">{t("runs_on")}</th></tr></thead>
+              <tbody>{found.models.map((model) => <tr key={model.role}><td>{named(model.role)}</td><td>{model.id}</td><td>{model.licence}</td><td>{model.provider ?? t("not_loaded")}</td></tr>)}</tbody>
+            </table>
+          </div>
+        )}
+      </Shown>
+    </section>
+  );
+}

@@ -1,0 +1,145 @@
+/** The invoice inbox: files that are dropped are read one after another, looked at beside their fields, and confirmed. */
+import type { Schemas } from "cv-service-client";
+import { useState } from "preact/hooks";
+
+import { cv, download, useLoad, useTask } from "../api.ts";
+import { Choice, Dialog, Empty, Failure, Field, Form, PickPhotos, Picture, Shown, usePages, When } from "../parts.tsx";
+import { language } from "../state.ts";
+import { t, type Key } from "../text.ts";
+
+type Listed = Schemas["ListedResultInfo"];
+const PAGE = 50;
+const LOW = 0.8; // below it a value is marked
+const FIELDS = ["vendor", "vendor_tax_code", "invoice_serial", "invoice_number", "date", "currency", "total_amount"] as const;
+type FieldName = (typeof FIELDS)[number];
+const ACCEPTED = "image/*,application/pdf,.xml";
+
+export function Papers() {
+  const [side, setSide] = useState<"false" | "true" | "">("false");
+  const [waiting, setWaiting] = useState<File[]>([]);
+  const [chosen, setChosen] = useState<{ id: number; file?: File } | null>(null);
+  const [failed, setFailed] = useState<[string, unknown][]>([]);
+  const pages = usePages();
+  const query = { document_type: "invoice" as const, limit: PAGE, ...(side ? { confirmed: side === "true" } : {}), ...(pages.cursor ? { cursor: pages.cursor } : {}) };
+  const results = useLoad((signal) => cv.listDocumentResults({ query: query as never, signal }), [side, pages.cursor]);
+  const exporting = useTask();
+
+  const read = async (files: File[]) => {
+    setFailed([]);
+    setWaiting(files);
+    for (const [at, file] of files.entries()) {
+      const problem = await readOne(file, files.length === 1 ? (id) => setChosen({ id, file }) : undefined);
+      if (problem) setFailed((all) => [...all, [file.name, problem]]);
+      setWaiting(files.slice(at + 1));
+      results.again();
+    }
+  };
+  const save = () => exporting.run(async () => download(await cv.exportInvoices({ query: { format: "xlsx" } }) as Blob, "invoices.xlsx"));
+  const drop = (event: DragEvent) => (event.preventDefault(), void read(Array.from(event.dataTransfer?.files ?? [])));
+  const sides: ["false" | "true" | "", string][] = [["false", t("to_confirm")], ["true", t("confirmed")], ["", t("all")]];
+  return (
+    <div onDragOver={(event) => event.preventDefault()} onDrop={drop}>
+      <h1>{t("papers")}</h1>
+      <div class="bar">
+        <PickPhotos label={t("drop_invoices")} isMany accept={ACCEPTED} onFiles={(files) => void read(files)} />
+        <Choice label={t("state")} value={side} options={sides} onValue={(value) => (pages.first(), setSide(value))} />
+        <button type="button" disabled={exporting.isBusy} onClick={save}>{t("export_table")}</button>
+      </div>
+      <p role="status">{waiting.length > 0 && t("reading", { count: waiting.length, name: waiting[0]!.name })}</p>
+      {failed.map(([name, error]) => <div key={name}><strong>{name}</strong><Failure error={error} /></div>)}
+      <Failure error={exporting.error} />
+      <Shown of={results}>
+        {(page) => page.items.length === 0 ? <Empty><p>{t("papers_empty")}</p></Empty> : (
+          <>
+            <div class="scroll" tabIndex={0} role="region" aria-label={t("papers")}>
+              <table>
+                <thead><tr><th scope="col">{t("vendor")}</th><th scope="col">{t("invoice_number")}</th><th scope="col">{t("date")}</th><th scope="col">{t("total_amount")}</th><th scope="col">{t("read_at")}</th></tr></thead>
+                <tbody>{page.items.map((one) => <Row key={one.result_id} result={one} onOpen={() => setChosen({ id: one.result_id })} />)}</tbody>
+              </table>
+            </div>
+            {pages.turns(page.next_cursor)}
+          </>
+        )}
+      </Shown>
+      {chosen && <Invoice {...chosen} onClose={() => setChosen(null)} onDone={() => (setChosen(null), results.again())} />}
+    </div>
+  );
+}
+
+/** Read a file; why that was not possible. A long PDF becomes a job, whose result is in the list when it has ended. */
+async function readOne(file: File, onRead?: (id: number) => void): Promise<unknown> {
+  try {
+    const answer = await cv.readInvoice({ body: { image: file } as never }); // a file, not base64
+    if ("job_id" in answer) await cv.finished(answer.job_id);
+    else if (!answer.success) return new Error(answer.message ?? answer.error ?? "");
+    else if (answer.result_id) onRead?.(answer.result_id);
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function Row({ result, onOpen }: { result: Listed; onOpen: () => void }) {
+  const { invoice } = result;
+  return (
+    <tr>
+      <td><button type="button" class="plain" onClick={onOpen}>{invoice?.vendor ?? t("unknown_vendor")}</button></td>
+      <td>{invoice?.invoice_number}</td>
+      <td>{invoice?.date}</td>
+      <td class="number">{money(invoice?.total_amount, invoice?.currency)}</td>
+      <td><When at={result.processed_at} /></td>
+    </tr>
+  );
+}
+
+function money(amount: number | null | undefined, currency: string | null | undefined): string {
+  return amount === null || amount === undefined ? "" : `${new Intl.NumberFormat(language.value).format(amount)} ${currency ?? ""}`;
+}
+
+function Invoice({ id, file, onClose, onDone }: { id: number; file?: File; onClose: () => void; onDone: () => void }) {
+  const result = useLoad((signal) => cv.getDocumentResult({ path: { result_id: id } as never, signal }), [id]);
+  return (
+    <Dialog title={t("invoice")} onClose={onClose}>
+      <Shown of={result}>
+        {(found) => (
+          <div class={file ? "beside" : ""}>
+            {file && file.type.startsWith("image/") && <Picture file={file} alt={file.name} />}
+            <Check id={id} data={found.extracted_data as Record<string, unknown>} onDone={onDone} />
+          </div>
+        )}
+      </Shown>
+    </Dialog>
+  );
+}
+
+function Check({ id, data, onDone }: { id: number; data: Record<string, unknown>; onDone: () => void }) {
+  const text = (name: FieldName) => (data[name] === null || data[name] === undefined ? "" : String(data[name]));
+  const [values, setValues] = useState(() => Object.fromEntries(FIELDS.map((name) => [name, text(name)])) as Record<FieldName, string>);
+  const task = useTask();
+  const send = () => {
+    const given = FIELDS.filter((name) => values[name].trim() !== "");
+    const body = Object.fromEntries(given.map((name) => [name, name === "total_amount" ? Number(values[name]) : values[name].trim()]));
+    return cv.confirmDocumentResult({ path: { result_id: id } as never, body });
+  };
+  const sureness = (name: FieldName) => (data["fields"] as Record<string, { confidence?: number }> | undefined)?.[name]?.confidence;
+  return (
+    <Form task={task} send={send} label={t("confirm")} onDone={onDone}>
+      {FIELDS.map((name) => {
+        const sure = sureness(name);
+        const isLow = sure !== undefined && sure < LOW;
+        return (
+          <div key={name} class={isLow ? "low" : ""}>
+            <Field
+              label={t(name as Key)}
+              value={values[name]}
+              onValue={(value) => setValues((last) => ({ ...last, [name]: value }))}
+              type={name === "date" ? "date" : name === "total_amount" ? "number" : "text"}
+              maxLength={200}
+              {...(isLow ? { hint: t("low_confidence", { percent: Math.round(sure * 100) }) } : {})}
+            />
+          </div>
+        );
+      })}
+    </Form>
+  );
+}

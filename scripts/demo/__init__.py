@@ -1,0 +1,1 @@
+"""``make demo``: fills a service and walks through what it can do."""
