@@ -147,7 +147,7 @@ class PassDesk:
     ) -> Passes:
         async with self._database.transaction() as connection:
             if not await end(connection, employee_id):
-                raise NotFound(f"{employee_id} has no {name}.", code="pass_not_found")
+                raise NotFound(f"{employee_id} has no pass of this kind: {name}.", code="pass_not_found")
             await add_audit_entry(connection, f"pass.{name.lower()}_end", subject=employee_id, actor=actor)
             return await _passes(connection, employee_id)
 
@@ -223,7 +223,9 @@ class PassDesk:
 
     async def _admit(self, address: str) -> None:
         if self._limiter is not None:
-            await self._limiter.admit(address, message="Too many tries from here; wait a little.")
+            _, wait_s = await self._limiter.count(address)
+            if wait_s > 0:
+                raise Overloaded("Too many tries from here; wait a little.", retry_after_s=wait_s, code="rate_limited")
 
 
 async def _require_employee(connection: Connection, employee_id: str) -> Identity:

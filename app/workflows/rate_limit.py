@@ -76,20 +76,20 @@ class RateLimiter:
         left = 0 if taken.wait_s > 0 else int(self._per_minute - taken.full_in_s / interval_s + _ROUNDING)
         return Quota(self._per_minute, _WINDOW_S, left, taken.full_in_s), taken.wait_s
 
-    async def admit(self, who: int | str, *, message: str | None = None) -> None:
-        """Count one request of that key, or of whoever is counted here.
-
-        Args:
-            message: of the refusal, where it is no API key's.
+    async def admit(self, key_id: int) -> None:
+        """Count one request of that key.
 
         Raises:
-            Overloaded: all requests are spent; ``retry_after_s`` says when the next one comes back.
+            Overloaded: the key has spent its requests; ``retry_after_s`` says when the next one comes back.
         """
-        _, wait_s = await self.count(who)
+        _, wait_s = await self.count(key_id)
         if wait_s > 0:
-            raise self.refusal(wait_s, message=message)
+            raise self.refusal(wait_s)
 
-    def refusal(self, wait_s: float, *, message: str | None = None) -> Overloaded:
-        """The answer to whoever has spent all requests."""
-        of_key = f"This API key may make {self._per_minute} requests a minute; slow down."
-        return Overloaded(message or of_key, retry_after_s=wait_s, code="rate_limited")
+    def refusal(self, wait_s: float) -> Overloaded:
+        """The answer to a key that has spent its requests."""
+        return Overloaded(
+            f"This API key may make {self._per_minute} requests a minute; slow down.",
+            retry_after_s=wait_s,
+            code="rate_limited",
+        )

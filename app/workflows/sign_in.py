@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.errors import NotFound, Unauthorized
+from app.errors import NotFound, Overloaded, Unauthorized
 from app.services.database import Database
 from app.services.stores import user_store, web_sessions
 from app.services.stores.audit import add_audit_entry
@@ -139,7 +139,9 @@ class SignInDesk:
         if self._limiter is None:
             return
         for one in who:
-            await self._limiter.admit(one, message="Too many tries to sign in; wait a little.")
+            _, wait_s = await self._limiter.count(one)
+            if wait_s > 0:
+                raise Overloaded("Too many tries to sign in; wait a little.", retry_after_s=wait_s, code="rate_limited")
 
 
 def _refused(message: str) -> Unauthorized:
