@@ -29,6 +29,7 @@ from app.workflows.cameras.motion import MotionDetector
 from app.workflows.cameras.unrest import Unrest
 from app.workflows.cameras.watch import AnomalyWatch
 from app.workflows.cameras.worker import STILL_INTERVAL_S
+from app.workflows.safety.judgement import Spread
 from app.workflows.safety.rules import CameraRules
 from evaluation.figures import Share, as_json, as_table
 from evaluation.safety.steady_camera import held_still
@@ -60,20 +61,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(share.passed for share in found) else 1
 
 
-def raises(detector: AnomalyDetector, frames: Iterable[Image]) -> tuple[bool, bool]:
-    """Whether a camera that shows these raises an incident of fire or smoke: by k of n alone, and with change asked."""
+def raises(detector: AnomalyDetector, frames: Iterable[Image]) -> tuple[bool, bool, bool]:
+    """Whether a camera that shows these raises an incident of fire or smoke, by k of n alone, and with change asked;
+    and whether it takes what it sees for one that spreads."""
+    spread, spreads = Spread(), False
     plain, asking = (AnomalyWatch(CameraRules(), interval_s=1 / _FPS) for _ in range(2))
     unrest, moment, raised = Unrest(), datetime.now(UTC), [False, False]
     for number, frame in enumerate(frames):
         anomalies = detector.examine(frame, BURNING).anomalies
         unrest.see(frame, number / _FPS)
+        spreads |= any(spread.see(one.extent, number / _FPS) for one in anomalies)
         size = frame.shape[1], frame.shape[0]
         for index, (watch, asked) in enumerate(((plain, None), (asking, unrest))):
             findings = watch.see(
                 anomalies, BURNING, staff=[], size=size, moment=moment, now_s=number / _FPS, unrest=asked
             )
             raised[index] |= bool(findings)
-    return raised[0], raised[1]
+    return raised[0], raised[1], spreads
 
 
 def frames_until_told(detector: AnomalyDetector, before: Sequence[Image], after: Sequence[Image]) -> int | None:
@@ -116,8 +120,11 @@ def _still(detector: AnomalyDetector, photos: Sequence[HazardPhoto]) -> list[Sha
     found = [raises(detector, held_still(picture, rng, frames=_FRAMES)) for picture in [*taken, *burning]]
     n = len(found)
     return [
-        Share("still pictures that look like a hazard: an incident by k of n alone", sum(one for one, _ in found), n),
-        Share("the same, with change asked", sum(asked for _, asked in found), n, 0.0, "lower"),
+        Share(
+            "still pictures that look like a hazard: an incident by k of n alone", sum(one for one, _, _ in found), n
+        ),
+        Share("the same, with change asked", sum(asked for _, asked, _ in found), n, 0.0, "lower"),
+        Share("the same: told to spread", sum(spreads for _, _, spreads in found), n, 0.0, "lower"),
     ]
 
 
@@ -125,9 +132,10 @@ def _burning(detector: AnomalyDetector, photos: Sequence[HazardPhoto]) -> list[S
     found = [
         raises(detector, [open_photo(photo.path) for photo in sequence[:_FRAMES]]) for sequence in _sequences(photos)
     ]
-    known = [asked for plain, asked in found if plain]
+    known = [asked for plain, asked, _ in found if plain]
     name = "fire or smoke at one place of hazards_cctv: still an incident, of those that are one by k of n"
-    return [Share(name, sum(known), len(known), 1.0)]
+    spreading = Share("the same places: told to spread", sum(spreads for _, _, spreads in found), len(found))
+    return [Share(name, sum(known), len(known), 1.0), spreading]
 
 
 def starts(photos: Sequence[HazardPhoto]) -> list[tuple[HazardPhoto, list[HazardPhoto]]]:

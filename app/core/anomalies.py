@@ -49,6 +49,7 @@ class Anomaly:
         reaches_alert: whether the confidence reaches the type's alert threshold in the head's file.
         water: of a flood, where it is.
         reliability: what is known of such findings in such a place; of a person always ``INDOOR``.
+        extent: share of the frame's tiles that look like fire or smoke by themselves; 0 of water and people.
     """
 
     type: AnomalyType
@@ -57,6 +58,7 @@ class Anomaly:
     reaches_alert: bool
     water: WaterKind | None = None
     reliability: Reliability = Reliability.UNTESTED
+    extent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

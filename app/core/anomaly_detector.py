@@ -75,6 +75,11 @@ class _Frame:
         """(n,) of each view by itself."""
         return head.row_scores(self.rows, is_whole=np.arange(len(self.rows)) < self.wholes)
 
+    def extent(self, head: LinearHead, excess: FloatArray) -> float:
+        """Share of the tiles that look like it by themselves, with ``excess`` taken off."""
+        scores = (self.scores(head) - excess)[self.wholes :]
+        return float((scores > head.calibrations[FRAME].midpoint).mean())
+
     def probability(self, head: LinearHead, excess: FloatArray | float = 0.0) -> float:
         """Of the frame, with ``excess`` taken off its views' scores."""
         scores = self.scores(head) - excess
@@ -165,7 +170,8 @@ class HeadAnomalyDetector:
 
     def _burning(self, frame: _Frame, types: Set[AnomalyType], held_back: set[AnomalyType]) -> list[Anomaly]:
         head, views = self._heads.fire_or_smoke, frame.views
-        confidence = frame.probability(head, frame.excess(head, BURNING))
+        excess = frame.excess(head, BURNING)
+        confidence = frame.probability(head, excess)
         if not head.reaches_alert(confidence) and head.reaches_alert(frame.probability(head)):
             held_back.add(AnomalyType.FIRE if self._shows_flames(views) else AnomalyType.SMOKE)
         if confidence < head.threshold:
@@ -177,8 +183,9 @@ class HeadAnomalyDetector:
         if kind is AnomalyType.FIRE and kind not in types:
             return []
         box = (flames.box if flames else None) if kind is AnomalyType.FIRE else smoke
-        alerts = head.reaches_alert(confidence)
-        return [Anomaly(kind, confidence, box, alerts, reliability=self._reliability(kind, self._is_outdoors(views)))]
+        reliability = self._reliability(kind, self._is_outdoors(views))
+        alerts, extent = head.reaches_alert(confidence), frame.extent(head, excess)
+        return [Anomaly(kind, confidence, box, alerts, reliability=reliability, extent=extent)]
 
     def _shows_flames(self, views: Views) -> bool:
         return self._heads.flames.probability(views, look=FRAME) >= self._heads.flames.threshold

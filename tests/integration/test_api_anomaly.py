@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -377,6 +378,28 @@ async def test_a_worker_that_lost_its_camera_can_write_nothing(
             Evidence("cam_x", FramePictures(b"jpeg"), clock.now(), Origin.CAMERA, epoch=2), [finding]
         )
         assert recorded.alerted
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (Severity.MEDIUM, Severity.HIGH, "high"),
+        (Severity.HIGH, Severity.LOW, "high"),
+        (Severity.LOW, Severity.MEDIUM, "medium"),
+    ],
+)
+async def test_an_incident_is_as_severe_as_it_ever_was(
+    settings: Settings, records: Records, finding: Finding, first: Severity, second: Severity, expected: str
+) -> None:
+    evidence = Evidence("cam_s", FramePictures(b"jpeg"), clock.now(), Origin.REQUEST)
+    async with AsyncExitStack() as stack:
+        book = await incident_book(stack, settings)
+        for severity in (first, second):
+            await book.record(evidence, [replace(finding, severity=severity)])
+    [incident] = records.rows("SELECT severity FROM anomaly_incidents")
+    assert incident["severity"] == expected
+    assert len(records.events("anomaly.alerts")) == 1
 
 
 def is_gone(url: str) -> bool:

@@ -168,6 +168,21 @@ def test_real_hazards_are_found(
     assert sum(hits) >= 8
 
 
+def test_smoke_that_fills_the_frame_has_more_of_it_than_smoke_in_a_corner(
+    detector: HeadAnomalyDetector, eval_data: Path
+) -> None:
+    """The same smoke, and the same in a quarter of a grey frame."""
+    compared = 0
+    for image in frames(eval_data, "hazards_cctv/smoke/*.jpg", 6):
+        apart = np.full((2 * image.shape[0], 2 * image.shape[1], 3), 90, np.uint8)
+        apart[: image.shape[0], : image.shape[1]] = image
+        full, corner = (detector.detect(shown, HAZARDS) for shown in (image, apart))
+        if full and corner:
+            compared += 1
+            assert full[0].extent > corner[0].extent > 0
+    assert compared >= 2
+
+
 def test_clean_rooms_raise_no_alarm(detector: HeadAnomalyDetector, eval_data: Path) -> None:
     for image in frames(eval_data, "rooms/clean/*.jpg", 12):
         assert detector.detect(image, HAZARDS) == []

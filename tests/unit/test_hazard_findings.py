@@ -50,6 +50,9 @@ def test_what_does_not_reach_its_alert_is_a_possibility() -> None:
         (SMOKE, False, Severity.MEDIUM),
         (SMOKE, True, Severity.HIGH),
         (replace(SMOKE, box=Box(0, 0, 320, 120)), False, Severity.HIGH),
+        (replace(SMOKE, box=None, extent=0.45), False, Severity.MEDIUM),
+        (replace(SMOKE, box=None, extent=0.5), False, Severity.HIGH),
+        (replace(SMOKE, extent=0.5), False, Severity.MEDIUM),  # its box says more
         (replace(SMOKE, confidence=0.95), False, Severity.HIGH),
         (replace(SMOKE, type=AnomalyType.FIRE), False, Severity.HIGH),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.workflows.safety.judgement import Confirmation, Judge, Turn
+from app.workflows.safety.judgement import Confirmation, Judge, Spread, Turn
 
 
 def turns(rule: Confirmation, verdicts: str, *, interval_s: float = 0.5) -> list[Turn]:
@@ -76,3 +76,28 @@ def test_what_is_not_looked_for_any_more_comes_to_an_end() -> None:
 def test_an_impossible_rule_is_refused(needed: int, window: int) -> None:
     with pytest.raises(ValueError, match="needed"):
         Confirmation(needed=needed, window=window)
+
+
+@pytest.mark.parametrize(
+    ("extents", "spreads"),
+    [
+        ([0.1, 0.2, 0.3], True),
+        ([0.1, 0.1, 0.15, 0.2, 0.3, 0.3], True),
+        ([0.6, 0.5, 0.6, 0.55, 0.6, 0.5], False),  # smoke that hangs there
+        ([0.5, 0.6, 0.7], False),  # less than half as much again
+        ([0.05, 0.1, 0.15], False),
+        ([0.1, 0.1, 0.1, 0.1, 0.6, 0.1], False),  # one frame
+        ([0.6, 0.3, 0.1], False),
+        ([0.1, 0.6], False),
+    ],
+)
+def test_a_hazard_spreads_that_covers_far_more_of_the_frame_than_before(extents: list[float], spreads: bool) -> None:
+    spread = Spread()
+    assert [spread.see(extent, number / 2) for number, extent in enumerate(extents)][-1] is spreads
+
+
+def test_what_was_more_than_a_minute_ago_is_no_spread() -> None:
+    spread = Spread()
+    for number in range(3):
+        spread.see(0.1, number)
+    assert [spread.see(0.6, 63 + number) for number in range(3)] == [False] * 3

@@ -35,8 +35,8 @@ def person(box: Box = LEFT) -> Anomaly:
     return Anomaly(AnomalyType.INTRUSION, 0.9, box, reaches_alert=True)
 
 
-def hazard(kind: AnomalyType, *, reaches_alert: bool = True) -> Anomaly:
-    return Anomaly(kind, 0.8, None, reaches_alert=reaches_alert)
+def hazard(kind: AnomalyType, *, reaches_alert: bool = True, extent: float = 0.0) -> Anomaly:
+    return Anomaly(kind, 0.8, None, reaches_alert=reaches_alert, extent=extent)
 
 
 def face_of(box: Box) -> Box:
@@ -77,6 +77,13 @@ def test_a_hazard_is_written_down_when_enough_frames_show_it(kind: AnomalyType, 
 def test_an_incident_that_goes_on_gives_a_row_each_ten_seconds() -> None:
     camera = Camera(CameraRules())
     assert len(camera.shows(hazard(AnomalyType.FIRE), times=round(31 / INTERVAL_S))) == 4
+
+
+def test_smoke_is_graver_once_it_has_spread() -> None:
+    camera = Camera(CameraRules())
+    extents = [0.1] * 10 + [0.3] * 15
+    written = [found for extent in extents for found in camera.shows(hazard(AnomalyType.SMOKE, extent=extent))]
+    assert [found.severity for found in written] == [Severity.MEDIUM, Severity.HIGH]
 
 
 def test_what_does_not_reach_its_threshold_confirms_nothing() -> None:

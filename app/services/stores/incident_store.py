@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.services.database import Connection, Row, affected
+from app.types import Severity
 
 _COLUMNS = (
     "i.id, i.public_id, i.camera_id, i.anomaly_type, i.zone, i.origin, i.severity, i.confidence, i.description, "
@@ -148,9 +149,15 @@ async def number_of(connection: Connection, public_id: UUID) -> int | None:
 
 
 async def join_incident(
-    connection: Connection, incident_id: int, *, confidence: float, seen_at: datetime, may_alert: bool
+    connection: Connection,
+    incident_id: int,
+    *,
+    severity: Severity,
+    confidence: float,
+    seen_at: datetime,
+    may_alert: bool,
 ) -> bool:
-    """Note that it was seen again, and take back that it had ended.
+    """Note that it was seen again, and take back that it had ended; it is as severe as it ever was.
 
     Args:
         may_alert: whether an alert that was held back so far may go out now.
@@ -162,12 +169,15 @@ async def join_incident(
         "WITH old AS (SELECT alerted_at FROM anomaly_incidents WHERE id = $1 FOR UPDATE) "
         "UPDATE anomaly_incidents i SET last_seen_at = GREATEST(i.last_seen_at, $2), "
         "confidence = GREATEST(i.confidence, $3), ended_at = NULL, "
-        "alerted_at = CASE WHEN $4 THEN COALESCE(i.alerted_at, $2) ELSE i.alerted_at END "
+        "alerted_at = CASE WHEN $4 THEN COALESCE(i.alerted_at, $2) ELSE i.alerted_at END, "
+        "severity = ($5::text[])[GREATEST(array_position($5::text[], i.severity::text), $6)] "
         "FROM old WHERE i.id = $1 RETURNING old.alerted_at IS NULL AND i.alerted_at IS NOT NULL AS is_due",
         incident_id,
         seen_at,
         confidence,
         may_alert,
+        list(Severity),
+        list(Severity).index(severity) + 1,
     )
     return bool(row and row["is_due"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from app.workflows.cameras.people import PeopleCount, PeopleFrame, PeopleWatch
 from app.workflows.cameras.unrest import Unrest
 from app.workflows.safety.findings import hazard_finding
 from app.workflows.safety.incidents import Finding
-from app.workflows.safety.judgement import Judge, Turn
+from app.workflows.safety.judgement import Judge, Spread, Turn
 from app.workflows.safety.lines import Crossing
 from app.workflows.safety.rules import LOITERING, CameraRules
 
@@ -39,6 +40,7 @@ class AnomalyWatch:
         self._rules = rules
         self._interval_s = interval_s
         self._judges: dict[_Key, Judge] = {}
+        self._spreads: defaultdict[AnomalyType, Spread] = defaultdict(Spread)
         self._written_at_s: dict[_Key, float] = {}
         watches_intruders = AnomalyType.INTRUSION.value in rules.anomalies
         self._intrusion = rules.intrusion if watches_intruders else None
@@ -92,7 +94,7 @@ class AnomalyWatch:
         Returns:
             What to write down now: incidents that begin, and, now and then, those that go on.
         """
-        shown = self._hazards([one for one in anomalies if _is_alive(one, unrest, size)], size)
+        shown = self._hazards([one for one in anomalies if _is_alive(one, unrest, size)], size, now_s)
         due = []
         if AnomalyType.INTRUSION in looked_for:
             people = [one for one in anomalies if one.type is AnomalyType.INTRUSION and one.reaches_alert]
@@ -117,10 +119,16 @@ class AnomalyWatch:
         waited_s = now_s - self._written_at_s.get(key, float("-inf"))
         return turn is Turn.BEGINS or (turn is Turn.GOES_ON and waited_s >= _ROW_INTERVAL_S)
 
-    def _hazards(self, anomalies: Sequence[Anomaly], size: tuple[int, int]) -> dict[_Key, Finding]:
+    def _hazards(self, anomalies: Sequence[Anomaly], size: tuple[int, int], now_s: float) -> dict[_Key, Finding]:
         """The surest of each hazard that is sure enough. Judged by type alone: flames wander from zone to zone."""
-        found: dict[_Key, Finding] = {}
-        for one in sorted(anomalies, key=lambda one: one.confidence):
-            if one.type is not AnomalyType.INTRUSION and one.reaches_alert:
-                found[one.type, None] = hazard_finding(one, size=size, zone=self._rules.areas.zone_of(one, size))
-        return found
+        hazards = [one for one in anomalies if one.type is not AnomalyType.INTRUSION and one.reaches_alert]
+        surest = {one.type: one for one in sorted(hazards, key=lambda one: one.confidence)}
+        return {
+            (kind, None): hazard_finding(
+                one,
+                size=size,
+                zone=self._rules.areas.zone_of(one, size),
+                grows=self._spreads[kind].see(one.extent, now_s),
+            )
+            for kind, one in surest.items()
+        }

@@ -13,6 +13,7 @@ from app.workflows.safety.zones import Zone
 
 _SURE = 0.95
 _LARGE_SHARE = 0.1  # of the frame
+_LARGE_EXTENT = 0.5  # of its tiles, which say less than a box
 
 _DESCRIPTIONS = {
     AnomalyType.FIRE: "Fire detected",
@@ -59,7 +60,10 @@ def _severity(anomaly: Anomaly, size: tuple[int, int], grows: bool) -> Severity:
         return Severity.HIGH
     if anomaly.type is AnomalyType.FLOOD and anomaly.reliability is Reliability.UNTESTED:
         return Severity.MEDIUM
-    is_large = anomaly.box is not None and anomaly.box.area >= _LARGE_SHARE * size[0] * size[1]
+    if anomaly.box is None:
+        is_large = anomaly.extent >= _LARGE_EXTENT
+    else:
+        is_large = anomaly.box.area >= _LARGE_SHARE * size[0] * size[1]
     return Severity.HIGH if grows or is_large or anomaly.confidence >= _SURE else Severity.MEDIUM
 
 

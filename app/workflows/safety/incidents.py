@@ -181,7 +181,12 @@ class IncidentBook:
         )
         if current is not None:
             is_due = await incident_store.join_incident(
-                connection, current.id, confidence=finding.confidence, seen_at=seen_at, may_alert=may_alert
+                connection,
+                current.id,
+                severity=finding.severity,
+                confidence=finding.confidence,
+                seen_at=seen_at,
+                may_alert=may_alert,
             )
             return current, is_due
         new = await incident_store.insert_incident(

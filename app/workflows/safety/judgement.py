@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median_high, median_low
+
+_SPREAD_S = 60.0
+_MOST_EXTENTS = 300
+# Held still, one frame of smoke says up to a tenth more or less of the frame than the next.
+_LEAST_SPREAD, _LEAST_FACTOR = 0.15, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +91,26 @@ class Judge:
         self._in_incident = False
         self._verdicts.clear()
         return Turn.ENDS
+
+
+class Spread:
+    """Whether a hazard covers more and more of one camera's frame. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._extents: deque[tuple[float, float]] = deque(maxlen=_MOST_EXTENTS)
+
+    def see(self, extent: float, now_s: float) -> bool:
+        """Take in a frame that shows it: whether the last third of a minute's frames shows far more than the first.
+
+        Args:
+            extent: share of the frame that looks like it.
+        """
+        self._extents.append((now_s, extent))
+        while now_s - self._extents[0][0] > _SPREAD_S:
+            self._extents.popleft()
+        third = len(self._extents) // 3
+        if not third:
+            return False
+        extents = [extent for _, extent in self._extents]
+        first, last = median_high(extents[:third]), median_low(extents[-third:])
+        return last >= max(first + _LEAST_SPREAD, first * _LEAST_FACTOR)
