@@ -43,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         photos = read_photos(Path(options.data))
         with tqdm(total=len(photos), unit="photo") as bar:
             rows = read_rows(photos, extractor, cache_dir=options.cache, progress=lambda done: bar.update(done - bar.n))
-        with tqdm(unit="made frame") as bar:
-            made = make_frames(photos, extractor, cache_dir=options.cache, progress=lambda _done: bar.update())
+        recipes = [one for one in HAZARD_RECIPES if not options.only or one.question.name in options.only]
         directions = main_directions(rows)
-        rows, made = rows.along(directions), made.along(directions)
-        for recipe in HAZARD_RECIPES:
-            if options.only and recipe.question.name not in options.only:
-                continue
+        rows, made = rows.along(directions), None
+        if any(recipe.question.made_share for recipe in recipes):
+            with tqdm(unit="made frame") as bar:
+                made = make_frames(photos, extractor, cache_dir=options.cache, progress=lambda _done: bar.update())
+            made = made.along(directions)
+        for recipe in recipes:
             judged = judge(recipe.question, photos, rows, made)
             told = facts(recipe, judged, looks=[FRAME])
             write_head(
