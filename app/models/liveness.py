@@ -17,6 +17,7 @@ _GUIDANCE = {
     Guidance.SHOW_FACE: "Show your face to the camera.",
     Guidance.COME_NEARER: "Come nearer, until your face fills a third of the picture.",
     Guidance.LOOK_STRAIGHT: "Look straight into the camera.",
+    Guidance.FURTHER: "A little further.",
     Guidance.DONE: "Done.",
 }
 _MAX_AT_ONCE = 20

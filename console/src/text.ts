@@ -149,6 +149,7 @@ const TEXTS = {
   ask_show_face: ["Show your face to the camera.", "Hãy để camera thấy khuôn mặt bạn."],
   ask_come_nearer: ["Come nearer, until your face fills a third of the picture.", "Lại gần hơn, đến khi khuôn mặt chiếm một phần ba hình."],
   ask_look_straight: ["Look straight into the camera.", "Nhìn thẳng vào camera."],
+  ask_move_further: ["A little further.", "Thêm một chút nữa."],
   ask_turn_left: ["Turn your head to your left, then look straight again.", "Quay đầu sang trái của bạn rồi nhìn thẳng lại."],
   ask_turn_right: ["Turn your head to your right, then look straight again.", "Quay đầu sang phải của bạn rồi nhìn thẳng lại."],
   ask_look_up: ["Lift your chin, then look straight again.", "Ngẩng cằm lên rồi nhìn thẳng lại."],

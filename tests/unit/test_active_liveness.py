@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from app.core.active_liveness.challenges import TURNS, Challenge, draw_challenges
+from app.core.active_liveness.challenges import INSTRUCTIONS, TURNS, Challenge, draw_challenges
 from app.core.active_liveness.geometry import Parallax, StraightHead
 from app.core.active_liveness.judge import Guidance, Judgement, Reason, SessionJudge
 from app.core.active_liveness.observation import (
@@ -24,6 +26,8 @@ from app.core.active_liveness.observation import (
 from app.core.calibration import MatchCalibration
 from app.core.face_recognition import largest_face
 from app.ml_models.factories.face import FaceEngines
+from app.models.liveness import LivenessSessionResponse
+from app.services.stores.liveness_sessions import SessionStatus, StoredSession
 from app.types import FloatArray, Image
 from evaluation.faces.movements import acted
 from evaluation.faces.rendered import Depth, bent_depth, flat_depth, head_depth, render
@@ -110,6 +114,37 @@ def test_progress_and_guidance_follow_the_person() -> None:
         Guidance.LOOK_STRAIGHT, Guidance.MOVE, Guidance.LOOK_STRAIGHT, Guidance.MOVE, Guidance.MOVE,
     ]  # fmt: skip
     assert not any(one.passed or one.reason for one in told)
+
+
+@pytest.mark.parametrize(
+    ("yaws", "guidance"),
+    [
+        ([0, 0, 0, 5, 10, 10], Guidance.FURTHER),
+        ([0, 0, 0, 2, 3, 2], Guidance.MOVE),  # sways
+        ([0, 0, 0, -5, -10, -10], Guidance.MOVE),  # to the other side
+        ([0, 0, 0, 8, 20, 26], Guidance.LOOK_STRAIGHT),
+    ],
+)
+def test_a_turn_that_falls_short_is_asked_for_a_little_more(yaws: list[float], guidance: Guidance) -> None:
+    judgement = judged(frames_of(yaws))
+    assert judgement.guidance is guidance
+    assert judgement.reason is None
+
+
+def test_whoever_turns_further_then_passes() -> None:
+    judgement = judged(frames_of([0, 0, 0, 5, 10, 10, 20, 26, 26, 14, 2, 0, -1, -9, -21, -27, -26]))
+    assert judgement.passed
+
+
+@pytest.mark.parametrize("guidance", Guidance)
+def test_every_guidance_has_its_words(guidance: Guidance) -> None:
+    session = StoredSession(
+        id=str(uuid.UUID(int=1)), challenges=LEFT_RIGHT, status=SessionStatus.OPEN, done=1, frames=9, score=None,
+        guidance=guidance, reason=None, version=1, sealed_state=None, age_s=2.0, expires_at=datetime.now(UTC),
+    )  # fmt: skip
+    message = LivenessSessionResponse.of(session).message
+    assert message.endswith(".")
+    assert (message == INSTRUCTIONS[Challenge.TURN_RIGHT]) is (guidance is Guidance.MOVE)
 
 
 def test_movements_in_another_order_fail() -> None:

@@ -11,13 +11,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from app.core.active_liveness.challenges import Challenge
+from app.core.active_liveness.challenges import TURNS, Challenge
 from app.core.active_liveness.geometry import HeadTurn, Parallax, StraightHead, face_size
 from app.core.active_liveness.observation import SeenFrame, SeenHead
 from app.core.calibration import MatchCalibration
 from app.core.face_alignment import pose
 from app.types import FloatArray
 
+_HALF_WAY = 0.5  # of a movement: less may be no more than sway
 _STEP_S = 0.15  # between two frames, as a client sends them
 
 
@@ -45,6 +46,7 @@ class Guidance(StrEnum):
     COME_NEARER = "come_nearer"
     LOOK_STRAIGHT = "look_straight"
     MOVE = "do_challenge"
+    FURTHER = "move_further"
     DONE = "done"
 
 
@@ -167,7 +169,7 @@ class SessionJudge:
         reason = self._jump(heads, turns) or self._squeezed(turns) or wrong
         if reason is None:
             reason = self._final([turn for _, turn in turns], depth, score) if complete else self._spent(frames)
-        guidance = Guidance.DONE if complete else Guidance.MOVE if walk.is_straight else Guidance.LOOK_STRAIGHT
+        guidance = Guidance.DONE if complete else self._guidance(challenges, walk, [turn for _, turn in turns])
         return Judgement(walk.done, complete and reason is None, reason, guidance, score, depth)
 
     def _final(self, turns: Sequence[HeadTurn], depth: float | None, score: float | None) -> Reason | None:
@@ -297,23 +299,36 @@ class SessionJudge:
                 walk.done, walk.held, walk.is_straight = walk.done + 1, 0, False
         return walk, None
 
+    def _guidance(self, challenges: Sequence[Challenge], walk: _Walk, turns: Sequence[HeadTurn]) -> Guidance:
+        """What to do before all is done."""
+        if not walk.is_straight:
+            return Guidance.LOOK_STRAIGHT
+        asked = challenges[walk.done]
+        falls_short = all(_HALF_WAY <= self._share(asked, turn) < 1 for turn in turns[-self.rules.held_frames :])
+        return Guidance.FURTHER if falls_short else Guidance.MOVE
+
+    def _share(self, asked: Challenge, turn: HeadTurn) -> float:
+        """How much of a movement a frame shows; from 1 it counts."""
+        rules = self.rules
+        return {
+            Challenge.TURN_LEFT: turn.yaw / rules.turn_deg,
+            Challenge.TURN_RIGHT: -turn.yaw / rules.turn_deg,
+            Challenge.LOOK_UP: turn.pitch / rules.up_deg,
+            Challenge.LOOK_DOWN: -turn.pitch / rules.down_deg,
+            Challenge.COME_CLOSER: (turn.scale - 1) / (rules.closer - 1),
+        }[asked]
+
     def _is_straight(self, turn: HeadTurn) -> bool:
         return max(abs(turn.yaw), abs(turn.pitch)) <= self.rules.straight_deg
 
     def _movements(self, turn: HeadTurn) -> set[Challenge]:
         """What a frame shows; where the head is turned to a side, its pitch is too unsure to count."""
-        rules = self.rules
-        if abs(turn.yaw) >= rules.turn_deg:
-            return {Challenge.TURN_LEFT if turn.yaw > 0 else Challenge.TURN_RIGHT}
-        moves = set()
-        if turn.scale >= rules.closer:
-            moves.add(Challenge.COME_CLOSER)
-        elif abs(turn.yaw) <= rules.turn_deg * 0.7:
-            if turn.pitch >= rules.up_deg:
-                moves.add(Challenge.LOOK_UP)
-            if turn.pitch <= -rules.down_deg:
-                moves.add(Challenge.LOOK_DOWN)
-        return moves
+        shown = {kind for kind in Challenge if self._share(kind, turn) >= 1}
+        if sideways := shown & set(TURNS):
+            return sideways
+        if Challenge.COME_CLOSER in shown:
+            return {Challenge.COME_CLOSER}
+        return shown if abs(turn.yaw) <= self.rules.turn_deg * 0.7 else set()
 
 
 def _passive(heads: Sequence[SeenHead]) -> float:
