@@ -101,7 +101,7 @@ function Detail(props: { id: string; look: Blob | undefined; onClose: () => void
               <dt>{t("last_picture")}</dt><dd>{found.state.last_frame_at ? <When at={found.state.last_frame_at} /> : t("never")}</dd>
             </dl>
             <Health camera={found} />
-            <Drawing key={found.updated_at} camera={found} look={props.look} onSaved={() => (camera.again(), props.onChanged())} />
+            <Drawing camera={found} look={props.look} onSaved={() => (camera.again(), props.onChanged())} />
           </>
         )}
       </Shown>

@@ -131,7 +131,7 @@ function Record({ id, onClose, onChanged }: { id: string; onClose: () => void; o
             <p class="small"><When at={found.changed_at} /> {found.changed_by}</p>
             {found.missing.length > 0 && <p class="notice bad">{t("lacks", { names: found.missing.map(named).join(", ") })}</p>}
             {found.warnings.map((warning) => <p key={warning} class="notice bad">{named(warning)}</p>)}
-            <Completion key={found.changed_at} stay={found} onDone={() => (stay.again(), onChanged())} />
+            <Completion stay={found} onDone={() => (stay.again(), onChanged())} />
           </>
         )}
       </Shown>
