@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import httpx
 
@@ -20,6 +21,8 @@ _REFUSED = frozenset({429, 503})
 _GATEWAY = frozenset({502, 504})
 _IN_FLIGHT = 409  # with Retry-After: the same idempotency key is being worked on
 _REPEATABLE = frozenset({"GET", "POST"})  # a POST has a key, or writes nothing
+
+_Outcome: TypeAlias = httpx.Response | httpx.TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class _Tries:
         if request.method == "POST" and _KEY not in request.headers:
             request.headers[_KEY] = uuid.uuid4().hex
 
-    def wait_s(self, outcome: httpx.Response | httpx.TransportError) -> float | None:
+    def wait_s(self, outcome: _Outcome) -> float | None:
         """How long to wait before the next try; None if this was the last one."""
+        if isinstance(outcome, httpx.Response) and outcome.status_code < httpx.codes.BAD_REQUEST:
+            return None
         self._failed += 1
         wait_s = _FIRST_WAIT_S * 2.0 ** (self._failed - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         if isinstance(outcome, httpx.Response):
@@ -74,20 +79,18 @@ class RetryingTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send."""
         tries = _Tries(request, self._limits)
-        while True:
-            try:
-                response = self._inner.handle_request(request)
-                if not _is_open_stream(request, response):
-                    response.read()  # a body that breaks off is another try
-            except httpx.TransportError as error:
-                if (wait_s := tries.wait_s(error)) is None:
-                    raise
-            else:
-                if response.status_code < httpx.codes.BAD_REQUEST:
-                    return response
-                if (wait_s := tries.wait_s(response)) is None:
-                    raise Problem(response)
+        while (wait_s := tries.wait_s(outcome := self._try(request))) is not None:
             time.sleep(wait_s)
+        return _answer_of(outcome)
+
+    def _try(self, request: httpx.Request) -> _Outcome:
+        try:
+            response = self._inner.handle_request(request)
+            if not _is_open_stream(request, response):
+                response.read()  # a body that breaks off is another try
+        except httpx.TransportError as error:
+            return error
+        return response
 
     def close(self) -> None:
         """Close the connections."""
@@ -104,20 +107,18 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send."""
         tries = _Tries(request, self._limits)
-        while True:
-            try:
-                response = await self._inner.handle_async_request(request)
-                if not _is_open_stream(request, response):
-                    await response.aread()
-            except httpx.TransportError as error:
-                if (wait_s := tries.wait_s(error)) is None:
-                    raise
-            else:
-                if response.status_code < httpx.codes.BAD_REQUEST:
-                    return response
-                if (wait_s := tries.wait_s(response)) is None:
-                    raise Problem(response)
+        while (wait_s := tries.wait_s(outcome := await self._try(request))) is not None:  # noqa: ASYNC110  # a pause
             await asyncio.sleep(wait_s)
+        return _answer_of(outcome)
+
+    async def _try(self, request: httpx.Request) -> _Outcome:
+        try:
+            response = await self._inner.handle_async_request(request)
+            if not _is_open_stream(request, response):
+                await response.aread()
+        except httpx.TransportError as error:
+            return error
+        return response
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -126,3 +127,11 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
 
 def _is_open_stream(request: httpx.Request, response: httpx.Response) -> bool:
     return request.headers.get("Accept") == STREAM and response.is_success
+
+
+def _answer_of(last: _Outcome) -> httpx.Response:
+    if isinstance(last, httpx.TransportError):
+        raise last
+    if last.status_code >= httpx.codes.BAD_REQUEST:
+        raise Problem(last)
+    return last
