@@ -141,4 +141,6 @@ def _problem_statuses(operation: dict[str, Any]) -> tuple[str, ...]:
     anywhere = ("422", "429", "503")
     with_key = ("401", "403", "404") if operation["security"] else ()
     with_body = ("408", "409", "413", "504") if "requestBody" in operation else ()
-    return anywhere + with_key + with_body
+    asked = {parameter["name"] for parameter in operation.get("parameters", ())}
+    once = ("409",) if "Idempotency-Key" in asked else ()
+    return anywhere + with_key + with_body + once

@@ -56,6 +56,13 @@ def test_every_problem_names_its_headers_and_a_body_may_come_too_slowly() -> Non
             assert ("requestBody" not in operation) or "408" in answers, operation["operationId"]
 
 
+def test_what_takes_an_idempotency_key_may_be_under_way_already() -> None:
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    keyed = [one for one in operations if "Idempotency-Key" in {p["name"] for p in one.get("parameters", ())}]
+    assert {one["operationId"] for one in keyed if "409" not in one["responses"]} == set()
+    assert len(keyed) > 20
+
+
 def test_every_status_lists_its_codes_and_has_an_example_of_its_own() -> None:
     for name, answer in DOCUMENT["components"]["responses"].items():
         content = answer["content"]["application/problem+json"]

@@ -41,9 +41,6 @@ Manager = Annotated[Caller, Depends(require(Scope.FACE_MANAGE))]
 EntryId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1042])]
 EmployeePath = Annotated[EmployeeId, Path()]
 _DECIDED: dict[int | str, dict[str, Any]] = {409: {"description": "Somebody decided before; a problem document"}}
-_IN_FLIGHT: dict[int | str, dict[str, Any]] = {
-    409: {"description": "The same request is carried out; a problem document"}
-}
 
 
 @router.get("")
@@ -118,7 +115,7 @@ async def end_pin(employee_id: EmployeePath, caller: Manager, desk: Desk) -> Pas
     return PassesResponse.of(await desk.end_pin(employee_id, actor=caller.label))
 
 
-@router.post("/passes/{employee_id}/card", dependencies=[IDEMPOTENT], responses=_IN_FLIGHT)
+@router.post("/passes/{employee_id}/card", dependencies=[IDEMPOTENT])
 async def issue_card(employee_id: EmployeePath, caller: Manager, desk: Desk) -> CardResponse:
     """A new card with a QR code; the one before opens nothing from now on."""
     return CardResponse.of(employee_id, await desk.issue_card(employee_id, actor=caller.label))
