@@ -180,10 +180,10 @@ class KeyRotation:
         return await self._seal_rows(document_store.seal_again, version, lost)
 
     async def _seal_stays(self, version: int, lost: list[str]) -> int:
-        return await self._seal_rows(stay_store.seal_again, version, lost)
+        return await self._seal_rows(stay_store.SEALED.seal_again, version, lost)
 
     async def _seal_claims(self, version: int, lost: list[str]) -> int:
-        return await self._seal_rows(claim_store.seal_again, version, lost)
+        return await self._seal_rows(claim_store.SEALED.seal_again, version, lost)
 
     async def _seal_rows(self, seal_again: SealAgain, version: int, lost: list[str]) -> int:
         count, after = 0, 0

@@ -230,7 +230,7 @@ def test_a_rotation_seals_stays_with_the_new_key(service: Service) -> None:
             async with database.transaction() as connection:
                 await key_store.let_seal(connection, 2)
                 behind.append((await key_store.count_behind(connection, 2))["stays"])
-                assert await stay_store.seal_again(connection, unless=2, after_id=0, limit=10) == (1, [], ANY)
+                assert await stay_store.SEALED.seal_again(connection, unless=2, after_id=0, limit=10) == (1, [], ANY)
                 behind.append((await key_store.count_behind(connection, 2))["stays"])
                 found = await stay_store.find_stay(connection, stay_id)
                 names.append(found.record["full_name"].value if found else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
@@ -13,9 +12,10 @@ import numpy as np
 
 from app.core.image_embedding import QueryKind
 from app.services.database import Connection, Row, affected
-from app.services.stores import key_store
-from app.services.vault import SealPlace
+from app.services.stores.sealed_details import SealedDetails
 from app.types import FloatArray
+
+SEALED = SealedDetails("lost_claims", "claim")
 
 
 class ClaimState(StrEnum):
@@ -110,7 +110,7 @@ class ClaimFilter:
 async def insert_claim(connection: Connection, draft: ClaimDraft, *, created_by: str | None) -> StoredClaim:
     """Write a claim; inside a transaction."""
     claim_id: int = await connection.fetchval("SELECT nextval(pg_get_serial_sequence('lost_claims', 'id'))")
-    details, version = await _sealed(connection, claim_id, draft.details)
+    details, version = await SEALED.seal(connection, claim_id, asdict(draft.details))
     rows = await connection.fetch(
         "INSERT INTO lost_claims (id, room_number, lost_from, lost_until, details, key_version, model_id, query_kind, "
         "vector, created_by, changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING *",
@@ -130,7 +130,7 @@ async def insert_claim(connection: Connection, draft: ClaimDraft, *, created_by:
 
 async def update_claim(connection: Connection, claim: StoredClaim, *, changed_by: str | None) -> StoredClaim:
     """Write a claim's fields over those of its row; inside a transaction that holds the row."""
-    details, version = await _sealed(connection, claim.id, claim.details)
+    details, version = await SEALED.seal(connection, claim.id, asdict(claim.details))
     rows = await connection.fetch(
         "UPDATE lost_claims SET state = $2, room_number = $3, lost_from = $4, lost_until = $5, details = $6, "
         "key_version = $7, model_id = $8, query_kind = $9, vector = $10, changed_by = $11, changed_at = NOW() "
@@ -163,18 +163,8 @@ async def note_hand_over(connection: Connection, claim_id: int, image_id: str) -
     )
 
 
-async def _sealed(connection: Connection, claim_id: int, details: ClaimDetails) -> tuple[str, int]:
-    version = await key_store.sealing_version(connection)
-    text = json.dumps(asdict(details), ensure_ascii=False)
-    return connection.vault.seal_text(text, _place(claim_id), version=version), version
-
-
-def _place(claim_id: int) -> SealPlace:
-    return SealPlace("lost_claims", "details", str(claim_id))
-
-
 def _opened(connection: Connection, row: Row) -> ClaimDetails:
-    data = json.loads(connection.vault.open_text(row["details"], _place(row["id"])))
+    data = SEALED.open(connection, row)
     hand_over = data.pop("hand_over")
     return ClaimDetails(**data, hand_over=HandOver(**hand_over) if hand_over else None)
 
@@ -340,26 +330,6 @@ async def claims_of_other_models(connection: Connection, *, model_id: str, limit
 
 async def set_searched(connection: Connection, claim_id: int, *, searched: bool) -> None:
     await connection.execute("UPDATE lost_claims SET searched = $2 WHERE id = $1", claim_id, searched)
-
-
-async def seal_again(
-    connection: Connection, *, unless: int, after_id: int, limit: int
-) -> tuple[int, list[str], int | None]:
-    """As ``document_store.seal_again``."""
-    rows = await connection.fetch(
-        "SELECT * FROM lost_claims WHERE key_version <> $1 AND id > $2 ORDER BY id LIMIT $3 FOR UPDATE",
-        unless,
-        after_id,
-        limit,
-    )
-
-    async def seal(row: Row) -> None:
-        details, version = await _sealed(connection, row["id"], _opened(connection, row))
-        await connection.execute(
-            "UPDATE lost_claims SET details = $2, key_version = $3 WHERE id = $1", row["id"], details, version
-        )
-
-    return await key_store.seal_each(rows, seal, name=lambda row: f"claim {row['public_id']}")
 
 
 def with_changes(claim: StoredClaim, changes: Mapping[str, object]) -> StoredClaim:

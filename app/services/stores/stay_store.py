@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from app.core.stays.record import Record, StayField, StayKind, day_of, kind_of, missing_of
 from app.services.database import Connection, Row, affected
-from app.services.stores import key_store
-from app.services.vault import SealPlace
+from app.services.stores.sealed_details import SealedDetails
 
+SEALED = SealedDetails("stays", "stay")
 _LATEST_DAYS = 400
 """Behind the last change, whatever departure was written: a slip of the year keeps nobody for ever."""
 
@@ -50,27 +48,27 @@ async def insert_stay(connection: Connection, record: Record, *, created_by: str
     """Write a stay; inside a transaction."""
     stay_id: int = await connection.fetchval("SELECT nextval(pg_get_serial_sequence('stays', 'id'))")
     columns = await _columns(connection, stay_id, record)
-    row = await connection.fetchrow(
+    rows = await connection.fetch(
         "INSERT INTO stays (id, kind, room_number, arrival, departure, is_complete, details, key_version, created_by, "
         "changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING *",
         stay_id,
         *columns,
         created_by,
     )
-    return _stay(connection, _there(row))
+    return _stay(connection, rows[0])
 
 
 async def update_stay(connection: Connection, stay_id: int, record: Record, *, changed_by: str | None) -> StoredStay:
     """Put a record in the place of another; inside a transaction that holds the row."""
     columns = await _columns(connection, stay_id, record)
-    row = await connection.fetchrow(
+    rows = await connection.fetch(
         "UPDATE stays SET kind = $2, room_number = $3, arrival = $4, departure = $5, is_complete = $6, details = $7, "
         "key_version = $8, changed_by = $9, changed_at = NOW() WHERE id = $1 RETURNING *",
         stay_id,
         *columns,
         changed_by,
     )
-    return _stay(connection, _there(row))
+    return _stay(connection, rows[0])
 
 
 async def _columns(connection: Connection, stay_id: int, record: Record) -> tuple[object, ...]:
@@ -81,31 +79,12 @@ async def _columns(connection: Connection, stay_id: int, record: Record) -> tupl
         day_of(record, "arrival"),
         day_of(record, "departure"),
         not missing_of(record),
-        *await _sealed(connection, stay_id, record),
+        *await SEALED.seal(connection, stay_id, {name: asdict(field) for name, field in record.items()}),
     )
-
-
-async def _sealed(connection: Connection, stay_id: int, record: Record) -> tuple[str, int]:
-    """The record as its column holds it, and the version of the key."""
-    version = await key_store.sealing_version(connection)
-    text = json.dumps({name: asdict(field) for name, field in record.items()}, ensure_ascii=False)
-    return connection.vault.seal_text(text, _place(stay_id), version=version), version
-
-
-def _place(stay_id: int) -> SealPlace:
-    return SealPlace("stays", "details", str(stay_id))
 
 
 def _opened(connection: Connection, row: Row) -> Record:
-    fields: Mapping[str, Mapping[str, object]] = json.loads(
-        connection.vault.open_text(row["details"], _place(row["id"]))
-    )
-    return {name: StayField(**field) for name, field in fields.items()}  # type: ignore[arg-type]  # as asdict wrote it
-
-
-def _there(row: Row | None) -> Row:
-    assert row is not None  # noqa: S101  # RETURNING of a row that is locked or new
-    return row
+    return {name: StayField(**field) for name, field in SEALED.open(connection, row).items()}
 
 
 def _stay(connection: Connection, row: Row) -> StoredStay:
@@ -165,23 +144,3 @@ async def delete_past_stays(connection: Connection, *, days: int) -> int:
         _LATEST_DAYS,
     )
     return affected(status)
-
-
-async def seal_again(
-    connection: Connection, *, unless: int, after_id: int, limit: int
-) -> tuple[int, list[str], int | None]:
-    """As ``document_store.seal_again``."""
-    rows = await connection.fetch(
-        "SELECT * FROM stays WHERE key_version <> $1 AND id > $2 ORDER BY id LIMIT $3 FOR UPDATE",
-        unless,
-        after_id,
-        limit,
-    )
-
-    async def seal(row: Row) -> None:
-        details, version = await _sealed(connection, row["id"], _opened(connection, row))
-        await connection.execute(
-            "UPDATE stays SET details = $2, key_version = $3 WHERE id = $1", row["id"], details, version
-        )
-
-    return await key_store.seal_each(rows, seal, name=lambda row: f"stay {row['public_id']}")
