@@ -19,6 +19,7 @@ from app.composition.backends import open_database
 from app.config import load_settings
 from app.models.user import NewPassword, UserName
 from app.types import StaffRole
+from app.workflows.slow_hashes import SlowHashes
 from app.workflows.users import User, UserBook
 
 Result = TypeVar("Result")
@@ -136,6 +137,6 @@ def _asked_for() -> str:
 def _with_book(work: Callable[[UserBook], Awaitable[Result]]) -> Result:
     async def run() -> Result:
         async with AsyncExitStack() as stack:
-            return await work(UserBook(await open_database(stack, load_settings())))
+            return await work(UserBook(await open_database(stack, load_settings()), SlowHashes()))
 
     return asyncio.run(run())

@@ -143,7 +143,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             health=health,
             keys=keys,
             sign_in=sign_in,
-            users=UserBook(backends.database),
+            users=UserBook(backends.database, hashes),
             limiter=RateLimiter(backends.cache, per_minute=per_minute) if per_minute else None,
             tickets=TicketDesk(backends.database),
             idempotency=IdempotencyBook(backends.database, lifetime=timedelta(hours=settings.IDEMPOTENCY_HOURS)),

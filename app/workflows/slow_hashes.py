@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from app.errors import Overloaded
 from app.utils.passwords import hash_password, is_password
@@ -24,21 +26,16 @@ class SlowHashes:
         Raises:
             Overloaded: too many wait.
         """
-        await self._begin()
-        try:
+        async with self._turn():
             return await asyncio.to_thread(hash_password, secret)
-        finally:
-            self._turns.release()
 
     async def matches(self, secret: str, stored: str | None) -> bool:
         """Whether that is the secret; takes as long where nothing is stored. Raises as ``hash``."""
-        await self._begin()
-        try:
+        async with self._turn():
             return await asyncio.to_thread(is_password, secret, stored)
-        finally:
-            self._turns.release()
 
-    async def _begin(self) -> None:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         if self._waiting >= _WAITING:
             raise Overloaded("Too many people sign in at this moment; try again.", code="overloaded")
         self._waiting += 1
@@ -46,3 +43,7 @@ class SlowHashes:
             await self._turns.acquire()
         finally:
             self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from app.errors import Conflict, NotFound
@@ -11,7 +10,7 @@ from app.services.stores import user_store, web_sessions
 from app.services.stores.audit import add_audit_entry
 from app.services.stores.user_store import User
 from app.types import Scope, StaffRole
-from app.utils.passwords import hash_password
+from app.workflows.slow_hashes import SlowHashes
 
 __all__ = ["SCOPES_OF", "User", "UserBook"]
 
@@ -38,17 +37,19 @@ SCOPES_OF: Mapping[StaffRole, tuple[Scope, ...]] = {
 class UserBook:
     """Keeps the people; what is changed takes effect within seconds, on every replica."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hashes: SlowHashes) -> None:
         self._database = database
+        self._hashes = hashes
 
     async def add(self, name: str, *, password: str, roles: Sequence[StaffRole], actor: str) -> User:
         """Let a person sign in from now on.
 
         Raises:
             Conflict: somebody has that name.
+            Overloaded: too many passwords are hashed at once.
             BackendUnavailable: PostgreSQL does not answer; so do all methods here.
         """
-        hashed = await asyncio.to_thread(hash_password, password)
+        hashed = await self._hashes.hash(password)
         async with self._database.transaction() as connection:
             user = await user_store.add_user(
                 connection, name, password_hash=hashed, roles=roles, scopes=_scopes_of(roles)
@@ -77,8 +78,9 @@ class UserBook:
 
         Raises:
             NotFound: nobody of that name may sign in.
+            Overloaded: too many passwords are hashed at once.
         """
-        hashed = None if password is None else await asyncio.to_thread(hash_password, password)
+        hashed = None if password is None else await self._hashes.hash(password)
         async with self._database.transaction() as connection:
             user = await _user(connection, name)
             if hashed is not None:
