@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+from app.core.anomalies import AnomalyType
 from app.services.stores.camera_store import AnnouncedCamera
 from app.workflows.mqtt_topics import Topics
+from app.workflows.safety.rules import LINE_CROSSED, LOITERING
 
-_EVENT_TYPES = ("fire", "smoke", "flood", "intrusion", "loitering", "line_crossed", "test")
+_EVENT_TYPES = (*AnomalyType, LOITERING, LINE_CROSSED, "test")
 _MAKER = "CV Service"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import cv2
 
-from app.core.anomalies import AnomalyType
 from app.core.face_blur import FaceFinder, blur_boxes, blur_picture
 from app.core.inference import InferencePool, Priority
 from app.errors import DeadlineExceeded, Overloaded
@@ -15,9 +14,8 @@ from app.types import Box, Image
 from app.utils.image_processing import encode_jpeg
 from app.workflows.safety.evidence import Finding, FramePictures
 from app.workflows.safety.faces import belongs_to
-from app.workflows.safety.rules import LINE_CROSSED, LOITERING
+from app.workflows.safety.rules import ABOUT_PEOPLE
 
-_ABOUT_PEOPLE = frozenset({AnomalyType.INTRUSION.value, LOITERING, LINE_CROSSED})
 _RED = (40, 40, 230)
 _WHITE = (255, 255, 255)
 
@@ -53,7 +51,7 @@ class FramePainter:
 
 def _pictures(image: Image, faces: list[Box] | None, findings: Sequence[Finding]) -> FramePictures:
     alerting = [finding for finding in findings if finding.alert]
-    people = [one.box for one in alerting if one.box is not None and one.anomaly_type in _ABOUT_PEOPLE]
+    people = [one.box for one in alerting if one.box is not None and one.anomaly_type in ABOUT_PEOPLE]
     if faces is None:
         shown = blur_picture(image)
     else:

@@ -27,7 +27,7 @@ from app.workflows.safety.alerts import Alert
 from app.workflows.safety.evidence import Evidence, Finding, FramePictures, Origin, Recorded
 from app.workflows.safety.frame_objects import FrameObjects
 from app.workflows.safety.late_frames import LateFrame, LateFrames
-from app.workflows.safety.rules import LINE_CROSSED, LOITERING
+from app.workflows.safety.rules import ABOUT_PEOPLE
 
 __all__ = [
     "Evidence",
@@ -49,8 +49,6 @@ _FRAME_BATCH = 500
 _QUIET = timedelta(seconds=45)
 _MOST_NOTES = 100
 _MOST_ORIGINALS = 100
-# What a disarmed camera does not raise; fire, smoke and water always count.
-_ARMED_ONLY = frozenset({"intrusion", LOITERING, LINE_CROSSED})
 
 
 class LeaseLost(Conflict):
@@ -145,7 +143,8 @@ class IncidentBook:
         alarms: AlarmState,
     ) -> Recorded:
         incident, alerted = None, False
-        if finding.alert and (alarms.armed or finding.anomaly_type not in _ARMED_ONLY):
+        # A disarmed camera raises no alarm about people; fire, smoke and water always count.
+        if finding.alert and (alarms.armed or finding.anomaly_type not in ABOUT_PEOPLE):
             incident, alerted = await self._join_or_begin(
                 connection, evidence, finding, seen_at, may_alert=not alarms.is_muted(seen_at)
             )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 
+from app.core.anomalies import AnomalyType
 from app.types import Box
 from app.workflows.safety.areas import Areas
 from app.workflows.safety.judgement import Confirmation
@@ -15,6 +16,7 @@ from app.workflows.safety.zones import Zone, foot_point, zone_of
 
 DEFAULT_ANOMALIES = ("fire", "flood")
 LOITERING, LINE_CROSSED = "loitering", "line_crossed"
+ABOUT_PEOPLE = frozenset({AnomalyType.INTRUSION.value, LOITERING, LINE_CROSSED})
 """Types of incident that no picture shows by itself."""
 
 # Fire may not wait; smoke and water are taken for haze and a shining floor more often. At two frames a second the
