@@ -82,9 +82,7 @@ class ClaimDesk:
             NotFound: there is no such claim.
         """
         async with self._database.transaction() as connection:
-            claim = await claim_store.find_claim(connection, claim_id)
-            if claim is None:
-                raise _unknown(claim_id)
+            claim = _known(await claim_store.find_claim(connection, claim_id), claim_id)
             await add_audit_entry(connection, "claim.see", subject=str(claim_id), actor=actor)
         return claim
 
@@ -140,7 +138,7 @@ class ClaimDesk:
             words = changes.get("description") or (await self._found(claim_id)).details.description
             query = await self._matcher.read(photo, str(words) if words else None)
         async with self._database.transaction() as connection:
-            claim = await self._locked(connection, claim_id)
+            claim = _known(await claim_store.lock_claim(connection, claim_id), claim_id)
             if claim.state is ClaimState.RETURNED and "state" in changes:
                 raise _returned(claim_id)
             changed = with_changes(claim, changes)
@@ -172,7 +170,7 @@ class ClaimDesk:
         if find.details.category != LOST_FOUND:
             raise NotFound(f"{image_id} is no find.", code="image_not_found")
         async with self._database.transaction() as connection:
-            claim = await self._locked(connection, claim_id)
+            claim = _known(await claim_store.lock_claim(connection, claim_id), claim_id)
             if not _is_same(claim.details.hand_over, image_id):
                 claim = await self._give(connection, claim, image_id, received_by, paper_seen, actor)
         # Last, because another backend takes part; the row above already keeps the find from other claims.
@@ -226,16 +224,7 @@ class ClaimDesk:
 
     async def _found(self, claim_id: UUID) -> StoredClaim:
         async with self._database.connection() as connection:
-            claim = await claim_store.find_claim(connection, claim_id)
-        if claim is None:
-            raise _unknown(claim_id)
-        return claim
-
-    async def _locked(self, connection: Connection, claim_id: UUID) -> StoredClaim:
-        claim = await claim_store.lock_claim(connection, claim_id)
-        if claim is None:
-            raise _unknown(claim_id)
-        return claim
+            return _known(await claim_store.find_claim(connection, claim_id), claim_id)
 
     def needs_photo(self, claim: StoredClaim) -> bool:
         """Whether the claim's photo was compared by a model that is gone, and there are no words to go by."""
@@ -244,6 +233,12 @@ class ClaimDesk:
 
 def _is_same(record: HandOver | None, image_id: str) -> bool:
     return record is not None and record.image_id == image_id
+
+
+def _known(claim: StoredClaim | None, claim_id: UUID) -> StoredClaim:
+    if claim is None:
+        raise _unknown(claim_id)
+    return claim
 
 
 def _unknown(claim_id: UUID) -> NotFound:

@@ -89,7 +89,7 @@ class Housekeeping:
 
         Raises:
             NotFound: there is no such ticket.
-            Conflict: it would be opened again, and the same was reported anew.
+            Conflict: it would be opened again, and the same was reported again.
         """
         room_number = (await self.find_defect(defect_id)).room_number
         async with self._database.transaction() as connection:

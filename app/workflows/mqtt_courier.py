@@ -95,7 +95,7 @@ class MqttCourier:
     async def _announce(
         self, session: DedicatedConnection, mqtt: MqttSession, retained: Mapping[str, str]
     ) -> dict[str, str]:
-        """Retain what changed of the cameras since ``told``, by topic; what holds now."""
+        """Retain what changed of the cameras since ``retained``, by topic; what is retained now."""
         if not self._discovery_prefix:
             return {}
         cameras = await camera_store.cameras_to_announce(session, limit=_MOST_CAMERAS)

@@ -150,8 +150,8 @@ async def seal_each(
 
 
 async def rewrite_tables(connection: Connection) -> None:
-    """Write the tables of what is sealed anew, without any dead row: PostgreSQL only marks those as such. Each table is
-    locked meanwhile, for seconds. Outside a transaction."""
+    """Write the tables of what is sealed once more, without dead rows, which PostgreSQL only marks as such. Each table
+    is locked meanwhile, for seconds. Outside a transaction."""
     await connection.execute("SET lock_timeout = '10s'")  # whoever waits for us waits no longer than that
     for table in ("face_templates", "ocr_results", "ocr_result_records", "stays", "lost_claims", "cameras", "webhooks"):
         await connection.execute(f"VACUUM (FULL, ANALYZE) {table}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.services.database import Connection, affected
+from app.services.database import Connection
 from app.types import Scope, StaffRole
 
 _DIGEST_BYTES = 32
@@ -107,14 +107,7 @@ async def note_sign_in(connection: Connection, key_id: int) -> None:
     await connection.execute("UPDATE cv_users SET signed_in_at = NOW() WHERE key_id = $1", key_id)
 
 
-async def end_user(connection: Connection, key_id: int) -> bool:
-    """End a person's access for good; False if that was done before. The row stays, for the audit's sake."""
+async def end_user(connection: Connection, key_id: int) -> None:
+    """End a person's access for good. The row stays, for the audit's sake."""
     await connection.execute("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, NOW()) WHERE id = $1", key_id)
-    return (
-        affected(
-            await connection.execute(
-                "UPDATE cv_users SET ended_at = NOW() WHERE key_id = $1 AND ended_at IS NULL", key_id
-            )
-        )
-        == 1
-    )
+    await connection.execute("UPDATE cv_users SET ended_at = NOW() WHERE key_id = $1 AND ended_at IS NULL", key_id)

@@ -1,4 +1,4 @@
-"""The connection to a Milvus that all its collections share, made anew where it gets no answers any more."""
+"""The connection to a Milvus that all its collections share, made again where it gets no answers any more."""
 
 from __future__ import annotations
 
