@@ -121,6 +121,18 @@ def test_a_form_has_files_for_pictures_and_no_null() -> None:
     assert forms["FaceEnrollmentForm"]["properties"]["images"]["items"] == file
 
 
+def test_every_list_is_in_the_table_of_lists() -> None:
+    page = (export_errors.PROJECT_DIR / "docs" / "api.md").read_text(encoding="utf-8")
+    table = page.partition("## Lists")[2].partition("## ")[0]
+    told = {re.sub(r"{\w+}", "{}", path) for path in re.findall(r"`(?:GET )?(/[\w/{}-]+)`", table)}
+    lists = {
+        re.sub(r"{\w+}", "{}", path.removeprefix("/api/v1/cv"))
+        for path, operations in DOCUMENT["paths"].items()
+        if "cursor" in {parameter["name"] for parameter in operations.get("get", {}).get("parameters", ())}
+    }
+    assert lists - told == set()
+
+
 def test_every_tag_is_described_and_used() -> None:
     used = {tag for path in DOCUMENT["paths"].values() for operation in path.values() for tag in operation["tags"]}
     assert {tag["name"] for tag in DOCUMENT["tags"]} == used
