@@ -42,7 +42,11 @@ def links(page: Path) -> list[str]:
 
 def test_what_operators_and_newcomers_read_is_there_in_vietnamese() -> None:
     recipes = [path.name for path in (PROJECT_DIR / "docs" / "recipes").glob("*.md") if ".vi" not in path.name]
-    wanted = {"README.md", "docs/operations.md", *(f"docs/recipes/{name}" for name in recipes)}
+    wanted = {
+        "README.md",
+        *(f"docs/{name}.md" for name in ("console", "deployment", "operations")),
+        *(f"docs/recipes/{name}" for name in recipes),
+    }
     assert wanted <= {original(page).relative_to(PROJECT_DIR).as_posix() for page in TRANSLATIONS}
 
 
