@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import time
 from typing import Annotated, Literal, Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from app.core.anomalies import AnomalyType
 from app.models.common import Request, Text
+from app.setting_values import known_zone
 from app.types import Severity
 from app.workflows.safety.areas import Area, Areas
 from app.workflows.safety.lines import CrossingLine, Direction, make_line
@@ -32,14 +33,6 @@ class _HasName(Protocol):
 def _unique(named: Sequence[_HasName], what: str) -> None:
     if len({one.name for one in named}) < len(named):
         raise ValueError(f"each {what} needs a name of its own")
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("no such time zone; use a name such as Asia/Ho_Chi_Minh") from error
-    return name
 
 
 class ZoneModel(Request):
@@ -191,7 +184,7 @@ class IntrusionModel(Request):
 
     zones: Annotated[list[ZoneModel], Field(max_length=16)] = Field(default_factory=list)
     schedule: Annotated[list[WindowModel], Field(max_length=50)] = Field(default_factory=list)
-    timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(None, description="The hotel's, if omitted")
+    timezone: Annotated[str, AfterValidator(known_zone)] | None = Field(None, description="The hotel's, if omitted")
     min_dwell_s: Annotated[float, Field(ge=0, le=3600, description="How long somebody has to stay")] = 2.0
     suppress_staff: bool = Field(False, description="Staff who are recognised live may be there")
 
