@@ -99,7 +99,7 @@ class FaceRecognitionEngine:
         Half the price of a template; the mirror image on both sides gains little over having it in the gallery alone
         (docs/benchmarks.md).
         """
-        return [Embedding(_unit(vector), self.model_id) for vector in self._run(self.align(image, faces))]
+        return [Embedding(unit_vector(vector), self.model_id) for vector in self._run(self.align(image, faces))]
 
     def norm_of(self, image: Image, face: Face) -> float:
         """Length of the face's embedding before it is normalised; short where the network recognises little."""
@@ -117,7 +117,7 @@ class FaceRecognitionEngine:
         models = {e.model_id for e in (embedding1, embedding2) if isinstance(e, Embedding)}
         if len(models) > 1:
             raise ValueError(f"embeddings of {' and '.join(sorted(models))} cannot be compared")
-        a, b = (_unit(e.vector if isinstance(e, Embedding) else e) for e in (embedding1, embedding2))
+        a, b = (unit_vector(e.vector if isinstance(e, Embedding) else e) for e in (embedding1, embedding2))
         return min(max(float(a @ b), 0.0), 1.0)
 
     def warm_up(self) -> None:
@@ -141,9 +141,9 @@ class FaceRecognitionEngine:
         return vectors
 
     def _template(self, raw: FloatArray, mirrored: FloatArray) -> FaceTemplate:
-        face, mirror = _unit(raw), _unit(mirrored)
+        face, mirror = unit_vector(raw), unit_vector(mirrored)
         return FaceTemplate(
-            embedding=Embedding(_unit(raw + mirrored), self.model_id),
+            embedding=Embedding(unit_vector(raw + mirrored), self.model_id),
             norm=float(np.linalg.norm(raw)),
             mirror_agreement=float(face @ mirror),
         )
@@ -160,7 +160,7 @@ def largest_face(faces: Sequence[Face]) -> Face | None:
     return max(faces, key=lambda face: face.box.area, default=None)
 
 
-def _unit(vector: NDArray[np.floating]) -> FloatArray:
+def unit_vector(vector: NDArray[np.floating]) -> FloatArray:
     """The vector at length one; a zero vector stays zero."""
     length = float(np.linalg.norm(vector))
     return (vector / length if length > 0 else vector).astype(np.float32)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from app.core.scene_pictures import Alignment, ScenePicture, align
 from app.types import Box, FloatArray, Image
+from app.utils.image_processing import crop
 
 # Set on generated changes in the photos of ``rooms`` and judged on ``rooms_places``, see docs/benchmarks.md.
 _CHANGED = 2.0  # a place that differs so much has changed
@@ -243,8 +244,8 @@ def _pair_moved(regions: Sequence[_Region], photo: Image, laid: Image) -> list[t
 def _likeness(first: Image, box: Box, second: Image, other: Box) -> float:
     """How well the middle of the first box is found in the second, as a correlation, -1 to 1."""
     x, y = box.width * 0.2, box.height * 0.2
-    pattern = _cut(first, Box(box.x1 + x, box.y1 + y, box.x2 - x, box.y2 - y))
-    place = _cut(second, Box(other.x1 - x, other.y1 - y, other.x2 + x, other.y2 + y))
+    pattern = crop(first, Box(box.x1 + x, box.y1 + y, box.x2 - x, box.y2 - y))
+    place = crop(second, Box(other.x1 - x, other.y1 - y, other.x2 + x, other.y2 + y))
     best = -1.0
     for scale in _SCALES_OF_MOVED:
         size = (round(pattern.shape[1] * scale), round(pattern.shape[0] * scale))
@@ -253,9 +254,3 @@ def _likeness(first: Image, box: Box, second: Image, other: Box) -> float:
         found = cv2.matchTemplate(place, cv2.resize(pattern, size), cv2.TM_CCOEFF_NORMED)
         best = max(best, float(found.max()))
     return best
-
-
-def _cut(image: Image, box: Box) -> Image:
-    height, width = image.shape[:2]
-    inside = box.clip(width, height)
-    return image[round(inside.y1) : round(inside.y2), round(inside.x1) : round(inside.x2)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.core.anomaly_detector import upper_body
+from app.core.face_recognition import unit_vector
 from app.types import AttendanceAction, FloatArray
 from app.workflows.cameras.tracks import Tracker, max_gap_s
 from app.workflows.safety.faces import SeenFace
@@ -93,7 +94,7 @@ class AttendanceWatch:
             if gathered.action and not gathered.is_decided and len(gathered.scores) >= _NEEDED_FRAMES:
                 liveness = float(np.mean(gathered.scores))
                 if liveness >= self._min_liveness:
-                    ready.append(Candidate(track.id, _unit(gathered.total), liveness, gathered.action))
+                    ready.append(Candidate(track.id, unit_vector(gathered.total), liveness, gathered.action))
                 gathered.is_decided = len(gathered.scores) >= _MAX_FRAMES
         return ready
 
@@ -116,7 +117,7 @@ class AttendanceWatch:
         gathered = self._gathered.get(track_id)
         score = None if seen.liveness.uncertain is not None else seen.liveness.score
         is_other = gathered is not None and len(gathered.scores) > 0 and score is not None
-        if gathered is None or (is_other and float(_unit(gathered.total) @ seen.vector) < _MIN_AGREEMENT):
+        if gathered is None or (is_other and float(unit_vector(gathered.total) @ seen.vector) < _MIN_AGREEMENT):
             action = AttendanceAction.CHECK_IN if self._line is None else None
             gathered = self._gathered[track_id] = _Gathered(np.zeros_like(seen.vector), action)
         if score is None:
@@ -124,8 +125,3 @@ class AttendanceWatch:
         gathered.total = gathered.total + seen.vector
         gathered.scores.append(score)
         return gathered
-
-
-def _unit(vector: FloatArray) -> FloatArray:
-    length = float(np.linalg.norm(vector))
-    return (vector / length if length > 0 else vector).astype(np.float32)
