@@ -17,6 +17,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.types import Image
+from app.utils.image_processing import encode_jpeg
 from benchmarks import face
 from benchmarks.harness import Bench, percentile
 from scripts.local.layout import PROJECT_DIR
@@ -65,7 +66,7 @@ def people_frame(portrait: Image) -> bytes:
     """A camera's frame with one person, as a JPEG."""
     canvas = np.full((_HEIGHT, _WIDTH, 3), 96, np.uint8)
     canvas[60:660, 200:800] = cv2.resize(portrait, (600, 600), interpolation=cv2.INTER_AREA)
-    return _jpeg(canvas)
+    return encode_jpeg(canvas)
 
 
 def empty_frame(still_life: Image, *, shadow: int = 0) -> bytes:
@@ -76,12 +77,7 @@ def empty_frame(still_life: Image, *, shadow: int = 0) -> bytes:
     """
     canvas = cv2.resize(still_life, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.int16)
     canvas[400:650, 100:500] -= shadow
-    return _jpeg(np.clip(canvas, 0, 255).astype(np.uint8))
-
-
-def _jpeg(image: Image) -> bytes:
-    encoded: bytes = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-    return encoded
+    return encode_jpeg(np.clip(canvas, 0, 255).astype(np.uint8))
 
 
 def single_frames(bench: Bench, name: str, picture: bytes, *, times: int) -> Single:

@@ -25,6 +25,7 @@ from app.config import Settings
 from app.core.image_embedding import ImageEmbedder
 from app.services.stores.image_store import Fingerprint, ImageDetails, StoredImage, add_image
 from app.types import FloatArray, Image
+from app.utils.image_processing import encode_jpeg
 from app.workflows.image_records import vector_row
 from benchmarks.harness import Bench, percentile
 
@@ -151,7 +152,7 @@ def _search(
     latencies: list[float] = []
     recalls: list[float] = []
     for photo in [photo for _ in range(rounds) for photo in photos]:
-        picture = _jpeg(photo)
+        picture = encode_jpeg(photo)
         # What the service sees is the decoded JPEG, and so must we.
         seen = np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR), np.uint8)
         cosines = crowd.vectors[positions] @ embedder.embed_images([seen])[0].vector
@@ -184,7 +185,7 @@ def measure_indexing(bench: Bench, photo: Image, *, clients: int, count: int) ->
         different = frame.copy()
         different[:64, :64] = np.random.default_rng(number).integers(256, size=(64, 64, 3))
         body = {
-            "image": base64.b64encode(_jpeg(different.astype(np.uint8))).decode(),
+            "image": base64.b64encode(encode_jpeg(different.astype(np.uint8))).decode(),
             "metadata": {"category": "amenity"},
         }
         answer = client.post(INDEX, json=body)
@@ -201,11 +202,6 @@ def measure_indexing(bench: Bench, photo: Image, *, clients: int, count: int) ->
     return Indexing(
         clients, count, count / seconds, {name: (after[name] - before[name]) * 1000 / count for name in after}
     )
-
-
-def _jpeg(image: Image) -> bytes:
-    encoded: bytes = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-    return encoded
 
 
 def fill_blocking(bench: Bench, crowd: Crowd, model_id: str) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 import synthetic_documents as synthetic
 from app.types import Image
+from app.utils.image_processing import encode_jpeg
 from benchmarks.face import single_requests_ms
 from benchmarks.harness import Bench, percentile, proportional_mb
 
@@ -67,12 +68,14 @@ def drawn_invoices(count: int) -> Pages:
         synthetic.photographed(synthetic.vat_invoice(seed, layout).image, seed)
         for seed, layout in zip(range(count), layouts, strict=False)
     ]
-    return Pages(f"{count} synthetic invoices", [_jpeg(image) for image in drawn])
+    return Pages(f"{count} synthetic invoices", [encode_jpeg(image) for image in drawn])
 
 
 def made_small(pages: Pages) -> Pages:
     """The same pages with ``SMALL_SIDE_PX`` on the longer side."""
-    return Pages(f"{pages.name}, {SMALL_SIDE_PX} px on the longer side", [_jpeg(_shrunk(data)) for data in pages.files])
+    return Pages(
+        f"{pages.name}, {SMALL_SIDE_PX} px on the longer side", [encode_jpeg(_shrunk(data)) for data in pages.files]
+    )
 
 
 def _shrunk(data: bytes) -> Image:
@@ -80,11 +83,6 @@ def _shrunk(data: bytes) -> Image:
     scale = SMALL_SIDE_PX / max(image.shape[:2])
     resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(resized, np.uint8) if scale < 1 else image
-
-
-def _jpeg(image: Image) -> bytes:
-    encoded: bytes = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-    return encoded
 
 
 def read_pages(bench: Bench, pages: Pages, *, clients: int, count: int) -> Read:
