@@ -15,7 +15,6 @@ from app.models.common import CameraId, EmployeeId, Moment, Request, Response, S
 from app.models.pages import ListPage
 from app.types import AttendanceAction, AttendanceMethod, AttendanceState
 from app.utils import clock
-from app.utils.cursors import Slice
 from app.workflows.attendance_log import AttendanceEntry
 from app.workflows.passes import NewCard, PassCheckIn, Passes, TypedPin
 
@@ -181,8 +180,3 @@ class AttendanceResponse(ListPage):
     """Entries by their moment."""
 
     items: list[AttendanceInfo]
-
-    @classmethod
-    def of(cls, page: Slice[AttendanceEntry], *, limit: int) -> AttendanceResponse:
-        items = [AttendanceInfo.of(entry) for entry in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)

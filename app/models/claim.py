@@ -13,7 +13,6 @@ from app.models.common import ActorName, Moment, Request, Response, RoomNumber, 
 from app.models.image import ImageId, ImageInfo, Place
 from app.models.pages import ListPage
 from app.services.stores.claim_store import ClaimDetails, ClaimState, StoredClaim
-from app.utils.cursors import Slice
 from app.workflows.claim_matching import Suggestion
 from app.workflows.claims import ClaimDesk
 from app.workflows.image import ImageWorkflow
@@ -216,11 +215,6 @@ class ClaimsResponse(ListPage):
     """Claims, newest first."""
 
     items: list[ClaimInfo]
-
-    @classmethod
-    def of(cls, page: Slice[StoredClaim], desk: ClaimDesk, *, limit: int) -> ClaimsResponse:
-        items = [ClaimInfo.of(claim, desk) for claim in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class ClaimDeletion(Response):

@@ -29,7 +29,6 @@ from app.services.stores.face_store import StoredTemplate
 from app.services.stores.people_store import EnrolledPerson
 from app.services.stores.privacy_store import Consent
 from app.utils import clock
-from app.utils.cursors import Slice
 from app.workflows.enrolment import Enrolment, EnrolmentTerms, Person, RejectedImage
 from app.workflows.face import IdentifiedFace, Recognition, Verification
 from app.workflows.face_reader import Outcome
@@ -445,8 +444,3 @@ class PeopleResponse(ListPage):
     """People by id."""
 
     items: list[PersonInfo]
-
-    @classmethod
-    def of(cls, page: Slice[EnrolledPerson], *, limit: int) -> PeopleResponse:
-        items = [PersonInfo.of(person) for person in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)

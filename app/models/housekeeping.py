@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from app.models.common import ActorName, Moment, Request, Response, Text
 from app.models.pages import ListPage
-from app.utils.cursors import Slice
 from app.workflows.housekeeping import Cleaning, CleaningTime, Defect, DefectState, Housekeeping
 
 RoomType = Annotated[Text, Field(max_length=30)]
@@ -91,11 +90,6 @@ class DefectsResponse(ListPage):
     """Tickets, newest first."""
 
     items: list[DefectInfo]
-
-    @classmethod
-    def of(cls, page: Slice[Defect], housekeeping: Housekeeping, *, limit: int) -> DefectsResponse:
-        items = [DefectInfo.of(defect, housekeeping) for defect in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class DefectChangeRequest(Request):

@@ -9,7 +9,6 @@ from pydantic import Field
 from app.models.common import Moment, Response
 from app.models.invoice import InvoiceResponse
 from app.models.pages import ListPage
-from app.utils.cursors import Slice
 from app.workflows.jobs import Job, JobItem, JobState
 from app.workflows.ocr import InvoiceResult
 
@@ -67,10 +66,6 @@ class JobsResponse(ListPage):
 
     items: list[JobInfo]
 
-    @classmethod
-    def of(cls, page: Slice[Job], *, limit: int) -> JobsResponse:
-        return cls(items=[JobInfo.of(job) for job in page.items], next_cursor=page.next_cursor, limit=limit)
-
 
 class JobItemInfo(Response):
     """What became of an item: the ids of what it made, or an `error` as its own request would have had."""
@@ -92,7 +87,3 @@ class JobItemsResponse(ListPage):
     """What became of a job's items until now, in their order."""
 
     items: list[JobItemInfo]
-
-    @classmethod
-    def of(cls, page: Slice[JobItem], *, limit: int) -> JobItemsResponse:
-        return cls(items=[JobItemInfo.of(item) for item in page.items], next_cursor=page.next_cursor, limit=limit)

@@ -14,7 +14,6 @@ from app.models.common import ActorName, Moment, Request, Response, Score, Text
 from app.models.countries import COUNTRY_CODES
 from app.models.pages import ListPage
 from app.services.stores.document_store import StoredResult
-from app.utils.cursors import Slice
 from app.workflows.ocr import IdentityResult
 from app.workflows.ocr_records import identity_data
 from app.workflows.result_lists import ListedResult
@@ -233,11 +232,6 @@ class ListedResultsResponse(ListPage):
     """Read documents, newest first."""
 
     items: list[ListedResultInfo]
-
-    @classmethod
-    def of(cls, page: Slice[ListedResult], *, limit: int) -> ListedResultsResponse:
-        items = [ListedResultInfo.of(result) for result in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class ResultDeletionResponse(Response):

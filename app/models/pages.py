@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Query
 from pydantic import Field
 
 from app.models.common import Response
+from app.utils.cursors import Slice
+
+Item = TypeVar("Item")
 
 Cursor = Annotated[
     str | None, Query(max_length=400, description="`next_cursor` of the page before; absent for the first page")
@@ -19,6 +23,11 @@ class ListPage(Response):
 
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one")
     limit: int
+
+    @classmethod
+    def listing(cls, page: Slice[Item], shown: Callable[[Item], Response], *, limit: int) -> Self:
+        """A page of a list that has nothing beside."""
+        return cls.like(page, items=[shown(item) for item in page.items], limit=limit)
 
 
 def old_name(new: str) -> Any:  # noqa: ANN401  # a default that pydantic reads

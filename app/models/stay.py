@@ -13,7 +13,6 @@ from app.models.bodies import ImageData
 from app.models.common import ActorName, Moment, PersonText, Request, Response, RoomNumber, Score, Text
 from app.models.pages import ListPage
 from app.services.stores.stay_store import StoredStay
-from app.utils.cursors import Slice
 from app.workflows.stays import NewStay
 
 _MAX_PAPERS = 6
@@ -149,11 +148,6 @@ class StaysResponse(ListPage):
     """Stays, those registered last first."""
 
     items: list[StayInfo]
-
-    @classmethod
-    def of(cls, page: Slice[StoredStay], *, limit: int, today: dt.date) -> StaysResponse:
-        items = [StayInfo.of(stay, today=today) for stay in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class StayDeletion(Response):

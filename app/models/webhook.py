@@ -9,7 +9,6 @@ from pydantic import Field
 
 from app.models.common import Moment, Request, Response, Text
 from app.models.pages import ListPage
-from app.utils.cursors import Slice
 from app.workflows.webhooks import Answer, DeadLetter, Replay, WebhookChange, WebhookColumns, WebhookRecord
 
 WebhookUrl = Annotated[
@@ -154,12 +153,6 @@ class DeadLettersResponse(ListPage):
     """Dead letters, oldest first."""
 
     items: list[DeadLetterInfo]
-
-    @classmethod
-    def of(cls, page: Slice[DeadLetter], *, limit: int) -> DeadLettersResponse:
-        """A page of dead letters."""
-        items = [DeadLetterInfo.of(letter) for letter in page.items]
-        return cls(items=items, next_cursor=page.next_cursor, limit=limit)
 
 
 class ReplayRequest(Request):

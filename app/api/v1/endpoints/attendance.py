@@ -59,7 +59,7 @@ async def list_attendance(
     since, before = DateRange.model_construct(start=day, end=day).bounds(zone)
     wanted = AttendanceFilter(since, before, employee_id, state)
     page = await log.list_entries(wanted, cursor=cursor, limit=limit, actor=caller.label)
-    return linked(AttendanceResponse.of(page, limit=limit), link)
+    return linked(AttendanceResponse.listing(page, AttendanceInfo.of, limit=limit), link)
 
 
 @router.post("/check-in")

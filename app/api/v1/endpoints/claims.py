@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -75,7 +76,7 @@ async def list_claims(
     since, before = DateRange.model_construct(start=start, end=end).bounds(zone)
     wanted = ClaimFilter(state, room_number, since, before)
     page = await desk.list_claims(wanted, cursor=cursor, limit=limit, actor=caller.label)
-    return linked(ClaimsResponse.of(page, desk, limit=limit), link)
+    return linked(ClaimsResponse.listing(page, partial(ClaimInfo.of, desk=desk), limit=limit), link)
 
 
 @router.get("/{claim_id}")

@@ -126,7 +126,7 @@ async def list_people(
 ) -> PeopleResponse:
     """Everybody who is enrolled, by id."""
     page = await people.list_people(name=name, department=department, cursor=cursor, limit=limit)
-    return linked(PeopleResponse.of(page, limit=limit), link)
+    return linked(PeopleResponse.listing(page, PersonInfo.of, limit=limit), link)
 
 
 @router.post("/verify")

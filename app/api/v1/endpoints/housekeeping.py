@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -67,7 +68,7 @@ async def list_defects(
 ) -> DefectsResponse:
     """Tickets for what is broken, newest first."""
     page = await keeper.list_defects(room_number=room_number, state=state, cursor=cursor, limit=limit)
-    return linked(DefectsResponse.of(page, keeper, limit=limit), link)
+    return linked(DefectsResponse.listing(page, partial(DefectInfo.of, housekeeping=keeper), limit=limit), link)
 
 
 @router.get("/defects/{defect_id}")

@@ -12,7 +12,7 @@ from app.api.pages import Linker, linked
 from app.api.routes import MarkedRoute
 from app.api.security import Identified
 from app.dependencies import resource
-from app.models.job import JobInfo, JobItemsResponse, JobsResponse
+from app.models.job import JobInfo, JobItemInfo, JobItemsResponse, JobsResponse
 from app.models.pages import Cursor
 from app.workflows.jobs import JobBook, JobState
 from app.workflows.long_invoices import InvoiceIntake
@@ -36,7 +36,7 @@ async def list_jobs(
 ) -> JobsResponse:
     """Jobs of this API key, newest first, without their results; an admin's key sees those of all."""
     page = await jobs.list_jobs(caller, state=state, cursor=cursor, limit=limit)
-    return linked(JobsResponse.of(page, limit=limit), link)
+    return linked(JobsResponse.listing(page, JobInfo.of, limit=limit), link)
 
 
 @router.get("/{job_id}", dependencies=[CONDITIONAL])
@@ -52,7 +52,7 @@ async def list_job_items(
 ) -> JobItemsResponse:
     """What became of each item of a bulk request, in their order."""
     page = await jobs.items(job_id, caller, cursor=cursor, limit=limit)
-    return linked(JobItemsResponse.of(page, limit=limit), link)
+    return linked(JobItemsResponse.listing(page, JobItemInfo.of, limit=limit), link)
 
 
 @router.post("/{job_id}/cancel", dependencies=[IDEMPOTENT])

@@ -25,6 +25,7 @@ from app.models.ocr import (
     ConfirmationResponse,
     IdentityRequest,
     IdentityResponse,
+    ListedResultInfo,
     ListedResultsResponse,
     ResultDeletionResponse,
     StoredResultResponse,
@@ -107,7 +108,7 @@ async def list_document_results(
     since, before = DateRange.model_construct(start=start, end=end).bounds(zone)
     wanted = ResultFilter(document_type, confirmed, vendor, since, before, lists.visible_to(caller))
     page = await lists.list_results(wanted, cursor=cursor, limit=limit)
-    return linked(ListedResultsResponse.of(page, limit=limit), link)
+    return linked(ListedResultsResponse.listing(page, ListedResultInfo.of, limit=limit), link)
 
 
 @router.get("/results/export", response_class=Response, responses=TABLES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -69,7 +70,7 @@ async def list_stays(
     """Stays, those registered last first; the audit says who asked."""
     wanted = StayFilter(kind, room_number, complete, arriving_on, present_on)
     page = await desk.list_stays(wanted, cursor=cursor, limit=limit, actor=caller.label)
-    return linked(StaysResponse.of(page, limit=limit, today=desk.today()), link)
+    return linked(StaysResponse.listing(page, partial(StayInfo.of, today=desk.today()), limit=limit), link)
 
 
 @router.get("/export", response_class=Response, responses=LISTS)

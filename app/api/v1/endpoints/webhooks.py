@@ -15,6 +15,7 @@ from app.dependencies import resource
 from app.models.bodies import json_of, optional_json_of
 from app.models.pages import Cursor
 from app.models.webhook import (
+    DeadLetterInfo,
     DeadLettersResponse,
     ReplayInfo,
     ReplayRequest,
@@ -103,7 +104,7 @@ async def list_webhook_failures(
 ) -> DeadLettersResponse:
     """Events that were given up, oldest first."""
     found = await webhooks.dead_letters(str(webhook_id), cursor=cursor, limit=limit)
-    return linked(DeadLettersResponse.of(found, limit=limit), link)
+    return linked(DeadLettersResponse.listing(found, DeadLetterInfo.of, limit=limit), link)
 
 
 @router.post("/{webhook_id}/failures/replay", dependencies=[IDEMPOTENT])
