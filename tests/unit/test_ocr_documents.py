@@ -251,6 +251,18 @@ def test_serial_and_number_in_one_line_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        [(300, "Số"), (400, ": 122")],
+        [(50, "(INVOICE)param1"), (400, "Số (No): 122")],
+    ],
+)
+def test_a_number_is_found_apart_from_its_label_and_beside_other_words(row: list[tuple[float, str]]) -> None:
+    page = arrange(page_of([(50, "HÓA ĐƠN GIÁ TRỊ GIA TĂNG")], row))
+    assert find_header_fields(page).invoice_number == "122"
+
+
+@pytest.mark.parametrize(
     "summary",
     [
         "Tổng tiền chịu thuế suất 8%: 90.000",

@@ -65,6 +65,7 @@ _PAYMENT_LABELS = (
 )
 _TAX_CODE_LABELS = ("ma so thue", "mst", "tax code", "tax id", "tax no", "vat no")
 
+_WORD = re.compile(r"[a-z]{3}")
 _NUMBER_VALUE = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,24}", re.IGNORECASE)
 _SERIAL_VALUE = re.compile(
     r"\b(?:\d{1,2}[A-Z]{2,4}\d?/?\d{0,3}[A-Z]{0,3}|[12][CK]\d{2}[TDLMNBGH][A-Z]{2}|[A-Z]{2}/\d{2}[EPT])\b"
@@ -127,7 +128,8 @@ def _invoice_number(page: Page) -> str | None:
                 continue
             label, value = labelled
             match = _NUMBER_VALUE.match(value or following.lstrip(" :.#"))
-            if match and _is_number(match, label, marked=_MARKED.match(part) is not None):
+            marked = _MARKED.match(part) is not None or (not value and following.startswith(":"))
+            if match and _is_number(match, label, marked=marked):
                 found.append((-len(label), index, match[0].rstrip("./-")))
     if found:
         return min(found)[2]
@@ -148,7 +150,7 @@ def _is_number(match: re.Match[str], label: str, *, marked: bool) -> bool:
     """Whether the value can be a number: it has a digit and is no date; behind what may not have been a label at all,
     ``Số A4``, ``Số 12 Lê Lợi``, more is asked of it."""
     value = match[0]
-    if not any(character.isdigit() for character in value) or _is_date(value):
+    if not any(character.isdigit() for character in value) or _is_date(value) or _WORD.match(value):
         return False
     if label in _WEAK_NUMBER_LABELS:
         return re.match(r"\d{4}", value) is not None
