@@ -297,6 +297,8 @@ def test_what_was_paid_in_advance_is_part_of_the_total(ranker: Ranker) -> None:
     [
         ("Total this month (VND)", "Previous unpaid balance", "Amount due"),
         ("Total new charges", "Balance brought forward", "Total due"),
+        ("New charges", "Balance brought forward", "Total due"),
+        ("Current charges", "Previous balance", "Amount due"),
         ("Rechnungsbetrag", "Saldo alt", "Zahlbetrag"),
         ("Cộng tiền kỳ này", "Nợ kỳ trước", "Tổng cộng phải thanh toán"),
     ],

@@ -63,11 +63,19 @@ class FieldCandidates:
 
     @property
     def totals(self) -> list[Decimal]:
-        """The amounts as a total is chosen among them: on a page that rounds to five cents, before and after it is one
-        total."""
+        """The amounts as a total is chosen among them: with and without an older balance, and on a page that rounds to
+        five cents before and after it, is one total."""
+        sums = self.without_previous
+        return [(value / _FIVE_CENTS).quantize(Decimal(1)) * _FIVE_CENTS for value in sums] if self.rounds else sums
+
+    @property
+    def without_previous(self) -> list[Decimal]:
+        """The amounts less what an older invoice left open, where the page has the sum without it too."""
+        values = [item.value for item in self.money]
+        printed = set(values)
         return [
-            (item.value / _FIVE_CENTS).quantize(Decimal(1)) * _FIVE_CENTS if self.rounds else item.value
-            for item in self.money
+            next((value - old for old in self.previous if 0 < old < value and value - old in printed), value)
+            for value in values
         ]
 
 
@@ -95,7 +103,7 @@ def extract(page: Page, ranker: Ranker, *, today: dt.date) -> Extracted:
         tax = None
     total = _chosen(ranker, "total", have.money_features, have.totals)
     if total is not None:
-        total = replace(total, value=_without_previous(values[total.index], have.previous, values))
+        total = _less_previous(total, values, have.without_previous)
     total, subtotal, tax = _agreed(_summed(total, subtotal, tax, values), subtotal, tax)
     issued = [index for index, item in enumerate(have.dates) if item.value <= today + dt.timedelta(days=1)]
     every_day = [candidate.value for candidate in have.dates]
@@ -123,10 +131,11 @@ def _labelled(sheet: Sheet, money: Sequence[found.MoneyCandidate], kind: str) ->
     return tuple(dict.fromkeys(values))
 
 
-def _without_previous(amount: Decimal, previous: Sequence[Decimal], amounts: Sequence[Decimal]) -> Decimal:
-    """Less what an older invoice left open, where the page has the sum without it too."""
-    rests = (amount - old for old in previous if 0 < old < amount)
-    return next((rest for rest in rests if rest in amounts), amount)
+def _less_previous(total: Choice[Decimal], values: list[Decimal], without: list[Decimal]) -> Choice[Decimal]:
+    """The total as it is printed, less an older balance; surer where the page has that, the rest and their sum."""
+    chosen = replace(total, value=without[total.index])
+    adds_up = any(rest == chosen.value != value for value, rest in zip(values, without, strict=True))
+    return _surer(chosen) if adds_up else chosen
 
 
 def _seller(ranker: Ranker, have: FieldCandidates) -> Choice[str] | None:
