@@ -20,7 +20,7 @@ from app.core.ocr.layout import Page, arrange
 from app.core.ocr.mrz import Mrz
 from app.core.ocr.mrz_reader import looks_like_zone, read_zones, read_zones_enlarged
 from app.core.ocr.page_reader import PageReader, PageText, spoken_language
-from app.core.ocr.papers import part_papers
+from app.core.ocr.parting import part_documents
 from app.core.ocr.qr import read_card_codes, read_invoice_codes
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier, fingerprints
@@ -120,8 +120,8 @@ class OCREngine:
             return read_invoice(page, self._ranker, today=today, suppliers=suppliers, vietnamese=text.vietnamese)
 
         found = [
-            find_invoice(paper.texts, self._ranker, today=today, suppliers=suppliers, read=paper.invoice)
-            for paper in part_papers(texts, read)
+            find_invoice(document.texts, self._ranker, today=today, suppliers=suppliers, read=document.invoice)
+            for document in part_documents(texts, read)
         ]
         return [reading for reading in found if reading.invoice] or found[:1]
 

@@ -18,7 +18,7 @@ from app.core.ocr.layout import arrange
 from app.core.ocr.qr import read_invoice_codes
 from app.core.ocr.read_value import ReadValue
 from app.ml_models.extractor import load_ranker
-from tests.unit.test_ocr_papers import ONE, lines_of
+from tests.unit.test_ocr_parting import ONE, lines_of
 
 GUID = "0032E8D8FE0E7E3E4D499F87F8FBED5B5B09"
 TWO_DIGITS = f"0002019997{GUID}01100312345679020110306C26TPP0408000012340508202608030606410500630438CA"

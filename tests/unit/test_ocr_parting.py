@@ -11,7 +11,7 @@ import pytest
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.layout import Page
 from app.core.ocr.page_reader import PageText
-from app.core.ocr.papers import PaperPages, part_papers
+from app.core.ocr.parting import DocumentPages, part_documents
 from app.ml_models.extractor import load_ranker
 from app.types import TextLine
 
@@ -58,8 +58,8 @@ def read(_: PageText, found: Page) -> Invoice:
     return read_invoice(found, RANKER, today=TODAY, vietnamese=True)
 
 
-def texts_of(papers: Sequence[PaperPages]) -> list[set[str]]:
-    return [{line.text for sheet in paper.texts for line in sheet.lines} for paper in papers]
+def texts_of(documents: Sequence[DocumentPages]) -> list[set[str]]:
+    return [{line.text for sheet in document.texts for line in sheet.lines} for document in documents]
 
 
 def words(rows: Sequence[Sequence[tuple[float, str]]]) -> set[str]:
@@ -75,24 +75,24 @@ def words(rows: Sequence[Sequence[tuple[float, str]]]) -> set[str]:
     ],
     ids=["a page each", "side by side", "below one another"],
 )
-def test_two_papers_are_parted(pages: Sequence[PageText]) -> None:
-    assert texts_of(part_papers(pages, read)) == [words(ONE), words(OTHER)]
+def test_two_documents_are_parted(pages: Sequence[PageText]) -> None:
+    assert texts_of(part_documents(pages, read)) == [words(ONE), words(OTHER)]
 
 
 def test_pages_of_one_number_are_one_paper() -> None:
     repeated = receipt("NHÀ HÀNG BIỂN XANH", "HD001234", "03/08/2026", "99.000")
-    assert len(part_papers([page(lines_of(*ONE)), page(lines_of(*repeated))], read)) == 1
+    assert len(part_documents([page(lines_of(*ONE)), page(lines_of(*repeated))], read)) == 1
 
 
 def test_a_page_that_is_no_paper_by_itself_belongs_to_the_one_before() -> None:
     terms = [[(20, "Điều khoản")], [(20, "Hàng mua rồi không đổi trả")], [(20, "Liên hệ 1900 1234")]]
     pages = [page(lines_of(*ONE)), page(lines_of(*terms)), page(lines_of(*OTHER))]
-    assert texts_of(part_papers(pages, read)) == [words(ONE) | words(terms), words(OTHER)]
+    assert texts_of(part_documents(pages, read)) == [words(ONE) | words(terms), words(OTHER)]
 
 
 def test_one_paper_is_left_as_it_is() -> None:
     text = page(lines_of(*ONE))
-    assert part_papers([text], read) == [PaperPages((text,))]
+    assert part_documents([text], read) == [DocumentPages((text,))]
 
 
 class CountedReader:
@@ -108,20 +108,20 @@ class CountedReader:
 
 def test_a_paper_of_one_page_comes_with_what_it_says() -> None:
     reader = CountedReader()
-    papers = part_papers([page(lines_of(*ONE)), page(lines_of(*OTHER))], reader)
-    numbers = [paper.invoice and paper.invoice.header.invoice_number for paper in papers]
+    documents = part_documents([page(lines_of(*ONE)), page(lines_of(*OTHER))], reader)
+    numbers = [document.invoice and document.invoice.header.invoice_number for document in documents]
     assert (numbers, reader.count) == (["HD001234", "HD009876"], 2)
 
 
 @pytest.mark.parametrize("mark", ["Trang 2/2", "Page 2 of 2"])
 def test_a_page_that_calls_itself_a_later_one_is_not_read_alone(mark: str) -> None:
     reader = CountedReader()
-    papers = part_papers([page(lines_of(*ONE)), page(lines_of(*OTHER, [(20, mark)]))], reader)
-    assert (len(papers), reader.count) == (1, 0)
+    documents = part_documents([page(lines_of(*ONE)), page(lines_of(*OTHER, [(20, mark)]))], reader)
+    assert (len(documents), reader.count) == (1, 0)
 
 
 def test_one_paper_in_columns_is_not_read_to_part_it() -> None:
     reader = CountedReader()
     columns = [[(20, "Tổng cộng"), (420, "410.500")], *([(20, "Cà phê"), (420, "20.000")] for _ in range(5))]
-    assert len(part_papers([page(lines_of(*ONE[:5], *columns))], reader)) == 1
+    assert len(part_documents([page(lines_of(*ONE[:5], *columns))], reader)) == 1
     assert reader.count == 0

@@ -1,7 +1,7 @@
 """Which lines belong to one invoice where a file or a photo holds several.
 
-Nothing is parted on geometry alone: a part is a paper only if it reads as one by itself, with a total that is sure and
-a number or a date of its own.
+Nothing is parted on geometry alone: a part is a document only if it reads as one by itself, with a total that is sure
+and a number or a date of its own.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Read = Callable[[PageText, Page], Invoice]
 
 _SURE = 0.8
 _MIN_LINES = 5
-"""Of a paper on a photo of several."""
+"""Of a document on a photo of several."""
 
 _MIN_GUTTER = 1.5
-"""Of the text's height: between two papers that lie side by side."""
+"""Of the text's height: between two documents that lie side by side."""
 
 _MAX_PIECES = 6
 """Of one page; to read them costs as much as that many pages."""
@@ -41,7 +41,7 @@ _TITLE_ROWS = 2
 """A title may have so many, one a language."""
 
 _TITLE_FILL = 0.5
-"""A title fills so much of its row; a sentence only mentions the paper."""
+"""A title fills so much of its row; a sentence only mentions the document."""
 
 
 _LATER_PAGE = re.compile(
@@ -50,8 +50,8 @@ _LATER_PAGE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class PaperPages:
-    """The pages of one paper. ``invoice`` is what its only page says, where that was read to tell papers apart."""
+class DocumentPages:
+    """The pages of one document. ``invoice`` is what its only page says, where that was read to part documents."""
 
     texts: tuple[PageText, ...]
     invoice: Invoice | None = None
@@ -80,7 +80,7 @@ class _Sheet:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it says by itself what it comes to, and which paper or of which day it is."""
+        """Whether it says by itself what it comes to, and which document or of which day it is."""
         if not self._may_be_whole:
             return False
         total = self.invoice.values.get("total_amount")
@@ -97,28 +97,28 @@ class _Sheet:
         )
 
 
-def part_papers(texts: Sequence[PageText], read: Read) -> list[PaperPages]:
-    """The papers of a file, of which ``texts`` are the pages, in their order."""
+def part_documents(texts: Sequence[PageText], read: Read) -> list[DocumentPages]:
+    """The documents of a file, of which ``texts`` are the pages, in their order."""
     parted = [_parts(text, read) for text in texts]
     if parted == [[]]:
-        return [PaperPages(tuple(texts))]
+        return [DocumentPages(tuple(texts))]
     sheets = [sheet for text, parts in zip(texts, parted, strict=True) for sheet in parts or [_Sheet(text, read)]]
-    papers: list[list[_Sheet]] = []
+    documents: list[list[_Sheet]] = []
     for sheet in sheets:
-        if papers and not _begins(sheet, papers[-1]):
-            papers[-1].append(sheet)
+        if documents and not _begins(sheet, documents[-1]):
+            documents[-1].append(sheet)
         else:
-            papers.append([sheet])
-    return [_paper(sheets) for sheets in papers]
+            documents.append([sheet])
+    return [_document(sheets) for sheets in documents]
 
 
-def _paper(sheets: Sequence[_Sheet]) -> PaperPages:
+def _document(sheets: Sequence[_Sheet]) -> DocumentPages:
     alone = len(sheets) == 1 and sheets[0].was_read
-    return PaperPages(tuple(sheet.text for sheet in sheets), sheets[0].invoice if alone else None)
+    return DocumentPages(tuple(sheet.text for sheet in sheets), sheets[0].invoice if alone else None)
 
 
 def _begins(sheet: _Sheet, before: Sequence[_Sheet]) -> bool:
-    """Whether a page begins another paper: it has a number of its own, or, where no number tells, each of the two is
+    """Whether a page begins another document: it has a number of its own, or, where no number tells, each of the two is
     whole by itself and of another day, seller or total."""
     if not sheet.is_whole:
         return False
@@ -135,7 +135,7 @@ def _differ(one: Invoice, other: Invoice) -> bool:
 
 
 def _parts(text: PageText, read: Read) -> list[_Sheet]:
-    """The papers on a page, where it can be parted so that every part is one; else none."""
+    """The documents on a page, where it can be parted so that every part is one; else none."""
     for pieces in (_beside(text), _below(text)):
         if not 1 < len(pieces) <= _MAX_PIECES:
             continue
@@ -182,7 +182,7 @@ def _beside(text: PageText) -> list[tuple[TextLine, ...]]:
 
 
 def _below(text: PageText) -> list[tuple[TextLine, ...]]:
-    """The lines of papers below one another, each with a title of its own."""
+    """The lines of documents below one another, each with a title of its own."""
     rows = arrange(text.lines).rows
     titles = [index for index, row in enumerate(rows) if any(_is_title(cell.text) for cell in row.cells)]
     starts = [0, *(_start(rows, *pair) for pair in pairwise(titles) if pair[1] - pair[0] > _TITLE_ROWS), len(rows)]
@@ -190,7 +190,7 @@ def _below(text: PageText) -> list[tuple[TextLine, ...]]:
 
 
 def _start(rows: Sequence[Row], above: int, title: int) -> int:
-    """The first row of the paper that ``title`` is of: behind the widest gap since the last sum of the one above."""
+    """The first row of the document that ``title`` is of: behind the widest gap since the last sum of the one above."""
     money = [
         index
         for index in range(above, title)
