@@ -26,11 +26,11 @@ Inspector = Annotated[Caller, Depends(require(Scope.ROOM_WRITE))]
 Body = Annotated[RoomReferenceRequest, Depends(json_of(RoomReferenceRequest))]
 
 
-def _room(room_number: Annotated[RoomNumber, Path()]) -> Owner:
+async def _room(room_number: Annotated[RoomNumber, Path()]) -> Owner:
     return Owner(OwnerKind.ROOM, room_number)
 
 
-def _type(room_type: Annotated[str, Path(pattern=r"^[^\x00/]+$", max_length=30, examples=["deluxe"])]) -> Owner:
+async def _type(room_type: Annotated[str, Path(pattern=r"^[^\x00/]+$", max_length=30, examples=["deluxe"])]) -> Owner:
     return Owner(OwnerKind.TYPE, room_type)
 
 
