@@ -64,7 +64,7 @@ test-image: environment-dev ## build the image by the Dockerfile's commands and 
 	@VARIANT=$(or $(VARIANT),cpu) exec $(IN_VENV) -m pytest -rs tests/image $(ARGS)
 
 .PHONY: test-python
-test-python: environment-dev weights ## the quick unit tests on the Python of another Debian, as root: RELEASE=trixie has 3.13
+test-python: environment-dev weights ## the quick unit tests on the Python of another Debian, as root: RELEASE=bookworm has 3.11.2, trixie 3.13
 	@exec $(IN_VENV) -m tests.image.pythons $(or $(RELEASE),trixie)
 
 test-faults: environment-dev weights ## break every backend under load; needs RabbitMQ; REPORT=docs/reliability.md writes the table

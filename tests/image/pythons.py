@@ -28,7 +28,7 @@ python3 scripts/bootstrap.py requirements.txt requirements-embedded.txt requirem
 def main() -> int:
     """Returns the exit status of the tests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("release", help="of Debian: trixie has Python 3.13, sid a later one")
+    parser.add_argument("release", help="of Debian: bookworm has Python 3.11.2, trixie 3.13, sid a later one")
     options = parser.parse_args()
     if not can_build():
         parser.error("root and debootstrap are needed")
