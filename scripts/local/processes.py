@@ -19,6 +19,7 @@ import psutil
 from scripts.local.layout import write_private
 
 # psutil adds the boot time, which clock corrections move a little. No pid comes round in so short a time.
+_KILLED_WITHIN_S = 60.0
 _START_TIME_TOLERANCE_S = 5.0
 
 
@@ -131,6 +132,7 @@ def _end(process: psutil.Process, *, stop_signal: signal.Signals, timeout_s: flo
             os.killpg(process.pid, signal.SIGKILL)  # its pid is its group: we start each in a session of its own
         except ProcessLookupError:
             return
-        process.wait(timeout_s)
+        # Gone for certain, but a large one takes seconds to give its memory back on a busy machine.
+        process.wait(_KILLED_WITHIN_S)
         # PostgreSQL's are in groups of their own; while one is busy with the disk, it would not start again.
-        psutil.wait_procs(helpers, timeout=timeout_s)
+        psutil.wait_procs(helpers, timeout=_KILLED_WITHIN_S)

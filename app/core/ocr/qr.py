@@ -16,7 +16,6 @@ from app.types import Image
 
 Code = TypeVar("Code", CardCode, InvoiceCode, str)
 
-_FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _SCALES = (1.0, 2.0, 0.5)
 """Small codes are found on the enlarged picture, blurred ones on the reduced one."""
 
@@ -44,7 +43,7 @@ def _read(image: Image, meaning: Callable[[str], Code | None]) -> list[Code]:
         if max(image.shape[:2]) * scale > _MAX_SIDE_PX or min(image.shape[:2]) * scale < 1:
             continue
         scaled = image if scale == 1.0 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        found = zxingcpp.read_barcodes(np.ascontiguousarray(scaled), formats=_FORMATS)
+        found = zxingcpp.read_barcodes(np.ascontiguousarray(scaled), formats=zxingcpp.BarcodeFormat.QRCode)
         if codes := [code for one in found if (code := meaning(one.text)) is not None]:
             return codes
     return []
