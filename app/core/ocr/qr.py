@@ -39,11 +39,12 @@ def read_texts(image: Image) -> list[str]:
 
 def _read(image: Image, meaning: Callable[[str], Code | None]) -> list[Code]:
     """The codes that mean something, from the first scale at which one does."""
+    formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)  # kept by the module, it is told as a leak at exit
     for scale in _SCALES:
         if max(image.shape[:2]) * scale > _MAX_SIDE_PX or min(image.shape[:2]) * scale < 1:
             continue
         scaled = image if scale == 1.0 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        found = zxingcpp.read_barcodes(np.ascontiguousarray(scaled), formats=zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(np.ascontiguousarray(scaled), formats=formats)
         if codes := [code for one in found if (code := meaning(one.text)) is not None]:
             return codes
     return []
