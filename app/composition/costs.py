@@ -24,7 +24,7 @@ from app.core.ocr_engine import SourcePage
 from app.ml_models.factories.ocr import build_ocr_engine
 from app.types import Image
 from app.utils import clock
-from app.utils.image_processing import decode_image
+from app.utils.image_processing import decode_image, encode_jpeg
 from app.utils.picture_limits import PictureLimits
 
 _PICTURES = Path(__file__).parents[1] / "api" / "example_pictures"
@@ -84,7 +84,7 @@ def _jpeg(name: str, width: int, height: int) -> bytes:
     size = (round(shown.shape[1] * factor), round(shown.shape[0] * factor))
     canvas = np.full((height, width, 3), 128, np.uint8)
     canvas[: size[1], : size[0]] = cv2.resize(shown, size, interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return encode_jpeg(canvas)
 
 
 def _decoded(picture: bytes) -> Image:
