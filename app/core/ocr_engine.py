@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
-from loguru import logger
 
 from app.core.ocr.constrained import ConstrainedReader
 from app.core.ocr.extraction.ranker import Ranker
@@ -28,6 +27,7 @@ from app.core.ocr.text import fold
 from app.core.ocr.text_layer import is_shown
 from app.core.ocr.totals import Role, find_labelled_amounts
 from app.types import Image, TextLine
+from app.utils.logging import logger
 
 _MIN_LINES = 3
 """A page with less text is no document."""
@@ -168,7 +168,7 @@ class OCREngine:
         try:
             return self._pages.latin is None or is_shown(page.lines, page.image, self._pages.latin)
         except ReaderFailure as error:
-            logger.bind(reason=type(error.__cause__).__name__).warning("ocr_reader_failed")
+            logger.warning("ocr_reader_failed", reason=type(error.__cause__).__name__)
             return True
 
     def _zones_of(self, text: PageText, today: date) -> list[Mrz]:

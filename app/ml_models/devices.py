@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import openvino as ov
-from loguru import logger
 
 from app.errors import ConfigurationError
 from app.ml_models.runtimes import (
@@ -21,6 +20,7 @@ from app.ml_models.runtimes import (
 from app.ml_models.specs import RuntimeSpec
 from app.ml_models.start_cache import StartCache
 from app.types import Session
+from app.utils.logging import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +141,4 @@ class SessionOpener:
             raise ConfigurationError(f"A GPU is required, and {reason}.")
         if self._options.device == "cuda":
             self._gpu_missing = True
-            logger.bind(reason=reason).warning("gpu_missing_running_on_cpu")
+            logger.warning("gpu_missing_running_on_cpu", reason=reason)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from loguru import logger
 
 from app.errors import ModelUnavailable
 from app.ml_models.devices import RuntimeOptions, SessionOpener
@@ -18,6 +17,7 @@ from app.ml_models.runtimes import UnreadableModel
 from app.ml_models.specs import ModelSpec, Pack, PackFile, Spec
 from app.ml_models.start_cache import StartCache
 from app.types import FloatArray, Session
+from app.utils.logging import logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ModelLoader:
         """Tell the listing what runs a model; engines that load a file by other means than ``session`` call this."""
         with self._lock:
             self._providers[role] = provider
-        logger.bind(role=role, provider=provider).debug("model_loaded")
+        logger.debug("model_loaded", role=role, provider=provider)
 
     def providers(self) -> dict[str, str]:
         """What runs each loaded model, by role."""

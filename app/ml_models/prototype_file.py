@@ -6,9 +6,9 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from loguru import logger
 
 from app.core.prototypes import PrototypeSet
+from app.utils.logging import logger
 
 FILE_NAME = "image_prototypes.npz"
 

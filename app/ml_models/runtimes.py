@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 import onnxruntime as ort
 import openvino as ov
-from loguru import logger
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from app.ml_models.start_cache import StartCache
 from app.types import FloatArray, Session
+from app.utils.logging import logger
 
 Precision = Literal["f32", "bf16"]
 
@@ -243,7 +243,7 @@ def _compile_once(
         try:
             return core.import_model(found, "CPU", dict(settings))
         except RuntimeError as error:  # whole, and yet not to be read
-            logger.bind(network=model.stem, reason=str(error)).warning("start_cache_refused")
+            logger.warning("start_cache_refused", network=model.stem, reason=str(error))
     network = _compile(core, model, settings, row_by_row=row_by_row)
     exported = network.export_model()
     cache.keep(model.stem, exported if isinstance(exported, bytes) else exported.getvalue(), key=key)

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from loguru import logger
+from app.utils.logging import logger
 
 _HASH_BYTES = 32
 _KEPT_BY_NAME = 4
@@ -35,7 +35,7 @@ class StartCache:
         kept = memoryview(data)[_HASH_BYTES:]
         if hashlib.sha256(kept).digest() == data[:_HASH_BYTES]:
             return bytes(kept)
-        logger.bind(name=name).warning("start_cache_damaged")
+        logger.warning("start_cache_damaged", name=name)
         return None
 
     def keep(self, name: str, data: bytes, *, key: str) -> None:
@@ -54,7 +54,7 @@ class StartCache:
                 Path(partial).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            logger.bind(name=name, reason=error.strerror).info("start_cache_not_kept")
+            logger.info("start_cache_not_kept", name=name, reason=error.strerror)
 
     def _path(self, name: str, key: str) -> Path:
         return self._folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"

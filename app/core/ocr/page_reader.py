@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from loguru import logger
 
 from app.core.einvoices.qr import InvoiceCode
 from app.core.ocr.issuers.base import SecondLanguage
@@ -17,6 +16,7 @@ from app.core.ocr.orientation import is_sideways, looks_upside_down, rotate_imag
 from app.core.ocr.polarity import is_light_on_dark
 from app.core.ocr.readers import LineDetector, LineReader, ReaderFailure, crop_line
 from app.types import FloatArray, Image, TextLine
+from app.utils.logging import logger
 
 _UNSURE_PAGE = 0.60
 """Below this mean line score another reader may well do better; clear pages score 0.95, blurred ones 0.8."""
@@ -129,7 +129,7 @@ class PageReader:
             if self._fallback is None:
                 raise
             # Without the traceback: its frames hold what was read.
-            logger.bind(reason=type(error.__cause__).__name__).warning("ocr_reader_failed")
+            logger.warning("ocr_reader_failed", reason=type(error.__cause__).__name__)
             return self._read_with_fallback(image, language)
         if page.lines and page.score < _UNSURE_PAGE and self._fallback is not None:
             return self._surer(page, self._fallback)

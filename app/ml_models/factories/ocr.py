@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from loguru import logger
-
 from app.core.ocr.constrained import ConstrainedReader
 from app.core.ocr.easyocr import open_easyocr
 from app.core.ocr.issuers.base import SecondLanguage
@@ -21,6 +19,7 @@ from app.ml_models.extractor import load_ranker
 from app.ml_models.factories.ocr_networks import LineDetectionModel, LineRecognitionModel
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
+from app.utils.logging import logger
 
 Fallback = Literal["tesseract", "easyocr", "none"]
 
@@ -64,7 +63,7 @@ def build_ocr_engine(loader: ModelLoader, *, threads: int, fallback_name: Fallba
     except (ReaderFailure, ModelUnavailable) as error:
         if fallback is None:
             raise ModelUnavailable(f"No OCR reader can be loaded: {error}") from error
-        logger.bind(reason=str(error)).warning("ocr_fallback_only")
+        logger.warning("ocr_fallback_only", reason=str(error))
         return OCREngine(PageReader(None, latin=None, fallback=fallback), mrz_reader=None, ranker=load_ranker())
     mrz_reader = ConstrainedReader(latin_session, latin_reader.characters)
     return OCREngine(pages, mrz_reader=mrz_reader, ranker=load_ranker())
@@ -84,7 +83,7 @@ def _open_fallback(loader: ModelLoader, name: Fallback) -> PageFallback | None:
             try:
                 return open_easyocr()
             except ReaderFailure as error:
-                logger.bind(reason=str(error)).warning("ocr_fallback_unavailable")
+                logger.warning("ocr_fallback_unavailable", reason=str(error))
                 return None
         case "none":
             return None
@@ -119,5 +118,5 @@ def _open_system_tesseract(*, reason: str) -> PageFallback | None:
             except ReaderFailure as error:
                 reason = f"{reason} {error}"
                 break
-    logger.bind(reason=reason).warning("ocr_fallback_unavailable")
+    logger.warning("ocr_fallback_unavailable", reason=reason)
     return None
