@@ -101,6 +101,9 @@ def test_a_measure_is_no_short_amount(text: str) -> None:
         ("10 0CT 2017", "2017-10-10"),
         ("Laden 1 28.10.2022 9:23", "2022-10-28"),
         ("10.14:07-13/08/2020", "2020-08-13"),
+        ("Date:23/3/201820:54:50", "2018-03-23"),
+        ("699 #0101 13/05/20188:24", "2018-05-13"),
+        ("Thời gian:21,10.202014.18 Số HĐ:9810", "2020-10-21"),
     ],
 )
 def test_dates_of_many_countries_are_read(text: str, expected: str) -> None:
