@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synthetic_documents.tokens.drafts import draft
+from synthetic_documents.tokens.einvoices import EInvoiceLayout
 from synthetic_documents.tokens.layouts import InvoiceLayout, PaperLayout, ReceiptLayout
 from synthetic_documents.tokens.locales import Locale, locales
 from synthetic_documents.tokens.sheet import TokenSheet, Word
@@ -35,6 +36,13 @@ def receipt(seed: int, *, currency: str | None = None) -> TokenPaper:
     paper = draft(rng, _locale(rng, currency))
     sheet = TokenSheet(rng, rng.uniform(16, 26), slips=rng.choice((0.0, 0.01, 0.03, 0.05)), plain=rng.random() < 0.3)
     return _drawn(ReceiptLayout(rng, sheet, paper))
+
+
+def einvoice(seed: int) -> TokenPaper:
+    """A Vietnamese e-invoice as its template prints it."""
+    rng = random.Random(f"einvoice {seed}")
+    sheet = TokenSheet(rng, rng.uniform(17, 24), slips=rng.choice((0.0, 0.0, 0.01)))
+    return _drawn(EInvoiceLayout(rng, sheet, draft(rng, _locale(rng, "VND"))))
 
 
 def _drawn(layout: PaperLayout) -> TokenPaper:

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from rapidfuzz import fuzz
 
 from app.core.ocr.currency import find_currency
 from app.core.ocr.layout import Page, arrange
 from app.types import TextLine
-from synthetic_documents.tokens import TokenPaper, invoice, receipt
+from synthetic_documents.tokens import TokenPaper, einvoice, invoice, receipt
 from synthetic_documents.tokens.locales import locales
 
 CURRENCIES = sorted({locale.currency for locale in locales()})
@@ -45,6 +46,17 @@ def test_sums_of_an_invoice_add_up(seed: int) -> None:
     assert isinstance(tax, Decimal)
     assert abs(subtotal + tax - total) <= subtotal / 4  # a discount, a charge and their tax
     assert isinstance(truth["date"], date)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_einvoice_names_its_seller_as_a_line_or_wrapped_and_its_buyer_too(seed: int) -> None:
+    paper = einvoice(seed)
+    printed = " ".join(word.text for word in paper.words)
+    letters = "".join(printed.split())
+    for party in ("seller", "buyer"):
+        assert fuzz.partial_ratio("".join(str(paper.truth[party]).split()), letters) >= 90
+    assert paper.truth["seller"] != paper.truth["buyer"]
+    assert paper.vietnamese
 
 
 @pytest.mark.slow

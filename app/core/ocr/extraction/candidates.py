@@ -175,18 +175,20 @@ def name_candidates(sheet: Sheet) -> list[NameCandidate]:
         text = content.text
         if _letters(text) < 2:
             continue
+        if _is_label(sheet, row, cell):
+            continue
         start, labelled = _name_start(sheet, row, cell)
         name = text[start:]
-        if not labelled and not _is_label(sheet, row, cell):
+        if not labelled:
             found.append(_name(sheet, row, cell, 0, text, 1))
             if start:
                 found.append(_name(sheet, row, cell, start, name, 1))
             bare = clean_name(text)
             if bare != text and len(bare) >= 3:
                 found.append(_name(sheet, row, cell, 0, bare, 1))
-        elif labelled and _letters(name) >= 2:
+        elif _letters(name) >= 2:
             found.append(_name(sheet, row, cell, start, name, 1, behind_label=True))
-        if _letters(name) >= 2 and not _is_label(sheet, row, cell):
+        if _letters(name) >= 2:
             found += _stacked(sheet, row, cell, start, labelled=labelled)
         neighbour = sheet.rows[row].cells[cell + 1] if cell + 1 < len(sheet.rows[row].cells) else None
         if neighbour and neighbour.x1 - content.x2 < 1.5 * content.height and neighbour.text[:1].isalpha():
@@ -242,7 +244,7 @@ def _is_label(sheet: Sheet, row: int, cell: int) -> bool:
     covered = {
         index
         for label in sheet.labels[row][cell]
-        if label.kind in ("buyer", "number", "date", "due_date", "tax_id", "phone")
+        if label.kind in ("seller", "buyer", "number", "date", "due_date", "tax_id", "phone")
         for index in range(label.start, label.end)
     }
     return bool(covered) and _letters("".join(c for index, c in enumerate(text) if index not in covered)) < 3
