@@ -13,6 +13,7 @@ from app.core.ocr.extraction.ranker import FieldRanker, Network, Ranker
 from scripts.extractor.training import (
     EPOCHS,
     HIDDEN,
+    NETWORKS,
     FieldExample,
     JudgedChoice,
     Split,
@@ -154,7 +155,7 @@ def taught_once(teaching: Sequence[FieldExample], *, kept: Path | None) -> Netwo
 
 
 def _digest(teaching: Sequence[FieldExample]) -> str:
-    digest = hashlib.sha256(f"{HIDDEN} {EPOCHS}".encode())
+    digest = hashlib.sha256(f"{HIDDEN} {NETWORKS} {EPOCHS}".encode())
     for example in teaching:
         digest.update(f"{example.paper.key} {example.paper.group} {example.values}".encode())
         digest.update(example.features.tobytes())

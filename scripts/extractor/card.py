@@ -44,8 +44,8 @@ def card(papers: Sequence[Paper], judged: JudgedBoth, *, before: str = "", kept:
     lines = [
         "# The invoice ranker",
         "",
-        "One small network a field chooses among the candidates of a page (`app/core/ocr/extraction`). Written by",
-        "`scripts/train_extractor.py`.",
+        "One small network a field, the mean of three, chooses among the candidates of a page",
+        "(`app/core/ocr/extraction`). Written by `scripts/train_extractor.py`.",
         "",
         f"Taught and judged on {sum(sources.values())} papers of "
         f"{len({paper.group for paper in papers if paper.judged})} seller groups: "

@@ -27,6 +27,7 @@ from scripts.extractor.papers import GENERATED, Paper
 
 FIELDS = (*MONEY_FIELDS, *DATE_FIELDS, *CODE_FIELDS, *NAME_FIELDS)
 HIDDEN = 16
+NETWORKS = 3
 EPOCHS = 130
 FOLDS = 5
 _ALL_UNTIL, _RIVALS = 30, 12
@@ -118,10 +119,18 @@ def is_right(field: str, value: object, labels: frozenset[object]) -> bool:
     return value in labels
 
 
-def fit(teaching: Sequence[FieldExample], *, seed: int = 0) -> Network:
-    """A network; each seller group counts by the root of its size, so that one chain does not set the rules."""
-    random = np.random.default_rng(seed)
+def fit(teaching: Sequence[FieldExample]) -> Network:
+    """Networks from several beginnings as one, whose score is their mean: what one of them made of few papers by chance
+    counts less. Each seller group counts by the root of its size, so that one chain does not set the rules."""
     batch = _batch(teaching)
+    parts = [_fitted(batch, seed) for seed in range(NETWORKS)]
+    hidden, hidden_bias, out, out_bias = (np.concatenate(of_all, axis=-1) for of_all in zip(*parts, strict=True))
+    return Network(batch.mean, batch.scale, hidden, hidden_bias, out / NETWORKS, float(out_bias.mean()))
+
+
+def _fitted(batch: _Batch, seed: int) -> list[FloatArray]:
+    """Hidden weights and biases, those of the score."""
+    random = np.random.default_rng(seed)
     width = batch.inputs.shape[1]
     parameters: list[FloatArray] = [
         random.normal(0, width**-0.5, (width, HIDDEN)).astype(np.float32),
@@ -144,7 +153,7 @@ def fit(teaching: Sequence[FieldExample], *, seed: int = 0) -> Network:
             parameters[index] = (
                 parameters[index] - rate * step / (np.sqrt(second[index] / (1 - 0.999 ** (epoch + 1))) + 1e-9)
             ).astype(np.float32)
-    return Network(batch.mean, batch.scale, parameters[0], parameters[1], parameters[2], float(parameters[3][0]))
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)

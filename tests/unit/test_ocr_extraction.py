@@ -325,6 +325,36 @@ def test_an_old_balance_is_no_part_of_the_total(ranker: Ranker, sum_label: str, 
     assert invoice.tax_amount is None
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        [(50, "Đơn vị bán hàng (Seller):"), (400, "CÔNG TY TNHH VẬT TƯ PHÚC PHÁT")],
+        [(50, "Tên người bán: CÔNG TY TNHH VẬT TƯ PHÚC PHÁT")],
+    ],
+)
+def test_an_einvoice_names_its_seller_beside_a_label(ranker: Ranker, row: list[tuple[float, str]]) -> None:
+    invoice = invoice_of(
+        ranker,
+        [
+            [(400, "HÓA ĐƠN GIÁ TRỊ GIA TĂNG"), (900, "Ký hiệu: 1C26TPP")],
+            [(400, "Ngày 03 tháng 08 năm 2025"), (900, "Số: 00001234")],
+            row,
+            [(50, "Mã số thuế (Tax code):"), (400, "0312345679")],
+            [(50, "Địa chỉ (Address):"), (400, "12 Trần Phú, Đà Nẵng")],
+            [(50, "Họ tên người mua hàng (Buyer):"), (400, "Lê Văn Hùng")],
+            [(50, "Tên đơn vị (Company's name):"), (400, "CÔNG TY CỔ PHẦN KHÁCH SẠN BIỂN XANH")],
+            [(50, "Tên hàng hóa, dịch vụ"), (600, "Số lượng"), (800, "Đơn giá"), (1000, "Thành tiền")],
+            [(50, "Khăn tắm"), (600, "20"), (800, "80.000"), (1000, "1.600.000")],
+            [(50, "Cộng tiền hàng:"), (1000, "1.600.000")],
+            [(50, "Tiền thuế GTGT 8%:"), (1000, "128.000")],
+            [(50, "Tổng cộng tiền thanh toán:"), (1000, "1.728.000")],
+            [(100, "Người mua hàng (Buyer)"), (900, "Người bán hàng (Seller)")],
+        ],
+    )
+    assert invoice.vendor is not None
+    assert invoice.vendor.name == "CÔNG TY TNHH VẬT TƯ PHÚC PHÁT"
+
+
 def test_a_service_charge_lies_between_subtotal_and_total(ranker: Ranker) -> None:
     invoice = invoice_of(
         ranker,
