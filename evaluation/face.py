@@ -46,7 +46,11 @@ def _liveness(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
 
 def _sessions(engines: FaceEngines, options: argparse.Namespace) -> list[Share]:
     return evaluate_sessions(
-        engines, options.data / options.portraits, sequences=options.sequences, cache=options.cache
+        engines,
+        options.data / options.portraits,
+        sequences=options.sequences,
+        half=options.people,
+        cache=options.cache,
     )
 
 
@@ -92,7 +96,16 @@ def main(arguments: Sequence[str]) -> int:
         "--sequences", type=int, default=320, help="rendered liveness sessions: so many live, and attacks"
     )
     parser.add_argument(
-        "--portraits", default="faces_lfw", choices=["faces_lfw", "faces_asian"], help="photos that sessions render"
+        "--portraits",
+        default="faces_lfw",
+        choices=["faces_lfw", "faces_asian", "faces_covered", "faces_press"],
+        help="photos that sessions render",
+    )
+    parser.add_argument(
+        "--people",
+        default="all",
+        choices=["fitted", "held", "all"],
+        help="of faces_lfw and faces_asian: those whose sequences the rules of sessions were set on, or the others",
     )
     parser.add_argument("--probes", type=int, default=250, help="people searched for under each hard condition")
     parser.add_argument("--cache", type=Path, help="a folder that keeps what the rendered frames showed")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
-from app.core.face_alignment import ARCFACE_TEMPLATE, similarity_to
+from app.core.face_alignment import ARCFACE_TEMPLATE, NOSE_DEPTH, similarity_to
 from app.types import FloatArray, Image
 
 Depth = Callable[[FloatArray, FloatArray], FloatArray]
@@ -45,14 +46,33 @@ class Stance:
     shift: tuple[float, float] = (0.0, 0.0)
 
 
-def head_depth(x: FloatArray, y: FloatArray) -> FloatArray:
-    """A generic head: an ellipsoid with a nose, whose tip stands 0.68 before the eyes as in ``face_alignment``."""
+def head_depth(
+    x: FloatArray, y: FloatArray, *, tip: tuple[float, float] = (0.0, 0.6), nose: float = NOSE_DEPTH
+) -> FloatArray:
+    """A generic head: an ellipsoid with a nose.
+
+    Args:
+        tip: of the nose, where the photo shows it. Beside it there is only cheek or lip: a nose that stands elsewhere
+            than in the photo turns with hardly any depth.
+        nose: how far the tip stands before the eyes.
+    """
+    across, level = tip
+    ridge = x - across * np.clip(y / level, 0.0, 1.0)
+    along = np.where(y > level, np.exp(-(((y - level) / 0.16) ** 2)), np.clip(y / level, 0.0, 1.0))
+    height = nose - _skull(np.asarray(across), np.asarray(level))
+    depth: FloatArray = (_skull(x, y) + height * along * np.exp(-((ridge / 0.22) ** 2))).astype(np.float32)
+    return depth
+
+
+def head_of(landmarks: FloatArray, *, nose: float = NOSE_DEPTH) -> Depth:
+    """The generic head with its nose where a photo's landmarks, (5, 2) px, have it."""
+    across, level = _apply(similarity_to(_UNITS, landmarks), *landmarks[2])
+    return partial(head_depth, tip=(float(across), float(level)), nose=nose)
+
+
+def _skull(x: FloatArray, y: FloatArray) -> FloatArray:
     inside = 1.0 - (x / 1.25) ** 2 - ((y - 0.5) / 1.7) ** 2
-    skull = 1.5 * np.sqrt(np.clip(inside, 0.0, None))
-    along = np.clip(y / 0.6, 0.0, 1.0)
-    tip = np.where(y > 0.6, np.exp(-(((y - 0.6) / 0.16) ** 2)), along)
-    nose = 0.47 * tip * np.exp(-((x / 0.22) ** 2))
-    depth: FloatArray = (skull + nose - 1.3).astype(np.float32)
+    depth: FloatArray = 1.5 * np.sqrt(np.clip(inside, 0.0, None)) - 1.3
     return depth
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -26,53 +26,66 @@ from app.core.face_alignment import pose
 from app.core.face_recognition import largest_face
 from app.core.liveness import surroundings
 from app.ml_models.factories.face import FaceEngines
-from app.types import FloatArray, Image
+from app.types import Box, FloatArray, Image
 from evaluation.faces.movements import Moments, acted
 from evaluation.faces.photos import read_image, read_labels, scaled
-from evaluation.faces.rendered import Depth, Stance, bent_depth, flat_depth, head_depth, render
+from evaluation.faces.rendered import Depth, Stance, bent_depth, flat_depth, head_of, render
 from evaluation.figures import Share
 
 _SEED = 5
 _CHALLENGES = 3
 _BATCH = 6
+_NOSES = (0.55, 0.75)  # flat and prominent ones; the rules take all for 0.68
 _CROP_PX, _ENLARGED = 150, 1.3  # LFW's crops, to which other photos are cut
 MAX_SEEN_BEFORE = 0.5
+
+Half = Literal["fitted", "held", "all"]
+_HALVES = {"fitted": slice(0, None, 2), "held": slice(1, None, 2), "all": slice(None)}
 
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """A photo of one person who looks nearly straight ahead."""
+    """A photo of one person who looks nearly straight ahead, with the whole face in it.
 
+    Attributes:
+        person: a name, or the photo's where there is none.
+        nose: how far the tip of the nose stands before the eyes, in distances between them.
+    """
+
+    person: str
     photo: Image
     landmarks: FloatArray
+    nose: float
 
 
-def evaluate_sessions(engines: FaceEngines, folder: Path, *, sequences: int, cache: Path | None = None) -> list[Share]:
+def evaluate_sessions(
+    engines: FaceEngines, folder: Path, *, sequences: int, half: Half, cache: Path | None = None
+) -> list[Share]:
     """Live sequences that pass, why others do not, and attacks that pass, kind by kind.
 
     Args:
-        folder: of the photos: faces_lfw, or faces_asian, whose web photos the rules were not set on.
-        sequences: live ones, and attacks all together.
+        folder: of the photos, with ``labels.csv``.
+        sequences: live ones, each of another photo, and attacks all together.
+        half: of the people: the rules were set on one half of faces_lfw and faces_asian.
         cache: a folder that keeps what the frames showed: other rules are then judged without rendering again.
     """
-    if cache is not None:  # the portraits depend on how many are wanted
-        cache = cache / f"{folder.name}-{sequences}"
+    portraits = list(_portraits(engines, folder, sequences, half=half))
+    if cache is not None:
+        cache = cache / f"{folder.name}-{half}-{len(portraits)}"
         cache.mkdir(parents=True, exist_ok=True)
     observer = FrameObserver(engines.recognition, engines.liveness.by_networks_alone())
     studio = Studio(observer, SessionJudge(engines.recognition.calibration), cache=cache)
-    portraits = list(_portraits(engines, folder, sequences))
     live = [studio.named(f"live-{i}").live(portrait, _rng(i)) for i, portrait in enumerate(portraits)]
     shares = [_share("live sequences that pass", live, target=0.97, better="higher"), *_refusals(live)]
-    each = -(-sequences // len(_ATTACKS))
     for kind, attack in enumerate(_ATTACKS):
         judged = [
             attack(
                 studio.named(f"{kind}-{i}"),
-                portraits[i % len(portraits)],
-                _stranger_to(i, portraits),
+                portraits[(i * len(_ATTACKS) + kind) % len(portraits)],
+                _stranger_to(i * len(_ATTACKS) + kind, portraits),
                 _rng(1000 * (kind + 1) + i),
             )
-            for i in range(each)
+            for i in range(-(-sequences // len(_ATTACKS)))
         ]
         shares.append(_share(f"{attack.__doc__} that pass", judged, target=0.0, better="lower"))
     return shares
@@ -84,8 +97,9 @@ def _refusals(live: Sequence[Judgement]) -> list[Share]:
 
 
 def _stranger_to(index: int, portraits: Sequence[Portrait]) -> Portrait:
-    """Somebody else's: portraits of one person stand side by side."""
-    return portraits[(index + len(portraits) // 2) % len(portraits)]
+    """Somebody else's."""
+    turned = [*portraits[index % len(portraits) :], *portraits[: index % len(portraits)]]
+    return next(one for one in turned if one.person != turned[0].person)
 
 
 def _share(name: str, judged: Sequence[Judgement], *, target: float, better: Literal["higher", "lower"]) -> Share:
@@ -96,22 +110,39 @@ def _rng(index: int) -> Generator:
     return np.random.default_rng((_SEED, index))
 
 
-def _portraits(engines: FaceEngines, folder: Path, count: int) -> Iterator[Portrait]:
-    rows = [row for row in read_labels(folder) if row.get("source") != "rmfrd_subset"]  # tight, stretched crops
+def _portraits(engines: FaceEngines, folder: Path, count: int, *, half: Half) -> Iterator[Portrait]:
     found = 0
-    for row in rows[:: max(len(rows) // (2 * count), 1)]:
-        photo = read_image(folder / row["file"])
+    for person, file in _photos(folder, half):
+        photo = read_image(folder / file)
         close = photo if photo.shape[0] <= _CROP_PX else _close_up(engines, photo)
         if close is None:
             continue
         photo = scaled(close, _ENLARGED)
         face = largest_face(engines.recognition.detect_dominant_faces(photo))
-        if face is None or abs(pose(face.landmarks).yaw) > 8 or abs(pose(face.landmarks).pitch) > 15:
+        if face is None or not _is_whole(face.box, photo):
+            continue
+        if abs(pose(face.landmarks).yaw) > 8 or abs(pose(face.landmarks).pitch) > 15:
             continue
         found += 1
-        yield Portrait(photo, face.landmarks)
+        yield Portrait(person, photo, face.landmarks, float(_rng(found).uniform(*_NOSES)))
         if found == count:
             return
+
+
+def _is_whole(box: Box, photo: Image) -> bool:
+    height, width = photo.shape[:2]
+    return min(box.x1, box.y1) >= 0 and box.x2 <= width and box.y2 <= height
+
+
+def _photos(folder: Path, half: Half) -> list[tuple[str, str]]:
+    """People, by name or by photo where they have none, and files: a photo of everybody before a second of anybody."""
+    people: dict[str, list[str]] = defaultdict(list)
+    for row in read_labels(folder):
+        if row.get("source") != "rmfrd_subset" and row.get("label") != "covered":  # tight, stretched crops
+            people[row["identity"] or row["file"]].append(row["file"])
+    chosen = sorted(people)[_HALVES[half]]
+    rounds = zip_longest(*([(person, file) for file in people[person]] for person in chosen))
+    return [one for one in chain.from_iterable(rounds) if one is not None]
 
 
 def _close_up(engines: FaceEngines, photo: Image) -> Image | None:
@@ -160,10 +191,15 @@ class Studio:
         moments: Moments,
         rng: Generator,
         *,
-        depth: Depth = head_depth,
+        sheet: Depth | None = None,
         touch: Callable[[Image], Image] | None = None,
     ) -> Iterator[SeenFrame]:
-        """The frames as they are asked for; a client sends some at a time."""
+        """The frames as they are asked for; a client sends some at a time.
+
+        Args:
+            sheet: what the photo is laid on; the person's head when left out.
+        """
+        depth = sheet or head_of(portrait.landmarks, nose=portrait.nose)
         light, seed = rng.uniform(0.9, 1.1), int(rng.integers(2**32))
         name = f"{self._name}-{self._films}"
         self._films += 1
@@ -171,7 +207,7 @@ class Studio:
         def images(start: int) -> Iterator[tuple[int, Image]]:
             noise = np.random.default_rng((seed, start))
             for at_ms, stance in moments[start : start + _BATCH]:
-                image = render(portrait.photo, portrait.landmarks, depth, stance, whole=depth is not head_depth)
+                image = render(portrait.photo, portrait.landmarks, depth, stance, whole=sheet is not None)
                 yield at_ms, recorded(touch(image) if touch else image, noise, light=light, quality=88)
 
         def frames() -> Iterator[SeenFrame]:
@@ -205,15 +241,15 @@ def _flat_sheet(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator)
     """flat sheets that are turned as asked"""
     challenges = _asked(rng)
     moments = acted(challenges, rng, reach=float(rng.uniform(1.0, 1.7)))
-    return studio.judge(challenges, studio.film(portrait, moments, rng, depth=flat_depth))
+    return studio.judge(challenges, studio.film(portrait, moments, rng, sheet=flat_depth))
 
 
 def _bent_sheet(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
     """bent sheets that are turned as asked"""
     challenges = _asked(rng)
-    depth = bent_depth(radius=float(rng.uniform(1.0, 3.0)), axis_deg=float(rng.uniform(-25, 25)))
+    sheet = bent_depth(radius=float(rng.uniform(1.0, 3.0)), axis_deg=float(rng.uniform(-25, 25)))
     moments = acted(challenges, rng, reach=float(rng.uniform(1.0, 1.6)))
-    return studio.judge(challenges, studio.film(portrait, moments, rng, depth=depth))
+    return studio.judge(challenges, studio.film(portrait, moments, rng, sheet=sheet))
 
 
 def _screen(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:
@@ -228,7 +264,7 @@ def _screen(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> 
         return striped
 
     moments = acted(challenges, rng, reach=1.4)
-    return studio.judge(challenges, studio.film(portrait, moments, rng, depth=flat_depth, touch=moire))
+    return studio.judge(challenges, studio.film(portrait, moments, rng, sheet=flat_depth, touch=moire))
 
 
 def _replay(studio: Studio, portrait: Portrait, _: Portrait, rng: Generator) -> Judgement:

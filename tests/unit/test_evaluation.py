@@ -19,6 +19,7 @@ from evaluation.faces.identification import bare_first, fit_calibration, search
 from evaluation.faces.movements import acted
 from evaluation.faces.pairs import People, Photo, pair_shares
 from evaluation.faces.photos import on_canvas, pasted
+from evaluation.faces.rendered import head_of
 from evaluation.faces.sessions import Portrait, Studio
 from evaluation.figures import Share, as_table
 from evaluation.images.retrieval import PhotoSet, recall_of_claims
@@ -179,7 +180,7 @@ def test_a_kept_sequence_is_judged_without_looking_again(tmp_path: Path) -> None
 
     observer = Observer()
     points = np.array([[20, 20], [40, 20], [30, 30], [22, 40], [38, 40]], np.float32)
-    portrait = Portrait(np.full((60, 60, 3), 90, np.uint8), points)
+    portrait = Portrait("a", np.full((60, 60, 3), 90, np.uint8), points, nose=0.68)
     moments = acted((Challenge.TURN_LEFT, Challenge.TURN_RIGHT), np.random.default_rng(1))
     films = []
     for _ in range(2):
@@ -188,6 +189,17 @@ def test_a_kept_sequence_is_judged_without_looking_again(tmp_path: Path) -> None
     assert films[0] == films[1]
     assert len(films[0]) == len(moments)
     assert observer.calls == len(list(tmp_path.iterdir())) == -(-len(moments) // 6)
+
+
+@pytest.mark.parametrize("nose_px", [(0.0, 60.0), (10.0, 80.0), (-8.0, 45.0)])
+def test_a_rendered_head_has_its_nose_where_the_photo_has_it(nose_px: tuple[float, float]) -> None:
+    eyes_and_mouth = [(-50.0, 0.0), (50.0, 0.0), nose_px, (-41.0, 115.0), (41.0, 115.0)]
+    depth = head_of(np.array(eyes_and_mouth, np.float32), nose=0.6)
+    rows, columns = np.mgrid[0.1:1.1:101j, -0.5:0.5:101j]  # in distances between the eyes
+    row, column = np.unravel_index(int(depth(columns, rows).argmax()), rows.shape)
+    assert rows[row, column] == pytest.approx(nose_px[1] / 100, abs=0.06)
+    assert columns[row, column] == pytest.approx(nose_px[0] / 100, abs=0.06)
+    assert depth(columns, rows).max() == pytest.approx(0.6, abs=0.03)
 
 
 def test_the_same_seed_asks_for_the_same_movements() -> None:
