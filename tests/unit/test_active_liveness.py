@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.core.active_liveness.challenges import INSTRUCTIONS, TURNS, Challenge, draw_challenges
-from app.core.active_liveness.geometry import Parallax, StraightHead
+from app.core.active_liveness.geometry import Parallax, StraightHead, UprightFace
 from app.core.active_liveness.judge import Guidance, Judgement, Reason, SessionJudge
 from app.core.active_liveness.observation import (
     FrameObserver,
@@ -149,6 +149,28 @@ def test_every_guidance_has_its_words(guidance: Guidance) -> None:
 
 def test_movements_in_another_order_fail() -> None:
     assert judged(frames_of([-yaw for yaw in BOTH_SIDES])).reason is Reason.WRONG_MOVEMENT
+
+
+@pytest.mark.parametrize(("yaw_deg", "reason"), [(-17, None), (-24, Reason.WRONG_MOVEMENT)])
+def test_only_a_clear_movement_counts_as_a_wrong_one(yaw_deg: float, reason: Reason | None) -> None:
+    judgement = judged(frames_of([0, 0, 0, -10, yaw_deg, yaw_deg, yaw_deg, -10, 0, 0]))
+    assert judgement.reason is reason
+    assert judgement.done == 0
+
+
+def test_a_turn_that_goes_on_after_a_slip_is_no_wrong_movement() -> None:
+    judgement = judged(frames_of([0, 0, 0, 8, 15, 15, 7, 16, 26, 26, 14, 2, 0, -1, -9, -21, -27, -26]))
+    assert judgement.passed
+
+
+def test_the_tone_of_a_face_leaves_out_what_is_around_it() -> None:
+    image = astronaut()
+    points = np.array([[204, 101], [247, 103], [225, 127], [203, 140], [244, 142]], np.float32)
+    elsewhere = np.full_like(image, 250)
+    elsewhere[95:150, 195:255] = image[95:150, 195:255]
+    assert UprightFace(elsewhere, points).tone == pytest.approx(UprightFace(image, points).tone, abs=0.5)
+    darker = (image * 0.5).astype(np.uint8)
+    assert UprightFace(darker, points).tone == pytest.approx(UprightFace(image, points).tone / 2, abs=1)
 
 
 def test_a_surface_whose_pixels_show_too_little_depth_fails() -> None:

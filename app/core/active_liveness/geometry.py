@@ -27,6 +27,7 @@ _UNITS: FloatArray = (ARCFACE_TEMPLATE - _EYES.mean(axis=0)) / np.float32(np.lin
 
 _SIDE_PX = 160
 _PLACES: FloatArray = (_UNITS * 48 + np.array([_SIDE_PX / 2, _SIDE_PX / 2 - 24])).astype(np.float32)
+_INSIDE = np.s_[56:111, 60:101]  # from the eyes to the mouth, and as wide as the mouth
 _DRIFT_PX = 6
 _MIN_TURN_DEG = 2.5
 
@@ -101,6 +102,11 @@ class UprightFace:
         )
         self.tones = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
         self.landmarks = (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+    @property
+    def tone(self) -> float:
+        """Mean grey value between eyes and mouth, 0 to 255: skin however the head is turned, no hair, no background."""
+        return float(self.tones[_INSIDE].mean())
 
 
 def parallax(before: UprightFace, after: UprightFace) -> Parallax | None:

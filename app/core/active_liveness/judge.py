@@ -63,6 +63,7 @@ class SessionRules:
         turn_deg, up_deg, down_deg: from which a head counts as turned.
         closer: growth of the face that counts as closer.
         held_frames: in which a movement has to be seen.
+        wrong_share: how much of a movement that was not asked for counts as one; less may be sway.
         min_challenge_ms: nobody sees, understands and moves faster.
         max_speed_deg: of a head, in a second.
         max_growth: of the face from one frame to the next, 0.15 s later.
@@ -85,11 +86,12 @@ class SessionRules:
     max_duration_ms: int = 15_000
     min_face_px: float = 30.0
     straight_deg: float = 9.0
-    turn_deg: float = 17.0
-    up_deg: float = 8.0
-    down_deg: float = 8.0
-    closer: float = 1.22
+    turn_deg: float = 14.0
+    up_deg: float = 7.0
+    down_deg: float = 6.0
+    closer: float = 1.18
     held_frames: int = 2
+    wrong_share: float = 1.4
     min_challenge_ms: int = 300
     max_speed_deg: float = 130.0
     max_growth: float = 1.3
@@ -97,10 +99,10 @@ class SessionRules:
     max_tone_step: float = 1.35
     max_lost: float = 0.34
     min_depth: float = 0.4
-    min_depth_deg: float = 25.0
-    max_flatness: float = 0.09
+    min_depth_deg: float = 18.0
+    max_flatness: float = 0.12
     max_squeeze: float = 1.5
-    min_same_person: float = 0.5
+    min_same_person: float = 0.2
     min_same_neighbour: float = 0.99
     min_vouched: float = 0.7
     min_liveness: float | None = 0.25
@@ -281,16 +283,17 @@ class SessionJudge:
         for at_ms, turn in turns:
             if walk.done == len(challenges):
                 break
-            moves = self._movements(turn)
             if not walk.is_straight:
-                walk.is_straight = not moves and self._is_straight(turn)
+                walk.is_straight = not self._movements(turn) and self._is_straight(turn)
                 if walk.is_straight:
                     walk.began_ms = at_ms
                 continue
             asked = challenges[walk.done]
-            walk.held = walk.held + 1 if asked in moves else 0
+            walk.held = walk.held + 1 if asked in self._movements(turn) else 0
             # One frame may be a slip of the landmarks, two are a movement.
-            walk.wrong = walk.wrong + 1 if moves and asked not in moves else 0
+            # What was asked before goes on where one frame only seemed straight.
+            clear = self._movements(turn, share=self.rules.wrong_share) - set(challenges[: walk.done][-1:])
+            walk.wrong = walk.wrong + 1 if clear and asked not in clear else 0
             if walk.wrong >= self.rules.held_frames:
                 return walk, Reason.WRONG_MOVEMENT
             if walk.held >= self.rules.held_frames:
@@ -321,9 +324,9 @@ class SessionJudge:
     def _is_straight(self, turn: HeadTurn) -> bool:
         return max(abs(turn.yaw), abs(turn.pitch)) <= self.rules.straight_deg
 
-    def _movements(self, turn: HeadTurn) -> set[Challenge]:
+    def _movements(self, turn: HeadTurn, *, share: float = 1.0) -> set[Challenge]:
         """What a frame shows; where the head is turned to a side, its pitch is too unsure to count."""
-        shown = {kind for kind in Challenge if self._share(kind, turn) >= 1}
+        shown = {kind for kind in Challenge if self._share(kind, turn) >= share}
         if sideways := shown & set(TURNS):
             return sideways
         if Challenge.COME_CLOSER in shown:

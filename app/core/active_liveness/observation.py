@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from app.core.active_liveness.geometry import Parallax, UprightFace, parallax
-from app.core.face_measures import face_tones
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.liveness import LivenessDetector
 from app.types import Face, FloatArray, Image
@@ -31,7 +30,7 @@ class SeenHead:
         landmarks: (5, 2) float32 px, as in ``Face``.
         vector: (d,) float32 of unit norm.
         liveness: the score of the passive check; None where it could tell nothing.
-        tone: mean grey value of the face, 0 to 255.
+        tone: mean grey value between eyes and mouth, 0 to 255.
         is_alone: whether no other face is nearly as large.
     """
 
@@ -74,21 +73,22 @@ class FrameObserver:
         frames: list[SeenFrame] = []
         before: UprightFace | None = None
         for at_ms, image in images:
-            frame = self._observe(image, at_ms=at_ms)
-            face = None if frame.head is None else UprightFace(image, frame.head.landmarks)
+            frame, face = self._observe(image, at_ms=at_ms)
             if before is not None and face is not None:
                 frame = replace(frame, parallax=parallax(before, face))
             frames.append(frame)
             before = face
         return frames
 
-    def _observe(self, image: Image, *, at_ms: int) -> SeenFrame:
+    def _observe(self, image: Image, *, at_ms: int) -> tuple[SeenFrame, UprightFace | None]:
         faces = self._engine.detect_dominant_faces(image)
         face = largest_face(faces)
-        head = None if face is None else self._head(image, face, faces)
-        return SeenFrame(at_ms, hashlib.sha256(image.tobytes()).digest()[:16], sketch_of(image), head)
+        upright = None if face is None else UprightFace(image, face.landmarks)
+        head = None if face is None or upright is None else self._head(image, face, faces, tone=upright.tone)
+        frame = SeenFrame(at_ms, hashlib.sha256(image.tobytes()).digest()[:16], sketch_of(image), head)
+        return frame, upright
 
-    def _head(self, image: Image, face: Face, faces: list[Face]) -> SeenHead:
+    def _head(self, image: Image, face: Face, faces: list[Face], *, tone: float) -> SeenHead:
         [embedding] = self._engine.embed_probes(image, [face])
         [verdict] = self._liveness.assess(image, [face])
         rivals = [one for one in faces if one is not face and one.box.area >= _RIVAL_AREA * face.box.area]
@@ -96,7 +96,7 @@ class FrameObserver:
             landmarks=face.landmarks,
             vector=embedding.vector,
             liveness=None if verdict.uncertain else verdict.score,
-            tone=float(face_tones(image, face.box).mean()),
+            tone=tone,
             is_alone=not rivals,
         )
 
