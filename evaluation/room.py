@@ -26,6 +26,7 @@ from evaluation.rooms.whole_path import (
     view_shares,
 )
 from scripts.heads.validation import SURE, Figures
+from scripts.rooms.known import KnownRooms
 from scripts.rooms.photos import read_room_photos
 from scripts.rooms.recipes import ROOM_RECIPES
 from scripts.rooms.rows import read_look_rows
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         for name, head in heads.items()
         for share in head.by_source
     ]
+    left_out += KnownRooms(photos, rows).shares(heads["room_shown"])
     print(_figures_table(found))
     print(f"\n{as_table(shares)}\n\n{as_table(left_out)}")
     if options.json:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from app.composition.models import open_loader
@@ -20,8 +21,10 @@ from app.config import load_settings
 from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.heads import HEADS_DIR, write_head
+from app.ml_models.known_views import KNOWN_ROOMS, write_known_views
 from scripts.heads.examples import BadData
 from scripts.rooms.card import room_card, room_facts
+from scripts.rooms.known import KnownRooms, known_card, known_facts
 from scripts.rooms.photos import read_room_photos
 from scripts.rooms.recipes import ROOM_RECIPES
 from scripts.rooms.rows import read_look_rows
@@ -53,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             card = room_card(recipe, judged)
             (options.out / f"{name}.md").write_text(card, encoding="utf-8")
             print(card)
+            if name == "room_shown":
+                rooms = KnownRooms(photos, rows)
+                known, shares = rooms.among(np.ones(len(photos), bool)), rooms.shares(judged)
+                path = KNOWN_ROOMS if options.out == HEADS_DIR else options.out / KNOWN_ROOMS.name
+                write_known_views(path, known, model_id=extractor.model_id, facts=known_facts(shares))
+                path.with_suffix(".md").write_text(known_card(known, shares), encoding="utf-8")
     except (BadData, VisionError) as error:
         print(f"train_rooms: {error}", file=sys.stderr)
         return 1

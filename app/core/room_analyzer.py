@@ -16,6 +16,7 @@ import numpy as np
 from app.core.activation import hot_region
 from app.core.features import FeatureExtractor, softmax
 from app.core.heads import LinearHead
+from app.core.known_views import KnownViews
 from app.core.looks import DETAILED, PLANS, QUICK
 from app.core.room_views import LIKELY, SeenView, Subject, View, ViewHeads, classify_view
 from app.core.views import Views, take_views
@@ -31,6 +32,7 @@ WHOLE_ROOMS = frozenset({View.BEDROOM, View.OTHER_ROOM})
 
 _THING_EVIDENCE = 0.3  # rooms without towels reach 0.07 in a tile; so do three of the four with one: close-ups only
 _MAY_BE_UNMADE = 0.3
+_UNFAMILIAR = 0.4  # probability of a room in a photo like none that taught: less likely than not, and nothing more
 _REGION_SHARE_OF_PEAK = 0.6
 _MAX_REGION_SHARE = 0.5  # a box around more than half of the photo says nothing
 
@@ -128,12 +130,24 @@ class RoomClasses:
 
 
 class RoomAnalyzer:
-    """Rooms by linear heads on the shared backbone."""
+    """Rooms by linear heads on the shared backbone.
 
-    def __init__(self, extractor: FeatureExtractor, *, heads: RoomHeads, classes: RoomClasses) -> None:
+    Args:
+        known: the rooms that taught them; a photo that is like none is not taken for a room. None takes any.
+    """
+
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        *,
+        heads: RoomHeads,
+        classes: RoomClasses,
+        known: KnownViews | None,
+    ) -> None:
         self._extractor = extractor
         self._heads = heads
         self._classes = classes
+        self._known = known
 
     def inspect(self, images: Sequence[Image], *, depth: str) -> list[PhotoEvidence]:
         """Evidence for each BGR photo; ``depth`` is one of ``DEPTHS``."""
@@ -156,6 +170,8 @@ class RoomAnalyzer:
         photo = _Photo(views, depth=depth, width=width, height=height)
         things = self._things(views)
         room = photo.probability(self._heads.views.shown)
+        if self._known is not None and not self._known.have(views.wholes):
+            room = min(room, _UNFAMILIAR)
         seen = self._with_basin(classify_view(photo.probability, self._heads.views, shown=room), views)
         gathered = _Answers()
         self._look_for_towels(photo, seen, things, gathered)

@@ -20,6 +20,7 @@ from app.ml_models.factories.room import ROOM_HEADS, room_heads
 from app.types import FloatArray
 from evaluation.figures import Share
 from scripts.heads.validation import Figures, figures
+from scripts.rooms.known import KnownRooms
 from scripts.rooms.photos import LabelledRoom
 from scripts.rooms.rows import LookRows, wholes_of
 from scripts.rooms.training import FOLDS, JudgedHead, folds_of
@@ -57,10 +58,11 @@ def judge_held_out(
 ) -> list[JudgedPhoto]:
     """Every photo, each judged by heads of which none was trained on its scene."""
     _, folds = folds_of(photos, rows)
+    rooms = KnownRooms(photos, rows)
     judged: list[JudgedPhoto] = []
     for fold in range(FOLDS):
         of_fold = room_heads({name: heads[name].fold_heads[fold] for name in ROOM_HEADS}, own={})
-        analyzer = RoomAnalyzer(extractor, heads=of_fold, classes=classes)
+        analyzer = RoomAnalyzer(extractor, heads=of_fold, classes=classes, known=rooms.among(folds != fold))
         for index in np.flatnonzero(folds == fold):
             views = _views(rows.views[depth][index], wholes=wholes_of(depth))
             evidence = analyzer.inspect_views(views, depth=depth, width=1, height=1)

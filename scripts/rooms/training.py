@@ -54,6 +54,7 @@ class JudgedHead:
         fold_heads: by fold, the head that saw none of its photos, in training or in calibration.
         by_scene: by way of looking.
         by_source: how often yes is said of photos of each answer, by heads that saw no photo of their source.
+        unseen: by way of looking, (n,) whether those say yes; no where a photo's source was not left out.
     """
 
     question: RoomQuestion
@@ -61,6 +62,7 @@ class JudgedHead:
     fold_heads: Mapping[int, LinearHead]
     by_scene: Mapping[str, Figures]
     by_source: Sequence[Share]
+    unseen: Mapping[str, Flags]
     counts: Mapping[str, tuple[int, int]]
 
 
@@ -84,6 +86,7 @@ def judge_head(question: RoomQuestion, photos: Sequence[LabelledRoom], rows: Loo
         look: cross_fitted_probabilities(scores[look][judged], targets, weights, folds[judged], cautious=False)
         for look in LOOKS
     }
+    by_source, unseen = _by_source(task)
     return JudgedHead(
         question=question,
         head=task.head(task.fit(task.learnt), scores, task.judged),
@@ -92,7 +95,8 @@ def judge_head(question: RoomQuestion, photos: Sequence[LabelledRoom], rows: Loo
             for fold in range(FOLDS)
         },
         by_scene={look: figures(p[None], targets, groups[judged], weights) for look, p in found.items()},
-        by_source=_by_source(task),
+        by_source=by_source,
+        unseen=unseen,
         counts=_counts([photos[index].source for index in judged], targets),
     )
 
@@ -174,8 +178,9 @@ class _Task:
         )
 
 
-def _by_source(task: _Task) -> list[Share]:
+def _by_source(task: _Task) -> tuple[list[Share], dict[str, Flags]]:
     shares: list[Share] = []
+    unseen = {look: np.zeros(len(task.targets), bool) for look in LOOKS}
     for source in np.unique(task.sources[task.judged]):
         here = task.sources == source
         others = task.learnt & ~here
@@ -187,8 +192,9 @@ def _by_source(task: _Task) -> list[Share]:
             for look in LOOKS if photos.any() else ():
                 scores = task.scores((head.weights.astype(np.float64), head.bias), photos, look)
                 said = probabilities(head.calibrations[look], scores) > head.threshold
+                unseen[look][photos] = said
                 shares.append(Share(f"{look}: {word}, {source}", int(said.sum()), len(said)))
-    return shares
+    return shares, unseen
 
 
 def _answers(task: _Task, chosen: Flags) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import numpy as np
 import pytest
 
 from app.config import WEIGHTS_DIR
+from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.core.room_analyzer import DEPTHS, ChecklistItem, ItemAnswer, PhotoEvidence, RoomAnalyzer, RoomFinding
 from app.core.room_proofs import RequiredView
 from app.core.room_rules import RoomRules, RoomStatus, RoomVerdict, judge_room
 from app.core.room_views import SeenView, Subject, View
-from app.ml_models.factories.room import build_room_analyzer
+from app.ml_models.factories.features import build_feature_extractor
+from app.ml_models.factories.room import ROOM_HEADS, build_room_analyzer, room_classes, room_heads
+from app.ml_models.heads import load_heads, views_of, write_head
+from app.ml_models.known_views import KNOWN_ROOMS, read_known_views
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import Image, Severity
@@ -301,6 +306,36 @@ def test_pictures_of_other_things_are_no_rooms(analyzer: RoomAnalyzer, picture: 
     assert evidence.untidy is None
     assert evidence.sights == {}
     assert evidence.findings == ()
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_photo_like_none_that_taught_is_no_room_and_never_surely(eval_data: Path, depth: str) -> None:
+    loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
+    extractor = build_feature_extractor(loader)
+    heads = room_heads(load_heads(*ROOM_HEADS, model_id=extractor.model_id), own={})
+    shipped = read_known_views(KNOWN_ROOMS, model_id=extractor.model_id)
+    bedroom = cv2.imread(str(sorted((eval_data / "rooms" / "clean").glob("*.jpg"))[0]))
+    assert bedroom is not None
+    seen = {}
+    for name, known in (("shipped", shipped), ("strange", replace(shipped, farthest=0.01)), ("any", None)):
+        looking = RoomAnalyzer(extractor, heads=heads, classes=room_classes(), known=known)
+        [seen[name]] = looking.inspect([bedroom.astype(np.uint8)], depth=depth)
+    assert seen["shipped"] == seen["any"]
+    assert seen["shipped"].seen.view is not View.NOT_A_ROOM
+    assert (seen["strange"].seen.view, seen["strange"].untidy, seen["strange"].findings) == (View.NOT_A_ROOM, None, ())
+    assert seen["strange"].seen.confidence < 0.7
+
+
+def test_a_hotel_that_taught_what_a_room_is_has_no_unknown_ones(tmp_path: Path) -> None:
+    """Its head says yes to everything, and is asked alone."""
+    loader = ModelLoader(load_pack("compact"), WEIGHTS_DIR)
+    level = TwoSlopeCalibration(midpoint=-9.0, slope_below=1.0, slope_above=1.0)
+    calibrations = dict.fromkeys(DEPTHS, level)
+    own = LinearHead("room_shown", np.zeros(1280, np.float32), 0.0, Pooling.MEAN, calibrations)
+    model_id = loader.spec("image_features").model_id
+    write_head(tmp_path / "room_shown.json", own, model_id=model_id, facts={"views": views_of(DEPTHS)})
+    [evidence] = build_room_analyzer(loader, own_heads_dir=tmp_path).inspect([coffee()], depth=DEPTHS[0])
+    assert evidence.room > 0.9
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from app.core.heads import LinearHead, Pooling
 from app.core.looks import DETAILED, QUICK
 from app.core.room_views import Subject, View, ViewHeads, classify_view
+from scripts.rooms.known import KnownRooms
 from scripts.rooms.photos import LabelledRoom
 from scripts.rooms.rows import LookRows
 from scripts.rooms.training import RoomQuestion, folds_of, judge_head
@@ -60,7 +62,7 @@ def photos_and_rows(each: int = 30) -> tuple[list[LabelledRoom], LookRows]:
             f"source {index // (2 * each)}",
             f"s{max(index, 1)}",
             "bedroom",
-            {"bed_visible": yes},
+            {"bed_visible": yes, "room_shown": yes},
         )
         for index, yes in enumerate(answers)
     ]
@@ -85,3 +87,23 @@ def test_a_head_is_judged_on_unseen_scenes_and_sources() -> None:
     }
     assert judged.counts == {"source 0": (30, 30), "source 1": (30, 30)}
     assert len({one.bias for one in judged.fold_heads.values()}) == 5
+
+
+def test_known_rooms_are_judged_on_sources_that_are_not_among_them() -> None:
+    photos, rows = photos_and_rows(each=60)
+    photos[180:] = [replace(photo, source="source 2") for photo in photos[180:]]
+    rooms = KnownRooms(photos, rows)
+    yes = np.array([photo.answers["room_shown"] for photo in photos])
+    assert rooms.known_unseen()[yes].mean() > 0.9
+    assert not rooms.known_unseen()[~yes].any()
+    named = {
+        share.name: share for share in rooms.shares(judge_head(RoomQuestion("room_shown", 1e-3, False), photos, rows))
+    }
+    assert named["quick: rooms of source 1: said to be a room too"].value > 0.9
+    assert named["others of source 1: like rooms of other sources"].value == 0
+
+
+def test_known_rooms_need_a_second_source() -> None:
+    photos, rows = photos_and_rows()
+    with pytest.raises(ValueError, match="two sources"):
+        KnownRooms(photos, rows).among(np.array([photo.source == "source 0" for photo in photos]))

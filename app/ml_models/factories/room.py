@@ -17,6 +17,7 @@ from app.ml_models.factories.clip import find_clip
 from app.ml_models.factories.features import build_feature_extractor
 from app.ml_models.factories.object_detection import ObjectDetectionModel
 from app.ml_models.heads import load_heads
+from app.ml_models.known_views import KNOWN_ROOMS, read_known_views
 from app.ml_models.model_loader import ModelLoader
 from app.ml_models.roles import ModelRole
 
@@ -37,7 +38,8 @@ _SUBJECTS = {
     Subject.TOWELS: "towels_present",
 }
 _STATES = ("room_messy", "bathroom_dirty", "bed_unmade", "floor_cluttered")
-ROOM_HEADS = ("room_shown", "view_detail", *_KINDS.values(), *_SUBJECTS.values(), *_STATES)
+_SHOWN = "room_shown"
+ROOM_HEADS = (_SHOWN, "view_detail", *_KINDS.values(), *_SUBJECTS.values(), *_STATES)
 # Where no labelled photos exist, the backbone's own classes speak; a close-up is what they recognise.
 _THINGS = {
     TOWEL: ("bath towel",),
@@ -116,10 +118,13 @@ def build_room_analyzer(loader: ModelLoader, *, own_heads_dir: Path | None = Non
     """
     extractor = build_feature_extractor(loader)
     shipped = load_heads(*ROOM_HEADS, model_id=extractor.model_id, own_dir=own_heads_dir)
+    # A hotel that taught what a room is has rooms that are not among the known ones.
+    taught = own_heads_dir is not None and (own_heads_dir / f"{_SHOWN}.json").is_file()
     return RoomAnalyzer(
         extractor,
         heads=room_heads(shipped, own=_own_heads(own_heads_dir, model_id=extractor.model_id)),
         classes=room_classes(),
+        known=None if taught else read_known_views(KNOWN_ROOMS, model_id=extractor.model_id),
     )
 
 
@@ -127,7 +132,7 @@ def room_heads(heads: Mapping[str, LinearHead], *, own: Mapping[ChecklistItem, L
     """The heads by what they are asked; ``heads`` has one of each name in ``ROOM_HEADS``."""
     return RoomHeads(
         views=ViewHeads(
-            shown=heads["room_shown"],
+            shown=heads[_SHOWN],
             detail=heads["view_detail"],
             kinds={view: heads[name] for view, name in _KINDS.items()},
             subjects={subject: heads[name] for subject, name in _SUBJECTS.items()},
