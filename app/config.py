@@ -21,6 +21,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 SearchIn = Literal["auto", "memory", "index"]
 RoomView = Literal["bed", "bathroom", "other_room"]
+RoleName = Literal["front_desk", "kiosk", "personnel", "housekeeping", "security", "accounting", "admin"]
 RoomItem = Literal["bed_made", "bathroom_clean", "towels_present", "amenities_complete", "floor_clean"]
 
 
@@ -148,6 +149,23 @@ class Settings(BaseSettings):
     SESSION_IDLE_MIN: int = Field(30, ge=1, le=1440, description="A browser's session ends when unused for so long.")
     SESSION_HOURS: int = Field(12, ge=1, le=168, description="Of a person's session, however much it is used.")
     SIGN_INS_PER_MINUTE: int = Field(20, ge=0, description="Tries of one address, and with one name; 0 sets no limit.")
+    OIDC_ISSUER: Annotated[str, AfterValidator(values.issuer)] = Field(
+        "", description="https:// address of the hotel's identity provider (OpenID Connect); empty: passwords alone."
+    )
+    OIDC_CLIENT_ID: str = Field("", max_length=200, description="What the identity provider calls this service.")
+    OIDC_CLIENT_SECRET: SecretStr = Field(SecretStr(""), description="Empty: a public client, protected by PKCE.")
+    OIDC_ROLE_CLAIM: str = Field(
+        "roles", min_length=1, max_length=200, description="Lists a person's roles; dots lead into objects."
+    )
+    OIDC_ROLES: dict[str, RoleName] = Field(
+        {}, description="Which role a value of that claim stands for, as JSON, beside the names of the roles."
+    )
+    OIDC_NAME_CLAIM: str = Field(
+        "preferred_username", min_length=1, max_length=200, description="From which people's names here are made."
+    )
+    OIDC_PROMPT: Literal["login", "select_account", ""] = Field(
+        "login", description="What people are asked for each time; empty: nothing while they are signed in there."
+    )
     RATE_LIMIT_PER_MINUTE: int = Field(6000, ge=0, description="Requests of one API key; 0 sets no limit.")
     IDEMPOTENCY_HOURS: Count = Field(24, description="How long an Idempotency-Key and its answer are remembered.")
     IDEMPOTENCY_MAX_MB: Count = Field(256, description="Of all remembered answers; beyond it the oldest go first.")

@@ -42,6 +42,19 @@ def web_address(text: str) -> str:
     return text
 
 
+def issuer(text: str) -> str:
+    """Empty, or ``https://host[:port][/path]``; ``http://`` on this machine alone."""
+    if text:
+        at = _split(text, ("http", "https"))
+        if (
+            not at.hostname
+            or at.query
+            or (at.scheme == "http" and at.hostname not in ("localhost", "127.0.0.1", "::1"))
+        ):
+            raise ValueError("write https://host[:port][/path], as the provider's document names its issuer")
+    return text
+
+
 def server_address(text: str) -> str:
     """``http(s)://host[:port]``."""
     if not text:

@@ -50,9 +50,10 @@ write MINIO_SECRET_KEY "$(random)"
 # Opens everything that is encrypted at rest: keep a copy away from the backups. cv rotate-key says how it changes.
 write CV_MASTER_KEY "1:$(head -c 32 /dev/urandom | base64)"
 write ADMIN_API_KEY "cvk_$(random)"
-# Of a Qdrant that asks for one (VECTOR_DB=qdrant), of an MQTT broker, and of logins sealed before there were master keys:
-# empty unless you write them.
+# Of a Qdrant that asks for one (VECTOR_DB=qdrant), of an MQTT broker, of an identity provider, and of logins sealed before there
+# were master keys: empty unless you write them.
 write QDRANT_API_KEY ""
 write MQTT_URL ""
+write OIDC_CLIENT_SECRET ""
 write CAMERA_SECRET_KEY ""
 write grafana_password "$(random)"

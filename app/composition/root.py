@@ -113,7 +113,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             settings, pool, decoders, backends, engines.rooms, zone=zone
         )
         jobs = compose_jobs(settings, backends)
-        keys, sign_in = compose_access(settings, backends, hashes)
+        keys, sign_in = compose_access(stack, settings, backends, hashes)
         resources = Resources(
             settings=settings,
             loader=loader,

@@ -25,19 +25,35 @@ Roles = Annotated[list[StaffRole], Field(min_length=1, max_length=len(StaffRole)
 
 
 class SignInRequest(Request):
-    """A name and a password, or an API key."""
+    """A name and a password, or an API key, or what the identity provider sent the browser back with."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "lan.nguyen", "password": "correct horse 7"}})
 
     name: UserName | None = None
     password: Password | None = None
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=500)] | None = None
+    code: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
+    state: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> SignInRequest:
-        if (self.api_key is None) == (self.name is None or self.password is None):
-            raise ValueError("send name and password, or else api_key")
+        ways = (self.name and self.password, self.api_key, self.code and self.state)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("send name and password, or api_key, or code and state")
         return self
+
+
+class SignInWays(Response):
+    """How people sign in here; an API key is always exchanged for a session."""
+
+    password: bool = Field(description="By name and password; false where nobody is asked who they are")
+    identity_provider: bool = Field(description="By `POST /session/provider`")
+
+
+class SignInDeparture(Response):
+    """Where the browser goes to sign in; from there it comes back to `/console` with `code` and `state`."""
+
+    url: str
 
 
 class PasswordRequest(Request):
@@ -52,6 +68,7 @@ class SessionInfo(Response):
 
     name: str = Field(description="Of the person, or the label of the API key; the audit has it")
     kind: Literal["person", "key", "open"] = Field(description="`open`: nobody is asked who they are")
+    has_password: bool = Field(description="Which `PUT /session/password` changes")
     roles: list[StaffRole]
     scopes: list[Scope] = Field(description="Everything that is open, `admin` written out")
     time_zone: str = Field(description="Of the hotel, as the IANA names it")
@@ -64,6 +81,7 @@ class SessionInfo(Response):
         return cls(
             name=caller.label,
             kind="open" if caller.key_id is None else "key" if roles is None else "person",
+            has_password=identity.has_password,
             roles=[StaffRole(role) for role in roles or ()],
             scopes=[scope for scope in Scope if caller.may(scope)],
             time_zone=zone.key,
@@ -100,6 +118,7 @@ class UserInfo(Response):
     roles: list[StaffRole]
     created_at: Moment
     signed_in_at: Moment | None
+    has_password: bool = Field(description="False: the identity provider says who they are and what they work as")
 
     @classmethod
     def of(cls, user: User) -> UserInfo:

@@ -1,17 +1,22 @@
-"""Signing in: a password or an API key is exchanged for a session, whose secret no script of the browser can read."""
+"""Signing in: a password, an API key or an identity provider's word is exchanged for a session, whose secret no script
+of the browser can read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.errors import NotFound, Overloaded, Unauthorized
+from app.errors import Forbidden, NotFound, Overloaded, Unauthorized
 from app.services.database import Database
 from app.services.stores import user_store, web_sessions
 from app.services.stores.audit import add_audit_entry
 from app.utils.logging import key_id_var
 from app.workflows.access import Caller, KeyRing
 from app.workflows.rate_limit import RateLimiter
+from app.workflows.single_sign_on import Departure, SingleSignOn, numbered
 from app.workflows.slow_hashes import SlowHashes
+from app.workflows.users import admitted
+
+_NAMESAKES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +25,12 @@ class KnownCaller:
 
     Attributes:
         roles: of a person; None where an API key asks, or nobody is asked for one.
+        has_password: which they can change here.
     """
 
     caller: Caller
     roles: tuple[str, ...] | None
+    has_password: bool = False
 
 
 class SignInDesk:
@@ -35,6 +42,7 @@ class SignInDesk:
         idle_min: after which an unused session has ended.
         lifetime_h: after which a person's session ends however much it is used. An API key's lasts while it is used:
             a kiosk has nobody to sign in again.
+        provider: None where people sign in by password alone.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class SignInDesk:
         *,
         idle_min: int,
         lifetime_h: int,
+        provider: SingleSignOn | None = None,
     ) -> None:
         self._database = database
         self._keys = keys
@@ -53,6 +62,7 @@ class SignInDesk:
         self.idle_min = idle_min
         self._lifetime_h = lifetime_h
         self._hashes = hashes
+        self._provider = provider
 
     @property
     def is_open(self) -> bool:
@@ -85,13 +95,62 @@ class SignInDesk:
             raise _refused("This API key is unknown or revoked; ask for another.")
         return await self._begin(caller.key_id, caller.label, lifetime_h=None)
 
+    @property
+    def has_provider(self) -> bool:
+        """Whether people can sign in by an identity provider."""
+        return self._provider is not None and not self.is_open
+
+    async def depart(self, redirect_uri: str, *, address: str) -> Departure:
+        """Send somebody to the identity provider, from where they come back to ``redirect_uri``.
+
+        Raises:
+            NotFound: there is none.
+            Overloaded: too many tries.
+            BackendUnavailable: it does not answer.
+        """
+        provider = self._asked_provider()
+        await self._admit(address)
+        return await provider.depart(redirect_uri)
+
+    async def by_provider(
+        self, secret: str, *, state: str, code: str, redirect_uri: str, address: str
+    ) -> tuple[KnownCaller, str]:
+        """As ``by_password``, for somebody who has come back.
+
+        Args:
+            secret: what the browser kept of the departure.
+
+        Raises:
+            Forbidden: the provider gives them no role here; their sessions have ended, if there were any.
+        """
+        provider = self._asked_provider()
+        await self._admit(address)
+        person = await provider.arrive(secret, state=state, code=code, redirect_uri=redirect_uri)
+        async with self._database.transaction() as connection:
+            if person.roles:
+                names = (numbered(person.name, number) for number in range(1, _NAMESAKES))
+                user = await admitted(connection, person.external, names=names, roles=person.roles)
+            else:
+                known, _ = await user_store.find_external_user(connection, person.external)
+                if known is not None:
+                    await web_sessions.end_sessions_of(connection, known.key_id)
+                await add_audit_entry(connection, "session.refuse", subject=person.name, actor=None)
+        if not person.roles:
+            raise Forbidden("The identity provider gives you no role here; ask for one there.", code="role_missing")
+        return await self._begin(user.key_id, user.name, lifetime_h=self._lifetime_h)
+
+    def _asked_provider(self) -> SingleSignOn:
+        if self._provider is None:
+            raise NotFound("People sign in by name and password here.", code="no_identity_provider")
+        return self._provider
+
     async def identity(self, caller: Caller) -> KnownCaller:
         """Who a caller is."""
         if caller.key_id is None:
             return KnownCaller(caller, None)
         async with self._database.connection() as connection:
             user = await user_store.find_user_by_key(connection, caller.key_id)
-        return KnownCaller(caller, user.roles if user else None)
+        return KnownCaller(caller, user.roles, user.has_password) if user else KnownCaller(caller, None)
 
     async def change_password(self, caller: Caller, *, old: str, new: str, session: str | None) -> None:
         """Give the caller another password, and end their other sessions.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Unauthorized
 from app.services.database import Connection, Database
 from app.services.stores import user_store, web_sessions
 from app.services.stores.audit import add_audit_entry
-from app.services.stores.user_store import User
+from app.services.stores.user_store import ExternalUser, User
 from app.types import Scope, StaffRole
 from app.workflows.slow_hashes import SlowHashes
 
@@ -78,11 +78,16 @@ class UserBook:
 
         Raises:
             NotFound: nobody of that name may sign in.
+            Conflict: the identity provider says who they are and what they work as.
             Overloaded: too many passwords are hashed at once.
         """
         hashed = None if password is None else await self._hashes.hash(password)
         async with self._database.transaction() as connection:
             user = await _user(connection, name)
+            if not user.has_password:
+                raise Conflict(
+                    f"{name} signs in by the identity provider; change roles and password there.", code="user_external"
+                )
             if hashed is not None:
                 await user_store.set_password(connection, user.key_id, hashed)
                 await web_sessions.end_sessions_of(connection, user.key_id)
@@ -103,6 +108,35 @@ class UserBook:
             await user_store.end_user(connection, user.key_id)
             await web_sessions.end_sessions_of(connection, user.key_id)
             await add_audit_entry(connection, "user.end", subject=name, actor=actor)
+
+
+async def admitted(
+    connection: Connection, external: ExternalUser, *, names: Iterable[str], roles: Sequence[StaffRole]
+) -> User:
+    """Somebody whom the identity provider vouches for, with the roles that it gives them now; new where they never
+    were here.
+
+    Args:
+        names: for somebody new, the first that nobody has.
+
+    Raises:
+        Unauthorized: their access was ended here.
+    """
+    user, has_ended = await user_store.find_external_user(connection, external)
+    if has_ended:
+        raise Unauthorized("This account was ended here; ask for another.", code="sign_in_refused")
+    details = {"roles": list(roles), "issuer": external.issuer}
+    if user is None:
+        for name in names:
+            user = await user_store.add_external_user(connection, external, name, roles=roles, scopes=_scopes_of(roles))
+            if user is not None:
+                await add_audit_entry(connection, "user.add", subject=user.name, actor=None, details=details)
+                return user
+        raise Conflict("Too many people have your name here; ask for another one.", code="user_exists")
+    if list(user.roles) != list(roles):
+        await user_store.set_roles(connection, user.key_id, roles=roles, scopes=_scopes_of(roles))
+        await add_audit_entry(connection, "user.change", subject=user.name, actor=None, details=details)
+    return user
 
 
 async def _user(connection: Connection, name: str) -> User:

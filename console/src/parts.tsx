@@ -7,10 +7,13 @@ import type { Loaded, Task } from "./api.ts";
 import { language, shownAt } from "./state.ts";
 import { t, type Key } from "./text.ts";
 
+/** The identity provider did not let somebody in. */
+export class Refused extends Error {}
+
 /** What went wrong, what to do, and the name of the request in the log. */
 export function Failure({ error, again }: { error: unknown; again?: () => void }) {
   if (!error) return null;
-  const said = error instanceof Problem ? problemText(error) : t(error instanceof ConnectionFailed ? "no_answer" : "page_failed");
+  const said = error instanceof Problem ? problemText(error) : error instanceof Refused ? t("provider_refused") : t(error instanceof ConnectionFailed ? "no_answer" : "page_failed");
   return (
     <div class="notice bad" role="alert">
       <p>{said}</p>
@@ -24,6 +27,9 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
 function problemText(problem: Problem): string {
   const known: Partial<Record<string, Key>> = {
     sign_in_refused: "sign_in_refused",
+    identity_refused: "identity_refused",
+    sign_in_expired: "sign_in_expired",
+    role_missing: "role_missing",
     rate_limited: "rate_limited",
     scope_missing: "scope_missing",
     backend_unavailable: "backend_unavailable",

@@ -48,7 +48,7 @@ function Preferences({ known }: { known: Session | null }) {
       <Choice label={t("language")} value={language.value} options={languages} onValue={(value) => (language.value = value)} />
       <Choice label={t("colours")} value={theme.value} options={themes} onValue={(value) => (theme.value = value)} />
       {known && <span class="who">{t("signed_in_as", { name: known.name })}</span>}
-      {known?.kind === "person" && <button type="button" class="plain" onClick={() => setChanging(true)}>{t("change_password")}</button>}
+      {known?.has_password && <button type="button" class="plain" onClick={() => setChanging(true)}>{t("change_password")}</button>}
       {known && known.kind !== "open" && <button type="button" onClick={() => void signOut()}>{t("sign_out")}</button>}
       {isChanging && <ChangePassword onClose={() => setChanging(false)} />}
     </div>

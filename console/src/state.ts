@@ -12,6 +12,9 @@ export const session = signal<Session | null | undefined>(undefined);
 export const language = signal<Language>(kept("language", ["vi", "en"], navigator.language.startsWith("vi") ? "vi" : "en"));
 export const theme = signal<Theme>(kept("theme", ["auto", "light", "dark"], "auto"));
 
+/** Why somebody who came back from the identity provider is not signed in. */
+export const signInError = signal<unknown>(null);
+
 const address = signal(location.hash);
 addEventListener("hashchange", () => (address.value = location.hash));
 

@@ -9,12 +9,14 @@ import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
 
 from app.api import examples
+from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProviderForTests, running_identity_provider
 from tests.integration.conftest import Service, Start
 from tests.integration.console_visits import (
     API,
@@ -46,9 +48,22 @@ PICTURES = Path(examples.__file__).with_name("example_pictures")
 
 
 @pytest.fixture(scope="module")
-def service(start_service: Start) -> Iterator[Service]:
+def provider() -> Iterator[IdentityProviderForTests]:
+    with running_identity_provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Start, provider: IdentityProviderForTests) -> Iterator[Service]:
     # The camera of these tests shows a photo.
-    with console_service(start_service, OCR_ENABLED=True, LIVENESS_THRESHOLD=0.0) as started:
+    with console_service(
+        start_service,
+        OCR_ENABLED=True,
+        LIVENESS_THRESHOLD=0.0,
+        OIDC_ISSUER=provider.issuer,
+        OIDC_CLIENT_ID=CLIENT_ID,
+        OIDC_CLIENT_SECRET=SecretStr(CLIENT_SECRET),
+    ) as started:
         yield started
 
 
@@ -105,6 +120,38 @@ def test_somebody_signs_in_and_out_by_keyboard(visit: Open) -> None:
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_somebody_signs_in_by_the_hotels_account(visit: Open, provider: IdentityProviderForTests, axe: str) -> None:
+    provider.person = {"sub": "u-1", "preferred_username": "thu", "roles": ["front_desk"]}
+    with visit(None, size=PHONE, language="vi") as desk:
+        page = desk.page
+        assert unreadable(page, axe) == []
+        desk.button("Đăng nhập bằng tài khoản của khách sạn").click()
+        expect(page.get_by_text("Đang dùng: thu")).to_be_visible()
+        assert "code=" not in page.url
+        assert page.evaluate("document.cookie") == ""
+        expect(desk.button("Đổi mật khẩu")).to_be_hidden()
+        page.reload()
+        expect(page.get_by_text("Đang dùng: thu")).to_be_visible()
+        desk.button("Đăng xuất").click()
+        provider.person["roles"] = []
+        desk.button("Đăng nhập bằng tài khoản của khách sạn").click()
+        expect(page.get_by_role("alert")).to_contain_text("chưa có vai trò")
+        assert "code=" not in page.url
+        assert unreadable(page, axe) == []
+        # The page goes to the provider, and loads nothing of it.
+        assert {one.partition("?")[0] for one in desk.failures} == {f"loads {provider.issuer}/authorization_endpoint"}
+        desk.failures.clear()
+
+
+def test_who_is_sent_back_unasked_is_not_signed_in(visit: Open) -> None:
+    with visit(None) as desk:
+        desk.page.goto(f"{desk.address}/console?error=access_denied&state={quote(PROBE)}")
+        expect(desk.page.get_by_role("alert")).to_contain_text("did not let you in")
+        desk.page.goto(f"{desk.address}/console?code={quote(PROBE)}&state=of-somebody-else")
+        expect(desk.page.get_by_role("alert")).to_contain_text("began in another browser")
+        assert desk.page.url == f"{desk.address}/console"
 
 
 def test_a_kiosk_signs_in_by_a_key(visit: Open) -> None:

@@ -63,6 +63,7 @@ def test_a_person_signs_in_and_has_the_scopes_of_their_roles(browser: httpx.Clie
     assert answer.json() == {
         "name": "lan",
         "kind": "person",
+        "has_password": True,
         "roles": ["personnel"],
         "scopes": ["face:recognize", "face:manage", "events:attendance", "privacy"],
         "time_zone": "Asia/Ho_Chi_Minh",

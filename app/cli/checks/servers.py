@@ -178,6 +178,7 @@ def tls_endpoints(settings: Settings) -> Mapping[str, tuple[str, int]]:
         "MQTT_URL": settings.MQTT_URL.get_secret_value(),
         "STORAGE_PUBLIC_ENDPOINT": settings.STORAGE_PUBLIC_ENDPOINT,
         "OTEL_EXPORTER_OTLP_ENDPOINT": settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+        "OIDC_ISSUER": settings.OIDC_ISSUER,
     }
     if settings.VECTOR_DB == "qdrant":
         addresses["QDRANT_URL"] = settings.QDRANT_URL

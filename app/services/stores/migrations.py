@@ -51,6 +51,12 @@ def add_index(table: str, name: str, columns: str) -> None:
         op.execute(f"CREATE INDEX {name} ON {table} {columns}")
 
 
+def add_unique_index(table: str, name: str, columns: str) -> None:
+    """As ``add_index``, over what no two rows may have alike."""
+    if _is_ours(table):
+        op.execute(f"CREATE UNIQUE INDEX {name} ON {table} {columns}")
+
+
 def drop_index(table: str, name: str) -> None:
     """Take such an index away again."""
     if _is_ours(table):

@@ -1,4 +1,5 @@
-"""The SQL of tickets: each opens the event stream once, for clients that send no header. Only digests are stored."""
+"""The SQL of tickets, each for one use: to open the event stream, for clients that send no header, or to end a sign-in
+that began here and goes by an identity provider. Only digests are stored."""
 
 from __future__ import annotations
 

@@ -86,10 +86,12 @@ function UserForm({ user, onClose, onDone }: { user?: User; onClose: () => void;
     user
       ? cv.changeUser({ path: { name: user.name }, body: { roles, ...(password ? { password } : {}) } })
       : cv.addUser({ body: { name, password, roles } });
+  const isOurs = user?.has_password ?? true; // else the identity provider says what they work as
   const end = () => ending.run(async () => (await cv.endUser({ path: { name: user!.name } }), onDone()));
   return (
     <Dialog title={user?.name ?? t("add_user")} onClose={onClose}>
-      <Form task={task} send={send} label={t("save")} onDone={onDone} isReady={roles.length > 0}>
+      {!isOurs && <p>{t("by_provider")} {roles.map((role) => t(`role_${role}`)).join(", ")}</p>}
+      {isOurs && <Form task={task} send={send} label={t("save")} onDone={onDone} isReady={roles.length > 0}>
         {!user && <Field label={t("user_name")} value={name} onValue={setName} required maxLength={20} pattern="[a-z0-9][a-z0-9._\-]+" hint={t("user_name_rule")} autocomplete="off" />}
         <Field label={t("new_password")} type="password" value={password} onValue={setPassword} required={!user} minLength={10} hint={t("password_rule")} autocomplete="new-password" />
         <fieldset>
@@ -100,7 +102,7 @@ function UserForm({ user, onClose, onDone }: { user?: User; onClose: () => void;
             </label>
           ))}
         </fieldset>
-      </Form>
+      </Form>}
       <Failure error={ending.error} />
       {user && <Sure label={t("end_user")} question={t("end_user_question", { name: user.name })} isBusy={ending.isBusy} onSure={end} />}
     </Dialog>

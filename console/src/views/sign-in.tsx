@@ -1,9 +1,9 @@
-/** Who are you? By name and password, or by an API key. */
+/** Who are you? By name and password, by an API key, or by the hotel's identity provider. */
 import { useState } from "preact/hooks";
 
-import { cv, useTask } from "../api.ts";
-import { Field, Form } from "../parts.tsx";
-import { session } from "../state.ts";
+import { cv, useLoad, useTask } from "../api.ts";
+import { Failure, Field, Form } from "../parts.tsx";
+import { session, signInError } from "../state.ts";
 import { t } from "../text.ts";
 
 export function SignIn() {
@@ -11,6 +11,9 @@ export function SignIn() {
   const [secret, setSecret] = useState("");
   const [byKey, setByKey] = useState(false);
   const task = useTask();
+  const leaving = useTask();
+  const ways = useLoad((signal) => cv.listSignInWays({ signal }), []);
+  const leave = () => leaving.run(async () => location.assign((await cv.beginProviderSignIn()).url));
   const send = async () => {
     const body = byKey ? { api_key: secret } : { name: name.trim().toLowerCase(), password: secret };
     session.value = await cv.beginSession({ body });
@@ -19,6 +22,10 @@ export function SignIn() {
   return (
     <main id="content" class="narrow">
       <h1>{t("sign_in")}</h1>
+      <Failure error={leaving.error ?? signInError.value} />
+      {ways.data?.identity_provider && (
+        <p><button type="button" class="primary" disabled={leaving.isBusy} onClick={() => void leave()}>{t("with_provider")}</button></p>
+      )}
       <Form task={task} send={send} label={t("sign_in")}>
         {!byKey && <Field label={t("user_name")} value={name} onValue={setName} autocomplete="username" required maxLength={20} />}
         <Field

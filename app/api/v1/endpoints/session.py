@@ -12,12 +12,23 @@ from app.api.security import SESSION_COOKIE, Identified
 from app.dependencies import Zone, resource
 from app.errors import Forbidden
 from app.models.bodies import json_of
-from app.models.user import PasswordRequest, SessionEnd, SessionInfo, SignInRequest
+from app.models.user import (
+    PasswordRequest,
+    SessionEnd,
+    SessionInfo,
+    SignInDeparture,
+    SignInRequest,
+    SignInWays,
+)
 from app.utils.fair_queue import client_var
 from app.workflows.access import LOCAL
 from app.workflows.sign_in import SignInDesk
+from app.workflows.single_sign_on import LIFETIME_S
 
 router = APIRouter(prefix="/session", tags=["session"], route_class=MarkedRoute)
+
+_DEPARTURE_COOKIE = "cv_departure"
+_DEPARTURE_PATH = "/api/v1/cv/session"
 
 Desk = Annotated[SignInDesk, Depends(resource(lambda resources: resources.sign_in))]
 
@@ -28,6 +39,11 @@ async def _from_our_pages(request: Request) -> None:
         raise Forbidden(
             "Sign in from our own pages; the request's Origin is to be this address.", code="origin_refused"
         )
+
+
+def _console(http: Request) -> str:
+    """The console's address as the browser that asks has it: a proxy before us may end TLS."""
+    return f"{http.headers.get('origin') or str(http.base_url).rstrip('/')}/console"
 
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -50,12 +66,44 @@ async def begin_session(
     address = client_var.get()
     if request.name is not None and request.password is not None:
         begun = desk.by_password(request.name, request.password.get_secret_value(), address=address)
+    elif request.code is not None and request.state is not None:
+        begun = desk.by_provider(
+            http.cookies.get(_DEPARTURE_COOKIE, ""),
+            state=request.state,
+            code=request.code.get_secret_value(),
+            redirect_uri=_console(http),
+            address=address,
+        )
     else:
         begun = desk.by_key(request.api_key.get_secret_value() if request.api_key else "", address=address)
     identity, secret = await begun
-    is_secure = http.url.scheme == "https" or http.headers.get("origin", "").startswith("https:")
+    response.delete_cookie(_DEPARTURE_COOKIE, httponly=True, samesite="strict", path=_DEPARTURE_PATH)
+    is_secure = _console(http).startswith("https:")
     response.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="strict", secure=is_secure, path="/")
     return SessionInfo.of(identity, idle_min=desk.idle_min, zone=zone)
+
+
+@router.get("/ways")
+async def list_sign_in_ways(desk: Desk) -> SignInWays:
+    """How people sign in here."""
+    return SignInWays(password=not desk.is_open, identity_provider=desk.has_provider)
+
+
+@router.post("/provider", dependencies=[Depends(_from_our_pages)], responses={403: _REFUSALS[403]})
+async def begin_provider_sign_in(http: Request, response: Response, desk: Desk) -> SignInDeparture:
+    """Begin to sign in by the hotel's identity provider: go to `url`, and end with what you come back with, in the same
+    browser and within ten minutes, by `POST /session`."""
+    departure = await desk.depart(_console(http), address=client_var.get())
+    response.set_cookie(
+        _DEPARTURE_COOKIE,
+        departure.secret,
+        max_age=LIFETIME_S,
+        httponly=True,
+        samesite="strict",
+        secure=_console(http).startswith("https:"),
+        path=_DEPARTURE_PATH,
+    )
+    return SignInDeparture(url=departure.url)
 
 
 @router.get("")
