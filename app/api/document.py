@@ -33,6 +33,7 @@ _TAGS = {
     "privacy": "What is stored about a person.",
     "session": "Signing in and out, for browsers.",
     "users": "The people who sign in, and what they work as.",
+    "operator": "Keys and settings, without what is secret in them.",
     "health": "Probes, metrics, and the models that are loaded.",
 }
 _REFERENCE = "#/components/schemas/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def operations(service: Service) -> Iterator[tuple[str, str]]:
 
 
 FACES_READ = ("recognize", "verify", "identify")
-NAMED_OTHERWISE = {"lost-found": "claims", "models": "admin", "users": "admin"}
+NAMED_OTHERWISE = {"lost-found": "claims", "models": "admin", "users": "admin", "keys": "admin", "settings": "admin"}
 OF_EVENTS = {"events", *(scope for scope in Scope if scope.startswith("events:"))}
 
 
@@ -196,6 +197,20 @@ def test_a_key_hears_only_of_what_its_scope_names(service: Service) -> None:
             if len(heard) == 2:
                 break
     assert heard == ["attendance.events", "attendance.events"]
+
+
+def test_an_operator_sees_keys_and_settings_and_no_secret(service: Service) -> None:
+    key = create(service, "ocr:id")
+    [newest, *_] = reversed(get(service, "/keys", ADMIN_KEY).json()["items"])
+    assert (newest["scopes"], newest["revoked_at"]) == (["ocr:id"], None)
+    answer = get(service, "/settings", ADMIN_KEY)
+    settings = {one["name"]: one for one in answer.json()["items"]}
+    assert (settings["AUTH_REQUIRED"]["value"], settings["AUTH_REQUIRED"]["is_default"]) == ("true", True)
+    assert settings["MINIO_ENDPOINT"]["value"] == service.settings.MINIO_ENDPOINT
+    secrets = {name: value for name, value in service.settings if isinstance(value, SecretStr)}
+    assert {name for name, one in settings.items() if one["value"] is None} == secrets.keys()
+    for secret in (key, *(value.get_secret_value() for value in secrets.values())):
+        assert not secret or json.dumps(secret) not in answer.text + get(service, "/keys", ADMIN_KEY).text
 
 
 def test_papers_and_invoices_are_seen_apart(service: Service) -> None:

@@ -15,6 +15,7 @@ from app.api.v1.endpoints import (
     jobs,
     liveness,
     ocr,
+    operator,
     privacy,
     room,
     room_reference,
@@ -43,4 +44,5 @@ router.include_router(webhooks.router)
 router.include_router(privacy.router)
 router.include_router(session.router)
 router.include_router(users.router)
+router.include_router(operator.router)
 router.include_router(health.router)
