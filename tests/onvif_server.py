@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 from scripts.local.ports import LOOPBACK
 
@@ -36,6 +37,7 @@ class OnvifCamera:
     """What it does.
 
     Attributes:
+        name: that it announces.
         stream_uri, snapshot_uri: of every profile.
         service_port: of the address that it announces; its own where 0.
         service_host: likewise.
@@ -46,6 +48,7 @@ class OnvifCamera:
         clock_is_ahead: of ours.
     """
 
+    name: str = "Back door"
     stream_uri: str = "rtsp://127.0.0.1:554/live"
     snapshot_uri: str = "http://127.0.0.1/snap.jpg"
     service_host: str = LOOPBACK
@@ -108,7 +111,7 @@ def _answer_probes(camera: OnvifCamera, listening: socket.socket, own_port: int,
             place = f"http://{camera.service_host}:{camera.service_port or own_port}/onvif/device_service"
             match = (
                 "<d:ProbeMatches><d:ProbeMatch><d:Scopes>onvif://www.onvif.org/type/video_encoder "
-                "onvif://www.onvif.org/name/Back%20door onvif://www.onvif.org/hardware/X1</d:Scopes>"
+                f"onvif://www.onvif.org/name/{quote(camera.name)} onvif://www.onvif.org/hardware/X1</d:Scopes>"
                 f"<d:XAddrs>http://10.99.0.1/onvif/device_service {place}</d:XAddrs></d:ProbeMatch></d:ProbeMatches>"
             )
             header = f"<a:RelatesTo>{camera.relates_to or found[1].decode()}</a:RelatesTo>"

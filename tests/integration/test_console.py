@@ -413,6 +413,22 @@ def test_an_operator_sees_health_and_gives_a_person_another_role(visit: Open) ->
         expect(row).to_be_hidden()
 
 
+def test_an_operator_looks_keys_and_settings_up(visit: Open, axe: str) -> None:
+    with visit("root", "operator", size=PHONE, language="vi") as desk:
+        page = desk.page
+        expect(page.get_by_role("region", name="Khóa API").get_by_role("row", name="admin")).to_contain_text(
+            "đang dùng"
+        )
+        settings = page.get_by_role("region", name="Cài đặt")
+        settings.get_by_label("Tìm cài đặt").fill("liveness_t")
+        expect(settings.get_by_role("row")).to_have_count(2)  # with the head
+        expect(settings.get_by_role("row").last).to_contain_text("đã đặt")
+        settings.get_by_label("Tìm cài đặt").fill("admin_api")
+        expect(settings.get_by_role("row").last).to_contain_text("bí mật")
+        assert KEY not in page.content()
+        assert unreadable(page, axe) == []
+
+
 def test_what_a_view_asks_for_in_vain_says_what_to_do(visit: Open) -> None:
     with visit("hoa", "lost_found") as desk:
         desk.page.route("**/lost-found/claims?*", lambda route: route.abort())

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from app.api import examples
+from app.services.streams.ws_discovery import PORT as ONVIF_PORT
 from tests.browser import opened_browser
 from tests.camera_servers import http_camera
 from tests.integration.conftest import Service, Start
@@ -27,6 +28,7 @@ from tests.integration.console_visits import (
     visits,
     words,
 )
+from tests.onvif_server import USER, WORD, OnvifCamera, onvif_camera
 from tests.photos import base64_jpeg, coffee, jpeg
 
 pytestmark = [pytest.mark.any_server, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -152,6 +154,34 @@ def test_a_room_is_cleaned_compared_and_its_tickets_are_worked_on(
     assert (row["state"], row["changed_by"]) == ("done", "mai")
     [cleaning] = service.records.rows("SELECT started_by, stopped_by FROM room_cleanings")
     assert set(cleaning.values()) == {"mai"}
+
+
+@BOTH
+def test_a_camera_that_answers_is_tried_by_what_it_says(
+    visit: Open, axe: str, size: tuple[int, int], language: str
+) -> None:
+    said = words(language)
+    name = f"Cửa sau {language}"  # other tests' cameras may answer too
+    with (
+        http_camera(jpeg(coffee())) as camera,
+        onvif_camera(OnvifCamera(name=name, snapshot_uri=camera.url("/snapshot.jpg")), discovery_port=ONVIF_PORT),
+        visit("son", "security", size=size, language=language) as desk,
+    ):
+        page = desk.page
+        desk.button(said("Cameras", "Camera")).click()
+        desk.button(said("Look for cameras", "Tìm camera")).click()
+        found = page.get_by_role("listitem").filter(has_text=name)
+        desk.button(said("Look", "Tìm")).click()
+        expect(found.locator(".bad")).to_be_visible(timeout=WAIT_MS)  # it asks for a login
+        page.get_by_label(said("User name", "Tên đăng nhập")).fill(USER)
+        page.get_by_label(said("Password", "Mật khẩu")).fill(WORD)
+        desk.button(said("Look", "Tìm")).click()
+        expect(found).to_contain_text("Dome 4", timeout=WAIT_MS)
+        assert unreadable(page, axe) == []
+        found.get_by_role("button", name=said("Try the stills of main", "Thử ảnh tĩnh của main")).click()
+        expect(page.get_by_label(said("Address", "Địa chỉ"))).to_have_value(camera.url("/snapshot.jpg"))
+        desk.button(said("Try it", "Thử")).click()
+        expect(page.get_by_text(said("It works:", "Hoạt động:"))).to_be_visible(timeout=WAIT_MS)
 
 
 @BOTH

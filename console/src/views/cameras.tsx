@@ -14,7 +14,9 @@ type Point = [number, number];
 type Shape = { use: Use; name: string; points: Point[]; rest: object };
 type Use = "intrusion" | "hazard" | "mask";
 type Kind = Schemas["CameraTestRequest"]["kind"];
+type Source = { kind: Kind; url: string; user: string; password: string };
 
+const NO_SOURCE: Source = { kind: "rtsp", url: "", user: "", password: "" };
 const PAGE = 12;
 const LOOK_EVERY_MS = 3000;
 const USES: readonly Use[] = ["intrusion", "hazard", "mask"];
@@ -22,7 +24,8 @@ const FEWEST_POINTS = 3;
 
 export function Cameras() {
   const [chosen, setChosen] = useState<string | null>(null);
-  const [isTrying, setTrying] = useState(false);
+  const [trying, setTrying] = useState<Source | null>(null);
+  const [isSeeking, setSeeking] = useState(false);
   const pages = usePages();
   const query = { limit: PAGE, ...(pages.cursor ? { cursor: pages.cursor } : {}) };
   const cameras = useLoad((signal) => cv.listCameras({ query, signal }), [pages.cursor]);
@@ -31,7 +34,12 @@ export function Cameras() {
     <>
       <div class="bar">
         <button type="button" onClick={cameras.again}>{t("look_again")}</button>
-        {may("cameras:write") && <button type="button" class="primary" onClick={() => setTrying(true)}>{t("try_camera")}</button>}
+        {may("cameras:write") && (
+          <>
+            <button type="button" onClick={() => setSeeking(true)}>{t("seek_cameras")}</button>
+            <button type="button" class="primary" onClick={() => setTrying(NO_SOURCE)}>{t("try_camera")}</button>
+          </>
+        )}
       </div>
       <Shown of={cameras}>
         {(page) => page.items.length === 0 ? <Empty><p>{t("cameras_empty")}</p></Empty> : (
@@ -50,7 +58,8 @@ export function Cameras() {
         )}
       </Shown>
       {chosen && <Detail id={chosen} look={looks[chosen]} onClose={() => setChosen(null)} onChanged={cameras.again} />}
-      {isTrying && <Trial onClose={() => setTrying(false)} onAdded={() => (setTrying(false), cameras.again())} />}
+      {isSeeking && <Search onClose={() => setSeeking(false)} onChosen={(source) => (setSeeking(false), setTrying(source))} />}
+      {trying && <Trial source={trying} onClose={() => setTrying(null)} onAdded={() => (setTrying(null), cameras.again())} />}
     </>
   );
 }
@@ -190,12 +199,53 @@ function rulesOf(rules: Rules, shapes: readonly Shape[]): Rules {
   } as Rules;
 }
 
-/** Open a camera once, see what it gives, and take it in. */
-function Trial({ onClose, onAdded }: { onClose: () => void; onAdded: () => void }) {
-  const [kind, setKind] = useState<Kind>("rtsp");
-  const [url, setUrl] = useState("");
+/** Ask for ONVIF cameras; a stream of one that answered is tried out next, with the same login. */
+function Search({ onClose, onChosen }: { onClose: () => void; onChosen: (source: Source) => void }) {
+  const [hosts, setHosts] = useState("");
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
+  const [found, setFound] = useState<Schemas["DiscoveredCameraInfo"][] | null>(null);
+  const task = useTask();
+  const send = async () => {
+    setFound(null);
+    const body = { hosts: hosts.split(/[\s,]+/).filter(Boolean), ...(user ? { credentials: { username: user, password } } : {}) };
+    setFound((await cv.discoverCameras({ body })).cameras);
+  };
+  const choose = (kind: Kind, url: string) => onChosen({ kind, url, user, password });
+  return (
+    <Dialog title={t("seek_cameras")} onClose={onClose}>
+      <Form task={task} send={send} label={t("seek")}>
+        <Field label={t("hosts")} value={hosts} onValue={setHosts} maxLength={2000} autocomplete="off" hint={t("hosts_hint")} />
+        <Field label={t("user_name")} value={user} onValue={setUser} maxLength={200} autocomplete="off" />
+        <Field label={t("password")} type="password" value={password} onValue={setPassword} maxLength={200} autocomplete="off" />
+      </Form>
+      <p role="status">{found && t("cameras_found", { count: found.length })}</p>
+      <ul class="cards">
+        {found?.map(({ address, name, manufacturer, model, message, profiles }) => (
+          <li key={address}>
+            <strong>{name ?? model ?? address}</strong>
+            <p class="small">{[manufacturer, model, address].filter(Boolean).join(" · ")}</p>
+            {message && <p class="bad">{message}</p>}
+            {profiles.map(({ name: stream, width, height, url, snapshot_url: still }) => (
+              <p key={stream} class="bar">
+                <span>{stream}{width && height ? ` · ${width} × ${height}` : ""}</span>
+                {url && <button type="button" onClick={() => choose("rtsp", url)}>{t("take_stream", { name: stream })}</button>}
+                {still && <button type="button" onClick={() => choose("snapshot", still)}>{t("take_stills", { name: stream })}</button>}
+              </p>
+            ))}
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+/** Open a camera once, see what it gives, and take it in. */
+function Trial({ source: given, onClose, onAdded }: { source: Source; onClose: () => void; onAdded: () => void }) {
+  const [kind, setKind] = useState(given.kind);
+  const [url, setUrl] = useState(given.url);
+  const [user, setUser] = useState(given.user);
+  const [password, setPassword] = useState(given.password);
   const [id, setId] = useState("");
   const [answer, setAnswer] = useState<Schemas["CameraTestResponse"] | null>(null);
   const task = useTask();

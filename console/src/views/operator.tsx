@@ -1,10 +1,11 @@
-/** What an operator looks at: health, people who sign in, jobs, models. */
+/** What an operator looks at: health, people who sign in, keys, jobs, models, settings. */
 import type { Schemas } from "cv-service-client";
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { cv, useLoad, useTask } from "../api.ts";
 import { Choice, Dialog, Empty, Failure, Field, Form, Shown, Sure, usePages, When } from "../parts.tsx";
-import { named, t } from "../text.ts";
+import { named, t, type Key } from "../text.ts";
 
 type User = Schemas["UserInfo"];
 type Role = User["roles"][number];
@@ -16,8 +17,10 @@ export function Operator() {
       <h1>{t("operator")}</h1>
       <Health />
       <Users />
+      <Keys />
       <Jobs />
       <Models />
+      <Settings />
     </>
   );
 }
@@ -106,6 +109,71 @@ function UserForm({ user, onClose, onDone }: { user?: User; onClose: () => void;
       <Failure error={ending.error} />
       {user && <Sure label={t("end_user")} question={t("end_user_question", { name: user.name })} isBusy={ending.isBusy} onSure={end} />}
     </Dialog>
+  );
+}
+
+function Keys() {
+  const keys = useLoad((signal) => cv.listKeys({ signal }), []);
+  return (
+    <section aria-label={t("keys")}>
+      <h2>{t("keys")}</h2>
+      <p class="small">{t("keys_help")}</p>
+      <Shown of={keys}>
+        {({ items }) => (
+          <Rows names={["key_number", "name", "scopes", "last_used", "state"]}>
+            {items.map((key) => (
+              <tr key={key.id}>
+                <td>{key.id}</td>
+                <td>{key.label}</td>
+                <td>{key.scopes.join(", ")}</td>
+                <td>{key.last_used_at ? <When at={key.last_used_at} /> : t("never")}</td>
+                <td>{key.revoked_at ? <>{t("revoked")} <When at={key.revoked_at} /></> : t("in_use")}</td>
+              </tr>
+            ))}
+          </Rows>
+        )}
+      </Shown>
+    </section>
+  );
+}
+
+/** What this replica runs with. What is not as by default comes first. */
+function Settings() {
+  const settings = useLoad((signal) => cv.listSettings({ signal }), []);
+  const [part, setPart] = useState("");
+  const wanted = part.trim().toUpperCase();
+  return (
+    <section aria-label={t("settings")}>
+      <div class="bar"><h2>{t("settings")}</h2><Field label={t("search_settings")} value={part} onValue={setPart} maxLength={50} /></div>
+      <p class="small">{t("settings_help")}</p>
+      <Shown of={settings}>
+        {({ items }) => (
+          <Rows names={["name", "value", "state"]}>
+            {items
+              .filter(({ name }) => name.includes(wanted))
+              .sort((one, other) => Number(one.is_default) - Number(other.is_default))
+              .map((setting) => (
+                <tr key={setting.name}>
+                  <td><code>{setting.name}</code>{setting.description && <p class="small" lang="en">{setting.description}</p>}</td>
+                  <td>{setting.value ?? t("secret")}</td>
+                  <td>{t(setting.is_default ? "as_default" : "set_here")}</td>
+                </tr>
+              ))}
+          </Rows>
+        )}
+      </Shown>
+    </section>
+  );
+}
+
+function Rows({ names, children }: { names: Key[]; children: ComponentChildren }) {
+  return (
+    <div class="scroll" tabIndex={0}>
+      <table>
+        <thead><tr>{names.map((name) => <th key={name} scope="col">{t(name)}</th>)}</tr></thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
   );
 }
 
