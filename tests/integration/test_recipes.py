@@ -92,6 +92,7 @@ def test_every_request_of_the_collection_works(service: httpx.Client) -> None:
     assert {one["name"] for one in requests} == operations
     statuses = {one["name"]: sent(one["request"], service) for one in requests}
     assert statuses.pop("beginSession") == 403, "only a page of our own signs in"
+    assert statuses.pop("beginProviderSignIn") == 403, "likewise"
     assert statuses.pop("checkInByPass") == 403, "nobody has that PIN yet"
     assert not {name: status for name, status in statuses.items() if not (200 <= status < 300 or status == 404)}
     assert statuses["enrollFace"] == statuses["readInvoice"] == 200

@@ -22,7 +22,7 @@ from app.models.user import (
 )
 from app.utils.fair_queue import client_var
 from app.workflows.access import LOCAL
-from app.workflows.sign_in import SignInDesk
+from app.workflows.sign_in import KnownCaller, SignInDesk
 from app.workflows.single_sign_on import LIFETIME_S
 
 router = APIRouter(prefix="/session", tags=["session"], route_class=MarkedRoute)
@@ -48,8 +48,32 @@ def _console(http: Request) -> str:
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "Nobody signs in so"},
-    403: {"description": "Asked by a page of another origin, or by no page"},
+    403: {"description": "Asked by a page of another origin, or by no page; or no role at the identity provider"},
+    404: {"description": "There is no identity provider"},
 }
+
+
+async def _begun(http: Request, request: SignInRequest, desk: SignInDesk) -> tuple[KnownCaller, str]:
+    address = client_var.get()
+    if request.name is not None and request.password is not None:
+        return await desk.by_password(request.name, request.password.get_secret_value(), address=address)
+    if request.code is not None and request.state is not None:
+        return await desk.by_provider(
+            http.cookies.get(_DEPARTURE_COOKIE, ""),
+            state=request.state,
+            code=request.code.get_secret_value(),
+            redirect_uri=_console(http),
+            address=address,
+        )
+    return await desk.by_key(request.api_key.get_secret_value() if request.api_key else "", address=address)
+
+
+def _keep(
+    http: Request, response: Response, name: str, secret: str, *, path: str, max_age_s: int | None = None
+) -> None:
+    """Let the browser keep a secret out of reach of scripts and of other sites."""
+    is_secure = _console(http).startswith("https:")
+    response.set_cookie(name, secret, max_age=max_age_s, httponly=True, samesite="strict", secure=is_secure, path=path)
 
 
 @router.post("", dependencies=[Depends(_from_our_pages)], responses=_REFUSALS)
@@ -63,23 +87,9 @@ async def begin_session(
     """Sign in: the answer sets a cookie, `HttpOnly` and `SameSite=Strict`, that opens what the person or key may do."""
     if desk.is_open:
         return SessionInfo.of(await desk.identity(LOCAL), idle_min=desk.idle_min, zone=zone)
-    address = client_var.get()
-    if request.name is not None and request.password is not None:
-        begun = desk.by_password(request.name, request.password.get_secret_value(), address=address)
-    elif request.code is not None and request.state is not None:
-        begun = desk.by_provider(
-            http.cookies.get(_DEPARTURE_COOKIE, ""),
-            state=request.state,
-            code=request.code.get_secret_value(),
-            redirect_uri=_console(http),
-            address=address,
-        )
-    else:
-        begun = desk.by_key(request.api_key.get_secret_value() if request.api_key else "", address=address)
-    identity, secret = await begun
+    identity, secret = await _begun(http, request, desk)
     response.delete_cookie(_DEPARTURE_COOKIE, httponly=True, samesite="strict", path=_DEPARTURE_PATH)
-    is_secure = _console(http).startswith("https:")
-    response.set_cookie(SESSION_COOKIE, secret, httponly=True, samesite="strict", secure=is_secure, path="/")
+    _keep(http, response, SESSION_COOKIE, secret, path="/")
     return SessionInfo.of(identity, idle_min=desk.idle_min, zone=zone)
 
 
@@ -89,20 +99,14 @@ async def list_sign_in_ways(desk: Desk) -> SignInWays:
     return SignInWays(password=not desk.is_open, identity_provider=desk.has_provider)
 
 
-@router.post("/provider", dependencies=[Depends(_from_our_pages)], responses={403: _REFUSALS[403]})
+@router.post(
+    "/provider", dependencies=[Depends(_from_our_pages)], responses={code: _REFUSALS[code] for code in (403, 404)}
+)
 async def begin_provider_sign_in(http: Request, response: Response, desk: Desk) -> SignInDeparture:
     """Begin to sign in by the hotel's identity provider: go to `url`, and end with what you come back with, in the same
     browser and within ten minutes, by `POST /session`."""
     departure = await desk.depart(_console(http), address=client_var.get())
-    response.set_cookie(
-        _DEPARTURE_COOKIE,
-        departure.secret,
-        max_age=LIFETIME_S,
-        httponly=True,
-        samesite="strict",
-        secure=_console(http).startswith("https:"),
-        path=_DEPARTURE_PATH,
-    )
+    _keep(http, response, _DEPARTURE_COOKIE, departure.secret, path=_DEPARTURE_PATH, max_age_s=LIFETIME_S)
     return SignInDeparture(url=departure.url)
 
 
