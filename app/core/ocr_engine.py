@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -20,6 +20,7 @@ from app.core.ocr.mrz import Mrz
 from app.core.ocr.mrz_reader import looks_like_zone, read_zones, read_zones_enlarged
 from app.core.ocr.page_reader import PageReader, PageText, spoken_language
 from app.core.ocr.parting import part_documents
+from app.core.ocr.places import PrintedPlace, places_of
 from app.core.ocr.qr import read_card_codes, read_invoice_codes
 from app.core.ocr.readers import ReaderFailure
 from app.core.ocr.seller import Supplier, fingerprints
@@ -47,7 +48,8 @@ class SourcePage:
 @dataclass(frozen=True, slots=True)
 class InvoiceReading:
     """``invoice`` is None where the pages hold no invoice; ``reason`` then says why: ``no_text_found`` or
-    ``no_invoice_found``. ``fingerprints`` identify the seller, for the supplier registry."""
+    ``no_invoice_found``. ``fingerprints`` identify the seller, for the supplier registry. ``places``: where its values
+    are printed."""
 
     invoice: Invoice | None
     reason: str | None
@@ -55,6 +57,7 @@ class InvoiceReading:
     engine: str
     rotation_deg: int
     fingerprints: frozenset[str]
+    places: Mapping[str, tuple[PrintedPlace, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,19 @@ class OCREngine:
         def read(text: PageText, page: Page) -> Invoice:
             return read_invoice(page, self._ranker, today=today, suppliers=suppliers, vietnamese=text.vietnamese)
 
+        numbers = {id(text.image): number for number, text in enumerate(texts, 1)}
+
+        def located(reading: InvoiceReading, parts: Sequence[PageText]) -> InvoiceReading:
+            if reading.invoice is None:
+                return reading
+            pages = [(numbers[id(part.image)], part) for part in parts]  # two invoices on a page share its picture
+            return replace(reading, places=places_of(reading.invoice.values, pages))
+
         found = [
-            find_invoice(document.texts, self._ranker, today=today, suppliers=suppliers, read=document.invoice)
+            located(
+                find_invoice(document.texts, self._ranker, today=today, suppliers=suppliers, read=document.invoice),
+                document.texts,
+            )
             for document in part_documents(texts, read)
         ]
         return [reading for reading in found if reading.invoice] or found[:1]

@@ -57,12 +57,24 @@ class TaxLine(Response):
     tax: Figure | None
 
 
+class InvoicePlace(Response):
+    """A line of print, as parts of its page, which is as it was sent: 0 to 1 from the top left."""
+
+    page: int = Field(description="From 1")
+    x: Score
+    y: Score
+    width: Score
+    height: Score
+
+
 class InvoiceField(Response):
-    """A value with how sure it is and what it was read from."""
+    """A value with how sure it is and what it was read from. `places` are the lines that print it; none where it comes
+    from XML or a code, is printed otherwise, or in more than five lines."""
 
     value: str
     confidence: Score
     source: Literal["ocr", "pdf_text", "qr", "xml"]
+    places: list[InvoicePlace] = Field(default_factory=list)
 
 
 class InvoiceSignature(Response):

@@ -113,7 +113,7 @@ def find_invoices(
 
 def _of_page(invoice: Invoice, reading: InvoiceReading) -> ReadInvoice:
     return ReadInvoice(
-        data=invoice_data(invoice, engine=reading.engine),
+        data=invoice_data(invoice, engine=reading.engine, places=reading.places),
         confidence=invoice.confidence,
         raw_text=reading.raw_text,
         read_vendor=invoice.vendor.read if invoice.vendor else None,

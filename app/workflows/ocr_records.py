@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Literal
 
@@ -11,6 +12,7 @@ from app.core.ocr.identity import IdentityDocument
 from app.core.ocr.identity_values import FieldValue
 from app.core.ocr.invoice import Invoice
 from app.core.ocr.items import LineItem
+from app.core.ocr.places import PrintedPlace
 from app.core.ocr.read_value import ReadValue
 from app.services.stores.document_store import OtherKind
 from app.workflows.figures import number
@@ -21,7 +23,7 @@ _SOURCES = {"pdf_text": "pdf_text"}
 """By the engine that read a page; every other one reads pictures."""
 
 
-def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
+def invoice_data(invoice: Invoice, *, engine: str, places: Mapping[str, Sequence[PrintedPlace]]) -> dict[str, object]:
     """The fields of an invoice, by the spec's names and ours."""
     header = invoice.header
     return {
@@ -48,6 +50,7 @@ def invoice_data(invoice: Invoice, *, engine: str) -> dict[str, object]:
                 "value": _text(read),
                 "confidence": round(read.confidence, 3),
                 "source": "qr" if read.of_code else _SOURCES.get(engine, "ocr"),
+                "places": [asdict(place) for place in places.get(name, ())],
             }
             for name, read in invoice.values.items()
         },

@@ -373,6 +373,10 @@ def test_an_invoice_is_read_corrected_and_confirmed(visit: Open, tmp_path: Path)
         page.get_by_label("Invoices (or drop").set_input_files(PICTURES / "invoice.webp")
         page.get_by_role("dialog").wait_for(timeout=3 * WAIT_MS)
         expect(page.get_by_label("Vendor")).not_to_have_value("")
+        printed = page.get_by_role("img", name="Where the values are printed")
+        assert {one.get_attribute("data-field") for one in printed.locator("rect").all()} >= {"total_amount", "date"}
+        page.get_by_label("Total").focus()
+        assert {one.get_attribute("data-field") for one in printed.locator(".current").all()} == {"total_amount"}
         picture(desk, "invoice")
         page.get_by_label("Vendor").fill("Công ty Hoa Sen")
         page.get_by_label("Tax code").fill("0312345678")

@@ -9,9 +9,11 @@ import { t, type Key } from "../text.ts";
 
 type Listed = Schemas["ListedResultInfo"];
 const PAGE = 50;
+const MARGIN = 0.005; // of the picture, between print and frame
 const LOW = 0.8; // below it a value is marked
 const FIELDS = ["vendor", "vendor_tax_code", "invoice_serial", "invoice_number", "date", "currency", "total_amount"] as const;
 type FieldName = (typeof FIELDS)[number];
+type Data = Record<string, unknown> & { fields?: Record<string, Schemas["InvoiceField"]> };
 const ACCEPTED = "image/*,application/pdf,.xml";
 
 export function Papers() {
@@ -97,14 +99,15 @@ function money(amount: number | null | undefined, currency: string | null | unde
 }
 
 function Invoice({ id, file, onClose, onDone }: { id: number; file?: File; onClose: () => void; onDone: () => void }) {
+  const [current, setCurrent] = useState<FieldName | null>(null);
   const result = useLoad((signal) => cv.getDocumentResult({ path: { result_id: id } as never, signal }), [id]);
   return (
     <Dialog title={t("invoice")} onClose={onClose}>
       <Shown of={result}>
         {(found) => (
           <div class={file ? "beside" : ""}>
-            {file && file.type.startsWith("image/") && <Picture file={file} alt={file.name} />}
-            <Check id={id} data={found.extracted_data as Record<string, unknown>} onDone={onDone} />
+            {file && file.type.startsWith("image/") && <Marked file={file} data={found.extracted_data as Data} current={current} />}
+            <Check id={id} data={found.extracted_data as Data} onDone={onDone} onField={setCurrent} />
           </div>
         )}
       </Shown>
@@ -112,7 +115,23 @@ function Invoice({ id, file, onClose, onDone }: { id: number; file?: File; onClo
   );
 }
 
-function Check({ id, data, onDone }: { id: number; data: Record<string, unknown>; onDone: () => void }) {
+/** The picture with the lines that say the values; those of the field that is looked at stand out. */
+function Marked({ file, data, current }: { file: File; data: Data; current: FieldName | null }) {
+  return (
+    <div class="drawing">
+      <Picture file={file} alt={file.name} />
+      <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={t("printed_places")}>
+        {FIELDS.flatMap((name) =>
+          (data.fields?.[name]?.places ?? []).map(({ x, y, width, height }, at) => (
+            <rect key={`${name} ${at}`} class={name === current ? "current" : "place"} data-field={name} x={x - MARGIN} y={y - MARGIN} width={width + 2 * MARGIN} height={height + 2 * MARGIN} />
+          )),
+        )}
+      </svg>
+    </div>
+  );
+}
+
+function Check({ id, data, onDone, onField }: { id: number; data: Data; onDone: () => void; onField: (name: FieldName | null) => void }) {
   const text = (name: FieldName) => (data[name] === null || data[name] === undefined ? "" : String(data[name]));
   const [values, setValues] = useState(() => Object.fromEntries(FIELDS.map((name) => [name, text(name)])) as Record<FieldName, string>);
   const task = useTask();
@@ -121,14 +140,14 @@ function Check({ id, data, onDone }: { id: number; data: Record<string, unknown>
     const body = Object.fromEntries(given.map((name) => [name, name === "total_amount" ? Number(values[name]) : values[name].trim()]));
     return cv.confirmDocumentResult({ path: { result_id: id } as never, body });
   };
-  const sureness = (name: FieldName) => (data["fields"] as Record<string, { confidence?: number }> | undefined)?.[name]?.confidence;
+  const sureness = (name: FieldName) => data.fields?.[name]?.confidence;
   return (
     <Form task={task} send={send} label={t("confirm")} onDone={onDone}>
       {FIELDS.map((name) => {
         const sure = sureness(name);
         const isLow = sure !== undefined && sure < LOW;
         return (
-          <div key={name} class={isLow ? "low" : ""}>
+          <div key={name} class={isLow ? "low" : ""} onFocusIn={() => onField(name)} onFocusOut={() => onField(null)}>
             <Field
               label={t(name as Key)}
               value={values[name]}
