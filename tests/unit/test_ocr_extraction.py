@@ -295,6 +295,24 @@ def test_what_was_paid_in_advance_is_part_of_the_total(ranker: Ranker) -> None:
     )
 
 
+@pytest.mark.parametrize("paid", ["150.00", "-150.00"])
+def test_what_a_payment_leaves_is_no_total(ranker: Ranker, paid: str) -> None:
+    invoice = invoice_of(
+        ranker,
+        [
+            [(50, "Harbour Supplies Ltd")],
+            [(50, "12 High Street, London")],
+            [(50, "Invoice No: INV-2041"), (500, "Date: 5 March 2026")],
+            [(50, "Description"), (700, "Amount")],
+            [(50, "Laundry service March"), (700, "320.00")],
+            [(50, "Total"), (700, "320.00")],
+            [(50, "Payment received"), (700, paid)],
+            [(50, "Balance due"), (700, "170.00")],
+        ],
+    )
+    assert invoice.total == 320
+
+
 @pytest.mark.parametrize(
     ("sum_label", "old_label", "due_label"),
     [

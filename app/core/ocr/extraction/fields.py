@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -59,24 +59,30 @@ class FieldCandidates:
     name_features: FloatArray
     taxes: tuple[Decimal, ...]
     previous: tuple[Decimal, ...]
+    paid: tuple[Decimal, ...]
+    sums: tuple[Decimal, ...]
+    due: tuple[Decimal, ...]
     rounds: bool
 
     @property
     def totals(self) -> list[Decimal]:
-        """The amounts as a total is chosen among them: with and without an older balance, and on a page that rounds to
-        five cents before and after it, is one total."""
-        sums = self.without_previous
+        """The amounts as a total is chosen among them: with and without an older balance, before and after a payment,
+        and on a page that rounds to five cents before and after it, is one total."""
+        sums = self.invoiced
         return [(value / _FIVE_CENTS).quantize(Decimal(1)) * _FIVE_CENTS for value in sums] if self.rounds else sums
 
     @property
-    def without_previous(self) -> list[Decimal]:
-        """The amounts less what an older invoice left open, where the page has the sum without it too."""
-        values = [item.value for item in self.money]
-        printed = set(values)
-        return [
-            next((value - old for old in self.previous if 0 < old < value and value - old in printed), value)
-            for value in values
-        ]
+    def invoiced(self) -> list[Decimal]:
+        """The amounts less what an older invoice left open, where the page has the sum without it too; what is due with
+        what was paid before, where they make up another sum."""
+        printed = {item.value for item in self.money}
+        return [next(self._others(item.value, printed), item.value) for item in self.money]
+
+    def _others(self, value: Decimal, printed: Set[Decimal]) -> Iterator[Decimal]:
+        yield from (value - old for old in self.previous if 0 < old < value and value - old in printed)
+        paid = {abs(payment) for payment in self.paid} - {Decimal(0)}
+        if value > 0 and value in self.due and value not in paid:
+            yield from (value + payment for payment in paid if value + payment in self.sums)
 
 
 def find_candidates(page: Page, *, today: dt.date) -> FieldCandidates:
@@ -89,7 +95,8 @@ def find_candidates(page: Page, *, today: dt.date) -> FieldCandidates:
         money, dates, codes, names,
         money_features(sheet, money), date_features(sheet, dates),
         code_features(sheet, codes), name_features(sheet, names),
-        _labelled(sheet, money, "tax"), _labelled(sheet, money, "previous"),
+        _labelled(sheet, money, "tax"), _labelled(sheet, money, "previous"), _labelled(sheet, money, "paid"),
+        _labelled(sheet, money, "total", "due"), _labelled(sheet, money, "due"),
         first_row(sheet, "rounding") is not None and any(item.amount.decimals == 2 for item in money),
     )  # fmt: skip
 
@@ -103,7 +110,7 @@ def extract(page: Page, ranker: Ranker, *, today: dt.date) -> Extracted:
         tax = None
     total = _chosen(ranker, "total", have.money_features, have.totals)
     if total is not None:
-        total = _less_previous(total, values, have.without_previous)
+        total = _invoiced(total, values, have.invoiced)
     total, subtotal, tax = _agreed(_summed(total, subtotal, tax, values), subtotal, tax)
     issued = [index for index, item in enumerate(have.dates) if item.value <= today + dt.timedelta(days=1)]
     every_day = [candidate.value for candidate in have.dates]
@@ -125,16 +132,16 @@ def _chosen(ranker: Ranker, field: str, features: FloatArray, values: Sequence[V
     return choose(ranker[field], features, values) if field in ranker else None
 
 
-def _labelled(sheet: Sheet, money: Sequence[found.MoneyCandidate], kind: str) -> tuple[Decimal, ...]:
-    """The amounts behind a label of that kind, each once."""
-    values = (item.value for item in money if any(label.kind == kind for label, _ in sheet.labels_left(item.place)))
+def _labelled(sheet: Sheet, money: Sequence[found.MoneyCandidate], *kinds: str) -> tuple[Decimal, ...]:
+    """The amounts behind a label of one of those kinds, each once."""
+    values = (item.value for item in money if any(label.kind in kinds for label, _ in sheet.labels_left(item.place)))
     return tuple(dict.fromkeys(values))
 
 
-def _less_previous(total: Choice[Decimal], values: list[Decimal], without: list[Decimal]) -> Choice[Decimal]:
-    """The total as it is printed, less an older balance; surer where the page has that, the rest and their sum."""
-    chosen = replace(total, value=without[total.index])
-    adds_up = any(rest == chosen.value != value for value, rest in zip(values, without, strict=True))
+def _invoiced(total: Choice[Decimal], values: list[Decimal], invoiced: list[Decimal]) -> Choice[Decimal]:
+    """The total as it is printed, without older balances and payments; surer where it makes up another sum with one."""
+    chosen = replace(total, value=invoiced[total.index])
+    adds_up = any(other == chosen.value != value for value, other in zip(values, invoiced, strict=True))
     return _surer(chosen) if adds_up else chosen
 
 
