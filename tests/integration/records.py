@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +75,8 @@ _TABLES = (
     "room_analysis_logs",
 )
 
+_TRIES = 5
+
 
 class Records:
     """Looks into PostgreSQL and Milvus past the service."""
@@ -103,7 +105,11 @@ class Records:
                 await connection.close()
 
         with ThreadPoolExecutor(1) as thread:  # tests may run inside an event loop of their own
-            return thread.submit(lambda: asyncio.run(fetch())).result()
+            for _ in range(_TRIES):
+                # Emptying tables takes them in another order than the service, which may be at work on them.
+                with suppress(asyncpg.DeadlockDetectedError):
+                    return thread.submit(lambda: asyncio.run(fetch())).result()
+        raise AssertionError("the tables were locked again and again")
 
     def count(self, table: str, condition: str = "TRUE") -> int:
         """How many rows of ``table`` meet the condition."""

@@ -21,6 +21,7 @@ READING = {
 }
 SIGNING_IN = {
     "/session",  # its answer opens the house, and is kept nowhere
+    "/session/provider",  # likewise: it begins such a sign-in
     "/attendance/check-in",  # of its body even a digest would give the PIN away; attendance counts once by itself
 }
 
