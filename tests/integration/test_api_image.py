@@ -513,7 +513,8 @@ def test_searching_goes_on_without_the_index(service: Service, backends: Running
 def test_a_search_in_the_index_needs_both(start_service: Start, backends: RunningBackends, name: BackendName) -> None:
     with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, IMAGE_SEARCH="index") as service:
         cup = indexed(service.client, coffee())
-        assert found(service.client) == [cup]
+        # A Milvus that the test before began again may take seconds until it finds what it was given.
+        Records.wait_until(lambda: found(service.client) == [cup], timeout_s=RESTART_S)
         everything = search(service.client, query_text="cup", threshold=0.0).json()
         assert (everything["total_found"], everything["total_is_exact"]) == (1, True)
         with backends.without(name):
