@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 import numpy as np
 from minio import Minio
+from minio.deleteobjects import DeleteObject
 from pymilvus import MilvusClient, MilvusException
 from redis import Redis
 
@@ -92,6 +93,12 @@ class Records:
             timeout=10,
             grpc_options=GRPC_OPTIONS,
         )
+        self._objects = Minio(
+            settings.MINIO_ENDPOINT,
+            access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
+            secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
+            secure=settings.MINIO_SECURE,
+        )
 
     def rows(self, query: str, *args: object) -> list[dict[str, Any]]:
         """The rows of a query."""
@@ -147,16 +154,10 @@ class Records:
 
     def objects(self, prefix: str) -> list[str]:
         """The keys of all stored objects below a prefix."""
-        settings = self._settings
-        store = Minio(
-            settings.MINIO_ENDPOINT,
-            access_key=settings.MINIO_ACCESS_KEY.get_secret_value(),
-            secret_key=settings.MINIO_SECRET_KEY.get_secret_value(),
-            secure=settings.MINIO_SECURE,
-        )
-        if not store.bucket_exists(settings.MINIO_BUCKET):  # the first picture makes it
+        bucket = self._settings.MINIO_BUCKET
+        if not self._objects.bucket_exists(bucket):  # the first picture makes it
             return []
-        names = [str(found.object_name) for found in store.list_objects(settings.MINIO_BUCKET, prefix, True)]
+        names = [str(found.object_name) for found in self._objects.list_objects(bucket, prefix, True)]
         # What the S3 server was writing when a test killed it: it shows these files, and they are no objects of ours.
         return sorted(name for name in names if "/.tmp." not in name)
 
@@ -208,6 +209,9 @@ class Records:
             if self._milvus.has_collection(collection):
                 self._load(collection)
                 self._milvus.delete(collection, filter="id >= 0")
+        # Or they would be orphans for a later test that reconciles, once they are old enough to count.
+        doomed = [DeleteObject(key) for key in self.objects("")]
+        assert not list(self._objects.remove_objects(self._settings.MINIO_BUCKET, doomed))
 
     def insert_vector(self, vector_id: str, employee_id: str) -> None:
         """Put a vector into Milvus that no row knows."""
@@ -224,6 +228,19 @@ class Records:
     def delete_vector(self, vector_id: str) -> None:
         """Take a vector out of Milvus behind the service's back."""
         self._delete("face_embeddings", vector_id)
+
+    @contextmanager
+    def slowed(self, table: str, *, after: int) -> Iterator[None]:
+        """Each row that ``table`` gets takes a while once it has ``after``: a writer can be caught in between."""
+        self.rows(
+            f"CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "  # noqa: S608  # constants
+            f"IF (SELECT count(*) FROM {table}) >= {after} THEN PERFORM pg_sleep(0.2); END IF; RETURN NEW; END $$"
+        )
+        self.rows(f"CREATE TRIGGER dawdle BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION dawdle()")
+        try:
+            yield
+        finally:
+            self.rows("DROP FUNCTION dawdle CASCADE")  # waits for whoever still writes
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:

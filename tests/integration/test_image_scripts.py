@@ -73,7 +73,7 @@ def test_an_import_that_was_killed_goes_on_and_stores_each_picture_once(
         return len(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else 0
 
     arguments = ("scripts/import_images.py", str(tmp_path), "--category", "amenity")
-    with records.running(*arguments) as process:
+    with records.slowed("image_metadata", after=5), records.running(*arguments) as process:
         Records.wait_until(lambda: finished() >= 5, timeout_s=60)
         process.kill()
     assert 5 <= records.count("image_metadata") < len(hues)
@@ -96,7 +96,7 @@ def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
         refused = records.run("-m", "uvicorn", "--factory", "app.main:create_app_from_env", "--port", str(free_port()))
         assert refused.returncode != 0
         assert "cv reindex" in refused.stdout + refused.stderr
-        with records.running("scripts/reindex.py") as process:
+        with records.slowed("image_reindex", after=16), records.running("scripts/reindex.py") as process:
             Records.wait_until(lambda: records.count("image_reindex") > 0, timeout_s=60)
             process.kill()
         staged = {row["vector_id"] for row in records.rows("SELECT vector_id FROM image_reindex")}

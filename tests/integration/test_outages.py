@@ -197,7 +197,7 @@ def test_a_half_done_enrolment_is_found_and_mended(service: Service) -> None:
     assert "half enrolled: 0" in looked.stdout
     assert records.vectors() == ["vec_orphan"]
 
-    assert records.reconcile("--mend", "--yes-delete", "100000").returncode == 0
+    assert records.reconcile("--mend", "--yes-delete", "1").returncode == 0
     assert records.vectors() == [vector_id]
     assert ask(service.client).json()["employee_id"] == "EMP001"
 
