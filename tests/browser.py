@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+WAIT_MS = 90_000  # for whatever a page does, on a machine that does other things besides
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]  # CI runs as root, in containers
 
 
@@ -33,4 +34,6 @@ def opened_browser(*arguments: str) -> Iterator[Browser]:
 def browser_page() -> Iterator[Page]:
     """A page of a browser of its own."""
     with opened_browser() as browser:
-        yield browser.new_page(viewport={"width": 1300, "height": 1400})
+        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.set_default_timeout(WAIT_MS)
+        yield page

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 from pydantic import SecretStr
 
 from app.types import Image
-from tests.browser import opened_browser
+from tests.browser import WAIT_MS, opened_browser
 from tests.integration.conftest import Service, Start
 from tests.integration.live import PROJECT_DIR
 from tests.node import ran, require_node
@@ -37,7 +37,6 @@ ROLES = {
     "van": "accounting",
     "root": "admin",
 }
-WAIT_MS = 60_000  # for a model's answer, on a machine that does other things besides
 
 
 @dataclass

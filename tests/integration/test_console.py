@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
 
 from app.api import examples
+from tests.browser import WAIT_MS
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProviderForTests, running_identity_provider
 from tests.integration.conftest import Service, Start
 from tests.integration.console_visits import (
@@ -26,7 +27,6 @@ from tests.integration.console_visits import (
     PHONE,
     PROBE,
     ROLES,
-    WAIT_MS,
     Open,
     axe_script,
     console_service,

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.types import Image
 from scripts.benchmark import machine
+from tests.browser import WAIT_MS
 from tests.integration.conftest import Service, Start
 from tests.integration.console_visits import (
     API,
@@ -26,7 +27,6 @@ from tests.integration.console_visits import (
     DESK,
     KEY,
     PROBE,
-    WAIT_MS,
     Open,
     Visit,
     axe_script,

@@ -11,14 +11,13 @@ from playwright.sync_api import Browser, expect
 
 from app.api import examples
 from app.services.streams.ws_discovery import PORT as ONVIF_PORT
-from tests.browser import opened_browser
+from tests.browser import WAIT_MS, opened_browser
 from tests.camera_servers import http_camera
 from tests.integration.conftest import Service, Start
 from tests.integration.console_visits import (
     BOTH,
     KEY,
     PROBE,
-    WAIT_MS,
     Open,
     axe_script,
     console_service,
