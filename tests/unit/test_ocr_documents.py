@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -405,6 +406,17 @@ def test_a_foreign_passport_is_read_by_its_zone() -> None:
     assert identity.fields["full_name"].value == "ERIKSSON ANNA MARIA"
     assert identity.issuer == "UTO"
     assert "document_expired" in identity.warnings
+
+
+@pytest.mark.parametrize(
+    ("printed", "born"), [("19 JUN 1923", "1923-06-19"), ("19 JUN 2023", "2023-06-19"), ("", "2023-06-19")]
+)
+def test_the_printed_year_tells_a_child_from_its_great_grandmother(printed: str, born: str) -> None:
+    mrz = replace(zones_of(UTOPIA)[0], birth=date(2023, 6, 19), expiry=date(2028, 4, 15))
+    rows = ([(50, "UTOPIA PASSPORT")], [(50, "ERIKSSON")], [(50, f"Date of birth {printed}")])
+    identity = fuse(arrange(page_of(*rows)), codes=[], zones=[mrz], today=TODAY)
+    assert identity.fields["date_of_birth"].value == born
+    assert "date_of_birth_disagrees" not in identity.warnings
 
 
 def test_a_passports_number_is_not_the_personal_number_beside_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -176,6 +176,36 @@ def test_a_passport_zone_is_read() -> None:
     assert mrz.all_valid
     assert (mrz.layout, mrz.number, mrz.surname, mrz.given_names) == ("TD3", "L898902C3", "ERIKSSON", "ANNA MARIA")
     assert (mrz.birth, mrz.sex, mrz.expiry) == (date(1974, 8, 12), "F", date(2012, 4, 15))
+
+
+def zone_of(*, birth: str, expiry: str) -> tuple[str, str]:
+    """A zone with those dates, its check digits right."""
+    number, sex = "L898902C36", "F"
+    dates = f"{birth}{check_digit(birth)}{sex}{expiry}{check_digit(expiry)}"
+    covered = number + dates.replace(sex, "") + "ZE184226B<<<<<1"
+    return UTOPIAN[0], f"{number}UTO{dates}ZE184226B<<<<<1{check_digit(covered)}"
+
+
+@pytest.mark.parametrize(
+    ("birth", "expiry", "born"),
+    [
+        (TODAY.strftime("%y%m%d"), "290101", date(1926, 6, 1)),
+        ((TODAY - timedelta(days=1)).strftime("%y%m%d"), "290101", TODAY - timedelta(days=1)),
+        ((TODAY + timedelta(days=1)).strftime("%y%m%d"), "290101", date(1926, 6, 2)),
+        ("200630", "200101", date(1920, 6, 30)),
+        ("200630", "250101", date(2020, 6, 30)),
+    ],
+)  # fmt: skip
+def test_a_birth_lies_before_today_and_before_the_papers_expiry(birth: str, expiry: str, born: date) -> None:
+    mrz = parse_mrz(zone_of(birth=birth, expiry=expiry), today=TODAY)
+    assert mrz is not None
+    assert mrz.all_valid
+    assert mrz.birth == born
+
+
+@pytest.mark.parametrize(("written", "value"), [("30/11/26", date(1926, 11, 30)), ("28/11/26", date(2026, 11, 28))])
+def test_two_digits_of_a_year_mean_the_latest_that_does_not_pass_the_day(written: str, value: date) -> None:
+    assert [found.value for found in find_dates(written, latest=date(2026, 11, 29))] == [value]
 
 
 def test_one_confused_character_is_repaired_by_the_check_digits() -> None:

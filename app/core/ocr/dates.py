@@ -113,7 +113,9 @@ def _ordered(match: re.Match[str], *, month_first: bool) -> tuple[str, str, str]
 def _to_date(year: str, month: str, day: str, *, latest: date) -> date | None:
     year_number, month_number, day_number = (int(part.translate(_DIGIT_LIKE)) for part in (year, month, day))
     if len(year) == 2:
-        year_number += 2000 if 2000 + year_number <= latest.year else 1900
+        year_number += 2000
+        if (year_number, month_number, day_number) > (latest.year, latest.month, latest.day):
+            year_number -= 100
     try:
         return date(year_number, month_number, day_number)
     except ValueError:

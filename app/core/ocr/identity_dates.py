@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 from app.core.ocr.dates import find_dates
 from app.core.ocr.issuers.base import Issuer
@@ -41,8 +41,8 @@ class DateReader:
         return bool(find_dates(_dotted(self._issuer.gregorian(text)), latest=latest, earliest=_EARLIEST_BIRTH))
 
     def birth(self, text: str) -> str | None:
-        """A day of birth, ``yyyy-mm-dd``."""
-        return self._read(text, earliest=_EARLIEST_BIRTH, latest=self._today)
+        """A day of birth before today, ``yyyy-mm-dd``."""
+        return self._read(text, earliest=_EARLIEST_BIRTH, latest=self._today - timedelta(days=1))
 
     def day(self, text: str) -> str | None:
         """A day of issue or expiry, at most fifty years ahead."""

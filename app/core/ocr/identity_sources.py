@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from app.core.ocr.identity_fields import nationality
 from app.core.ocr.identity_print import Print
@@ -21,6 +22,7 @@ UNCOVERED_MRZ_CONFIDENCE = 0.9
 _UNCHECKED_MRZ_CONFIDENCE = 0.7
 _FORMED = {"id_number", "date_of_birth", "gender", "issue_date", "expiry_date"}
 _PARTED = re.compile(r"[\s,]+")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _LETTERS_FOR_DIGITS = str.maketrans("01568", "OISGB")
 
 
@@ -41,9 +43,10 @@ def of_mrz(mrz: Mrz, issuer: Issuer, page: Page) -> dict[str, tuple[str, float]]
         "gender": {"M": "Male", "F": "Female"}.get(mrz.sex, ""),
         "nationality": (nationality(state) or "") if state.isalpha() else "",
     }
+    birth = _in_printed_century(mrz.birth, page) if mrz.birth else None
     covered = {
         "id_number": (number, number_check),
-        "date_of_birth": (mrz.birth.isoformat() if mrz.birth else "", "birth"),
+        "date_of_birth": (birth.isoformat() if birth else "", "birth"),
         "expiry_date": (mrz.expiry.isoformat() if mrz.expiry else "", "expiry"),
     }
     uncovered = UNCOVERED_MRZ_CONFIDENCE if mrz.all_valid else _UNCHECKED_MRZ_CONFIDENCE
@@ -56,6 +59,14 @@ def of_mrz(mrz: Mrz, issuer: Issuer, page: Page) -> dict[str, tuple[str, float]]
     if ambiguous:
         scored["id_number"] = (number, _UNCHECKED_MRZ_CONFIDENCE)
     return {name: scored_value for name, scored_value in scored.items() if scored_value[0]}
+
+
+def _in_printed_century(birth: date, page: Page) -> date:
+    """A zone's birth, whose year has two digits, a hundred years earlier where the page has that year alone."""
+    years = set(_YEAR.findall(page.text))
+    if str(birth.year) in years or str(birth.year - 100) not in years or (birth.month, birth.day) == (2, 29):
+        return birth
+    return birth.replace(year=birth.year - 100)
 
 
 def _contradicts(number: str, mrz: Mrz) -> bool:

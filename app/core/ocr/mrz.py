@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from app.core.ocr.mrz_layouts import LAYOUTS, ZoneLayout, check_digit, valid_checks
 from app.core.ocr.mrz_repair import force_classes, repair, spellings, without_false_letters
@@ -121,6 +121,7 @@ def _read(lines: Sequence[str], layout: ZoneLayout, *, today: date) -> Mrz:
     moved = _MOVED_NUMBER.match(lines[layout.fields["number"].line][layout.fields["number"].start :])
     if moved:  # a state that leaves its first place free uses the digit's place too: what agrees agrees by chance
         value["number"], valid = moved[1], valid - {"number"}
+    expiry = _date(value.get("expiry", ""), latest=date(today.year + 50, 12, 31))
     return Mrz(
         layout=layout.name,
         kind=value["kind"].replace("<", ""),
@@ -129,9 +130,10 @@ def _read(lines: Sequence[str], layout: ZoneLayout, *, today: date) -> Mrz:
         nationality=value.get("nationality", value["issuer"]).replace("<", ""),
         surname=surname,
         given_names=given,
-        birth=_date(value["birth"], latest=today),
+        # No paper is issued on its holder's first day, and none runs out before: that was a hundred years ago.
+        birth=_date(value["birth"], latest=min(today, expiry or today) - timedelta(days=1)),
         sex=sex,
-        expiry=_date(value.get("expiry", ""), latest=date(today.year + 50, 12, 31)),
+        expiry=expiry,
         personal=value.get("personal", "").rstrip("<").split("<")[0],
         valid=frozenset(valid),
         checks=2 + ("expiry" in layout.fields) + (layout.composite_at is not None),
