@@ -288,6 +288,89 @@ def test_summaries_by_tax_rate_and_sums_carried_forward_are_no_items(summary: st
     assert [item.description for item in find_items(page)] == ["Bath towel"]
 
 
+@pytest.mark.parametrize(
+    ("heads", "total"),
+    [
+        (("Beschreibung", "Menge", "Einzelpreis", "Betrag"), "Summe EUR"),
+        (("Artikel", "Aantal", "Prijs per stuk", "Bedrag"), "Subtotaal"),
+        (("Désignation", "Quantité", "Prix unitaire", "Montant"), "Total HT"),
+        (("Descripción", "Cantidad", "Precio", "Importe"), "Base imponible"),
+    ],
+)
+def test_a_table_begins_and_ends_in_other_languages_too(heads: tuple[str, str, str, str], total: str) -> None:
+    page = arrange(
+        page_of(
+            [(50, "Leinen AG"), (400, "Bank 507 500 94.00")],
+            list(zip((50, 300, 400, 560), heads, strict=True)),
+            [(50, "Bath towel"), (300, "2"), (400, "45.00"), (560, "90.00")],
+            [(50, total), (560, "90.00")],
+            [(50, "Steuernummer"), (560, "044 241 601")],
+        )
+    )
+    assert [(item.description, item.amount) for item in find_items(page)] == [("Bath towel", 90)]
+
+
+def test_a_place_that_reads_like_a_total_ends_no_table() -> None:
+    page = arrange(
+        page_of(
+            [(50, "Item"), (300, "Qty"), (400, "Price"), (560, "Amount")],
+            [(50, "Bath towel"), (300, "2"), (400, "45.00"), (560, "90.00")],
+            [(50, "Sai Yu Chung")],
+            [(50, "Hong Kong")],
+            [(50, "Phone Seite 2")],
+            [(50, "Bed sheet"), (300, "1"), (400, "30.00"), (560, "30.00")],
+            [(50, "Total"), (560, "120.00")],
+        )
+    )
+    assert [item.amount for item in find_items(page)] == [90, 30]
+
+
+def test_goods_by_weight_deposits_given_back_and_taxes_within_are_told_apart() -> None:
+    page = arrange(
+        page_of(
+            [(50, "UID Nr.: DE202748117")],
+            [(560, "EUR")],
+            [(50, "Oranges"), (560, "1,49 B")],
+            [(50, "Apples")],
+            [(80, "0,410 kg x"), (300, "1,99 EUR/kg"), (560, "0,82 B")],
+            [(50, "Towels"), (560, "5,98 A")],
+            [(80, "2 Stk x 2,99")],
+            [(50, "Incl. copy levy"), (560, "0,24")],
+            [(50, "Empty bottles"), (560, "-2,00 A")],
+            [(50, "Rabatt"), (560, "-0,50")],
+            [(50, "SUMME"), (400, "EUR"), (560, "5,79")],
+        )
+    )
+    assert [(item.description, item.quantity, item.amount) for item in find_items(page)] == [
+        ("Oranges", 1, Decimal("1.49")),
+        ("Apples", Decimal("0.410"), Decimal("0.82")),
+        ("Towels", 2, Decimal("5.98")),
+        ("Empty bottles", 1, Decimal("-2.00")),
+    ]
+
+
+@pytest.mark.parametrize(("title", "sure"), [("Hóa đơn bán hàng", False), ("Phiếu hoàn tiền", True)])
+def test_a_total_below_nothing_is_sure_only_where_money_is_given_back(title: str, sure: bool) -> None:
+    rows = (RECEIPT[0], [(50, title)], *RECEIPT[2:8], [(50, "Tổng tiền thanh toán:"), (560, "-11.000")])
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY)
+    assert invoice.total == -11_000
+    assert (invoice.values["total_amount"].confidence >= 0.8) is sure
+    assert ("total_uncertain" in invoice.warnings) is not sure
+
+
+@pytest.mark.parametrize("label", ["Date d'expiration:", "Card expiry date", "Gültig bis", "Valid thru"])
+def test_the_day_a_card_runs_out_is_not_the_receipts(label: str) -> None:
+    rows = (
+        [(50, "STATION SEVRES EUROPE")],
+        [(50, "Super 98"), (560, "€ 21.74")],
+        [(50, "TOTAL"), (560, "€ 21.74")],
+        [(50, label), (560, "31/05/26")],
+        [(50, "07-04-2026 18:49"), (400, "1618")],
+    )
+    invoice = read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY, vietnamese=False)
+    assert invoice.date == date(2026, 4, 7)
+
+
 def test_equal_taxes_of_two_authorities_are_added_up() -> None:
     page = arrange(
         page_of(

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.core.ocr.extraction.labels import find_labels
 from app.core.ocr.layout import Cell, Page, Row
 from app.core.ocr.lexicon import restore_expressions
-from app.core.ocr.money import find_amounts, parse_amount
+from app.core.ocr.money import find_amounts
 from app.core.ocr.table import Columns, Number, body_rows, find_columns, is_quantity, numbers_in, without_amounts
 from app.core.ocr.text import fold
+from app.core.ocr.weights import is_weight_first, weight_first, weight_in
 
 _DETAIL = re.compile(
-    r"^\W*\d+(?:[.,]\d+)?\s?(?:kg|g|l|pcs)?\s?[x×*@]\s?(?:rm|usd|us\$|\$|€|£|đ|vnd)?\s?[\d.]", re.IGNORECASE
+    r"^\W*\d+(?:[.,]\d+)?\s?(?:kg|g|l|pcs|stk|st)?\s?[x×*@]\s?(?:rm|usd|us\$|\$|€|£|đ|vnd)?\s?[\d.]", re.IGNORECASE
 )
 """``02 X RM 24.35``: quantity and price below the line that they belong to."""
 
 _DISCOUNT = re.compile(r"^\W*(km|ck|khuyen mai|giam gia|chiet khau|discount|disc|voucher)\b")
 _NO_ITEM = re.compile(
-    r"^\W*(gia dang ky|gia goc|rrp|barcode|ma hang|thu ngan|nhan vien|cashier|ngay|date|so hd|hd|tax invoice)\b"
+    r"^\W*(incl(?:\.|usive|uding)?|inkl|davon|dont|waarvan|of which|trong do|"
+    r"gia dang ky|gia goc|rrp|barcode|ma hang|thu ngan|nhan vien|cashier|ngay|date|so hd|hd|tax invoice)\b"
 )
 _SUMMARY = re.compile(
     r"^\W*(?:tong (?:tien |cong )?(?:hang (?:hoa )?)?(?:dich vu )?(?:chiu|khong chiu)? ?thue(?: suat)?\b|"
@@ -37,10 +40,9 @@ _SUMMARY = re.compile(
 _LEADING_CODE = re.compile(r"^(?:\d{1,2}[.)]?\s+(?=\D)|\d{1,2}(?=[A-ZĐÀ-Ỹ][a-zà-ỹ])|\d{6,14}\s*[-:]?\s*|\d{1,2}$)")
 _PRICE_LABEL = re.compile(r"^\W*(?:giá bán|don gia|đơn giá)\W*", re.IGNORECASE)
 _TAX_MARK = re.compile(r"\s+\*?(?:S|SR|ZRL|ZR|Z|GST)$|\s+[sz]$")
-_WEIGHED = re.compile(r"(?P<price>[\d.,]+)/kg\s?[x×*]?(?:\s?(?P<weight>[\d.,]+))?(?:\s?kg\b)?", re.IGNORECASE)
-"""``71.900/KG x 2,430 KG``; the weight may have stood alone in the next line."""
-
-_WEIGHTS_KG = (Decimal("0.005"), Decimal(200))
+_CURRENCY = re.compile(r"\W*(?:[A-Z]{3}|RM)\W*")
+_OF_HEAD = frozenset({"buyer", "date", "head", "number", "other_number", "phone", "tax_id", "title"})
+_TAKEN_OFF = frozenset({"change", "discount", "paid", "rounding", "tax"})
 _TOLERANCE = Decimal("0.006")
 """Of the amount: quantities by weight are printed rounded."""
 
@@ -62,27 +64,36 @@ def find_items(page: Page) -> list[LineItem]:
     columns = find_columns(page)
     rows = body_rows(page, columns)
     anchors = [index for index, row in enumerate(rows) if _has_amount(row, columns) and not _is_side_note(row)]
+    weighed = [index for index in anchors if is_weight_first(rows[index].text)]
     described = [index for index in anchors if len(_letters(_description(rows[index], columns))) >= 3]
-    texts = _text_rows(rows, anchors)
+    texts = _text_rows(rows, anchors, columns)
     below = 2 * len(described) < len(anchors)
     items: list[LineItem] = []
     for position, index in enumerate(anchors):
-        own = _own_texts(rows, anchors, position, texts, below=below)
+        own = _own_texts(rows, anchors, position, texts, weighed=weighed, below=below)
         item = _read_item(rows[index], [rows[i] for i in own], index, own, columns)
         if item is not None:
             items.append(item)
     return _with_details(items, rows, anchors)
 
 
-def _text_rows(rows: Sequence[Row], anchors: Sequence[int]) -> list[int]:
+def _text_rows(rows: Sequence[Row], anchors: Sequence[int], columns: Columns | None) -> list[int]:
+    """The rows that may describe an item. Above the first item of a table without heads also the page's own stand."""
+    first = min(anchors, default=0) if columns is None else 0
     return [
         index
         for index, row in enumerate(rows)
         if index not in anchors
         and len(_letters(row.text)) >= 2
+        and not _CURRENCY.fullmatch(row.text)
         and not _DETAIL.search(row.text)
         and not _is_side_note(row)
+        and not (index < first and _kinds(row) & _OF_HEAD)
     ]
+
+
+def _kinds(row: Row) -> set[str]:
+    return {label.kind for cell in row.cells for label in find_labels(cell.text)}
 
 
 def _is_side_note(row: Row) -> bool:
@@ -92,10 +103,16 @@ def _is_side_note(row: Row) -> bool:
 
 
 def _own_texts(
-    rows: Sequence[Row], anchors: Sequence[int], position: int, texts: Sequence[int], *, below: bool
+    rows: Sequence[Row],
+    anchors: Sequence[int],
+    position: int,
+    texts: Sequence[int],
+    *,
+    weighed: Sequence[int],
+    below: bool,
 ) -> list[int]:
     """The text rows of one item. ``below``: numbers stand under their description, as on till receipts; else each
-    text row belongs to the nearest row with numbers."""
+    text row belongs to the nearest row with numbers, or to the weight below it."""
     index = anchors[position]
     if below:
         first = anchors[position - 1] if position else -1
@@ -106,6 +123,7 @@ def _own_texts(
     own = []
     for text in texts:
         nearest = min(anchors, key=lambda anchor: abs(rows[anchor].y_centre - rows[text].y_centre))
+        nearest = text + 1 if text + 1 in weighed else nearest
         if nearest == index and abs(rows[index].y_centre - rows[text].y_centre) < 3.5 * rows[index].height:
             own.append(text)
     return own
@@ -114,18 +132,20 @@ def _own_texts(
 def _read_item(
     row: Row, texts: Sequence[Row], index: int, text_indices: Sequence[int], columns: Columns | None
 ) -> LineItem | None:
-    numbers = [number for number in numbers_in(row) if not number.is_code]
-    money = [number for number in numbers if number.value > 0]
-    if not money:
+    numbers = [number for number in numbers_in(row) if not number.is_code and number.value]
+    if not numbers or (any(number.value < 0 for number in numbers) and _kinds(row) & _TAKEN_OFF):
         return None
-    quantity, price, amount, consistent = _assign(money, columns)
+    quantity, price, amount, consistent = _assign(numbers, columns)
     parts = [(text_index, _description(text, columns)) for text_index, text in zip(text_indices, texts, strict=True)]
-    parts.append((index, _description(row, columns)))
+    below = weight_first(row.text, numbers[-1].value, tolerance=_TOLERANCE)
+    parts.append((index, below.words if below else _description(row, columns)))
     description = " ".join(part for _, part in sorted(parts) if part)
     description = restore_expressions(_LEADING_CODE.sub("", description).strip(" .,:;-*_|"))
     if len(_letters(description)) < 2:
         return None
     score = min(row.score, *(text.score for text in texts), 1.0)
+    if below:
+        return LineItem(description, below.weight_kg, below.price, numbers[-1].value, True, score)
     return LineItem(description, quantity, price, amount, consistent, score)
 
 
@@ -174,7 +194,7 @@ def _from_one(other: Decimal, amount: Decimal) -> tuple[Decimal | None, Decimal 
 
 def _multiplies(quantity: Number, price: Number, amount: Number) -> bool:
     product = quantity.value * price.value
-    return abs(product - amount.value) <= max(_TOLERANCE * amount.value, Decimal("0.011"))
+    return abs(product - amount.value) <= max(_TOLERANCE * abs(amount.value), Decimal("0.011"))
 
 
 def _fit(columns: Columns | None, quantity: Number, price: Number, amount: Number) -> float:
@@ -205,7 +225,7 @@ def _has_amount(row: Row, columns: Columns | None) -> bool:
     if columns and columns.amount is not None and columns.price is not None and columns.amount > columns.price:
         edge = (columns.amount + columns.price) / 2
         return max(number.x2 for number in numbers) > edge
-    return not (_DETAIL.search(row.text) and len(numbers) == 1)
+    return not (_DETAIL.search(row.text) and len(numbers) == 1) or is_weight_first(row.text)
 
 
 def _description(row: Row, columns: Columns | None) -> str:
@@ -265,20 +285,10 @@ def _with_details(items: Sequence[LineItem], rows: Sequence[Row], anchors: Seque
 
 def _weighed(item: LineItem) -> LineItem:
     """A unit price by weight in the description says, with the amount, how much it was."""
-    match = _WEIGHED.search(item.description)
-    price = parse_amount(match["price"]) if match else None
-    if match is None or not price:
+    found = weight_in(item.description, item.amount, tolerance=_TOLERANCE)
+    if found is None:
         return item
-    weight = _decimal(match["weight"] or "") or (item.amount / price).quantize(Decimal("0.001"))
-    if abs(price * weight - item.amount) > _TOLERANCE * item.amount or not _WEIGHTS_KG[0] < weight < _WEIGHTS_KG[1]:
-        return item
-    words = (item.description[: match.start()] + item.description[match.end() :]).strip()
-    return LineItem(words or item.description, weight, price, item.amount, True, item.score)
-
-
-def _decimal(text: str) -> Decimal | None:
-    """A weight: its mark is a decimal one, also before three digits."""
-    return Decimal(text.replace(",", ".")) if re.fullmatch(r"\d+(?:[.,]\d+)?", text) else None
+    return LineItem(found.words or item.description, found.weight_kg, found.price, item.amount, True, item.score)
 
 
 def _letters(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import combinations
 
@@ -12,12 +13,21 @@ from app.core.ocr.items import LineItem
 from app.core.ocr.layout import Page
 from app.core.ocr.number_words import spelled_amounts
 from app.core.ocr.read_value import BY_RULE, ReadValue, decimal_of, sure_enough
+from app.core.ocr.text import fold
 from app.core.ocr.totals import LabelledAmount, Role
 
 ROUNDING_UNITS = Decimal("0.06")
 _SURE = 0.8
 _IN_WORDS = 0.98
 """Confidence in a total that stands there in words and in digits."""
+
+_GIVES_BACK = re.compile(
+    r"credit (?:note|memo)|refund|\breturns?\b|\breversal\b|gutschrift|rechnungskorrektur|\bstorno|\bretoure?\b|"
+    r"\bavoir\b|remboursement|nota (?:de |di )?credito|creditnota|kreditnota|hoan (?:tien|tra)|tra hang|"
+    r"dieu chinh giam|hoa don dieu chinh|払戻|返金|退款|환불"
+)
+_HEAD_ROWS = 14
+"""Below them shops print on what conditions they give money back."""
 
 _MAX_TAX_LINES = 6
 _WITHOUT_SUM = frozenset({Role.SUBTOTAL, Role.PAID, Role.CHANGE, Role.OTHER})
@@ -37,7 +47,7 @@ def read_sums(page: Page, extracted: Extracted, labelled: Sequence[LabelledAmoun
     total, subtotal, tax = (
         sure_enough(extracted.total), sure_enough(extracted.subtotal), sure_enough(extracted.tax),
     )  # fmt: skip
-    total = _as_spelled(page, total, extracted) or _only_sum(labelled)
+    total = _doubted(_as_spelled(page, total, extracted) or _only_sum(labelled), subtotal, page)
     whole = decimal_of(total)
     if whole is None:
         return Sums(total, subtotal, tax)
@@ -71,6 +81,16 @@ def _as_spelled(page: Page, total: ReadValue | None, extracted: Extracted) -> Re
     if same:
         return ReadValue(same[-1], _IN_WORDS)
     return ReadValue(amount, BY_RULE) if total is None or total.confidence < _SURE else total
+
+
+def _doubted(total: ReadValue | None, subtotal: ReadValue | None, page: Page) -> ReadValue | None:
+    """A total below nothing is not sure unless the paper gives money back, or its subtotal is below nothing too: a dash
+    beside an amount reads like a minus."""
+    value, net = decimal_of(total), decimal_of(subtotal)
+    if total is None or value is None or value >= 0 or (net is not None and net < 0):
+        return total
+    head = fold("\n".join(row.text for row in page.rows[:_HEAD_ROWS]))
+    return total if _GIVES_BACK.search(head) else replace(total, confidence=min(total.confidence, BY_RULE))
 
 
 def _only_sum(labelled: Sequence[LabelledAmount]) -> ReadValue | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from app.core.ocr.layout import Cell, Page, Row
 from app.core.ocr.money import find_amounts
 from app.core.ocr.text import find_label, fold
-from app.core.ocr.totals import Role, role_of
+from app.core.ocr.totals import Role, is_money, role_of
 
 _HEADS: dict[str, tuple[str, ...]] = {
     "number": ("stt", "tt", "no.", "item no"),
@@ -17,17 +18,34 @@ _HEADS: dict[str, tuple[str, ...]] = {
         "ten hang hoa dich vu", "ten hang hoa", "ten hang", "mat hang", "ten mon", "dien giai", "san pham",
         "ten san pham",
         "noi dung", "description", "item", "product", "particulars", "details",
+        "bezeichnung", "beschreibung", "artikel", "leistung", "designation", "libelle", "article", "descripcion",
+        "concepto", "descrizione", "omschrijving", "descricao",
     ),
-    "unit": ("dvt", "don vi tinh", "unit", "uom"),
-    "quantity": ("so luong", "sl", "qty", "quantity"),
-    "price": ("don gia", "d.gia", "gia ban", "gia", "unit price", "u.price", "price", "s/price", "rate"),
-    "amount": ("thanh tien", "t.tien", "t tien", "tong tien", "amount", "total", "so tien"),
+    "unit": ("dvt", "don vi tinh", "unit", "uom", "einheit", "unite", "eenheid"),
+    "quantity": (
+        "so luong", "sl", "qty", "quantity", "menge", "anzahl", "quantite", "qte", "aantal", "cantidad", "quantita",
+    ),
+    "price": (
+        "don gia", "d.gia", "gia ban", "gia", "unit price", "u.price", "price", "s/price", "rate", "einzelpreis",
+        "stuckpreis", "preis", "prix unitaire", "prix", "prijs per stuk", "prijs", "precio", "prezzo", "preco",
+    ),
+    "amount": (
+        "thanh tien", "t.tien", "t tien", "tong tien", "amount", "total", "so tien", "gesamtpreis", "gesamt",
+        "zeilenbetrag", "betrag", "montant", "importe", "importo", "bedrag", "prijs incl",
+    ),
 }  # fmt: skip
 _MIN_HEADS = 2
 _MIN_COVERAGE = 0.45
 """Of a row's characters: a sentence that mentions a price is no table head."""
 
 _END_ROLES = {Role.DUE, Role.TOTAL, Role.SUBTOTAL, Role.PAID, Role.ROUNDING, Role.CHARGE}
+_SUM = re.compile(
+    r"\W*(?:(?:zwischen|gesamt)?summe|gesamt(?:betrag)?|rechnungsbetrag|zu zahlen|sous.?total|total (?:ht|ttc|eur|chf)|"
+    r"net a payer|tot|totaal|subtotaal|(?:totaal )?(?:exclusief|excl|inclusief|incl) btw|te betalen|totale|imponibile|"
+    r"base imponible|importe total|total a pagar|suma|razem)(?:\W+(?:eur|chf|netto|brutto|pln))?[\W\d]*"
+)
+"""A cell that names a sum in languages that :func:`role_of` does not know."""
+
 _MAX_CODE_DIGITS = 8
 _TAX_MARK = re.compile(r"[\s*]*(?:[szSZ]|SR|ZRL|ZR|GST|T)\s*$")
 
@@ -113,14 +131,25 @@ def body_rows(page: Page, columns: Columns | None) -> list[Row]:
     """The rows from the heads, or from the first row with money, to the first total."""
     start = columns.row + 1 if columns else _first_money_row(page)
     rows: list[Row] = []
-    for row in page.rows[start:]:
-        role = role_of(row.text)
-        if role and _ends_table(role) and rows and _is_total_row(row, role[1]):
+    for index, row in enumerate(page.rows[start:], start):
+        if rows and _is_sum(page.rows, index):
             break
         rows.append(row)
     if rows and len(_heads(rows[0])) >= _MIN_HEADS:
         rows = rows[1:]
     return rows
+
+
+def _is_sum(rows: Sequence[Row], index: int) -> bool:
+    """Whether a row sums up: its label begins it, with money in the row or in one beside it, or it counts the items."""
+    row = rows[index]
+    near = "\n".join(other.text for other in rows[max(index - 1, 0) : index + 2])
+    if any(_SUM.fullmatch(fold(cell.text)) for cell in row.cells) and find_amounts(row.text):
+        return True
+    role = role_of(row.text)
+    if role is None or not _ends_table(role) or not _is_total_row(row, role[1]):
+        return False
+    return role[0] is Role.OTHER or any(is_money(amount) for amount in find_amounts(near))
 
 
 def _ends_table(role: tuple[Role, str, float]) -> bool:
