@@ -7,9 +7,10 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,17 +27,20 @@ from tests.unit.test_streams import clip, opener, read_on, read_one  # noqa: F40
 pytestmark = pytest.mark.slow
 
 TIMES = 3
-ROUNDS = 2
 PATIENCE_S = 20.0
 WORD = "p@ss:/1"
 
 
-@pytest.fixture(autouse=True)
-def no_collector() -> Iterator[None]:
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Executor]:
+    """A process in which nothing else runs: clients of other tests' servers open files when they like."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=forget_collector) as process:
+        yield process
+
+
+def forget_collector() -> None:
     gc.collect()
     gc.disable()
-    yield
-    gc.enable()
 
 
 def held() -> dict[str, int]:
@@ -49,16 +53,9 @@ def held() -> dict[str, int]:
     }
 
 
-def gives_all_back(use: Callable[[], None], name: str = "") -> None:
-    """Use it often; fails where the process holds more afterwards. What a stream leaves it leaves each time, whereas
-    what else runs here, such as a client of other tests that connects again, opens something once."""
-    use()  # what is kept once, such as a module's tables, is no growth
-    growths = [growth_by(use) for _ in range(ROUNDS)]
-    assert {} in growths, (name, growths)
-
-
 def growth_by(use: Callable[[], None]) -> dict[str, int]:
     """What is held after some uses that was not before. What ends on other threads is waited for."""
+    use()  # what is kept once, such as a module's tables, is no growth
     before = held()
     for _ in range(TIMES):
         use()
@@ -104,32 +101,31 @@ def try_out(source: StreamSource) -> None:
         read_one(opener(), source)
 
 
-def test_cameras_leave_nothing_behind(sources: dict[str, StreamSource]) -> None:
+def close_while_read(source: StreamSource) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        stream = opener().open(source, interval_s=0)
+        stream.grab()
+        reading = threads.submit(read_on, stream)
+        time.sleep(0.1)  # in the middle of it
+        stream.close()
+        reading.result(PATIENCE_S)
+
+
+def make_clip() -> None:
+    assert encode_mp4([ClipFrame(float(second), jpeg(coffee())) for second in range(3)])
+
+
+def test_cameras_leave_nothing_behind(sources: dict[str, StreamSource], alone: Executor) -> None:
     for name, source in sources.items():
-        gives_all_back(partial(try_out, source), name)
+        assert alone.submit(growth_by, partial(try_out, source)).result() == {}, name
 
 
 @pytest.mark.parametrize("name", ["rtsp", "rtsp by udp", "mjpeg", "file"])
 def test_a_stream_closed_while_another_thread_reads_it_leaves_nothing_behind(
-    sources: dict[str, StreamSource], name: str
+    sources: dict[str, StreamSource], alone: Executor, name: str
 ) -> None:
-    with ThreadPoolExecutor(1) as threads:
-
-        def use() -> None:
-            stream = opener().open(sources[name], interval_s=0)
-            stream.grab()
-            reading = threads.submit(read_on, stream)
-            time.sleep(0.1)  # in the middle of it
-            stream.close()
-            reading.result(PATIENCE_S)
-
-        gives_all_back(use)
+    assert alone.submit(growth_by, partial(close_while_read, sources[name])).result() == {}
 
 
-def test_a_clip_that_is_made_leaves_nothing_behind() -> None:
-    frames = [ClipFrame(float(second), jpeg(coffee())) for second in range(3)]
-
-    def use() -> None:
-        assert encode_mp4(frames)
-
-    gives_all_back(use)
+def test_a_clip_that_is_made_leaves_nothing_behind(alone: Executor) -> None:
+    assert alone.submit(growth_by, make_clip).result() == {}
