@@ -37,7 +37,7 @@ class Service:
         child: Child,
         announce: Announce,
         stop_requested: threading.Event,
-        ready_timeout_s: float = 60.0,
+        ready_timeout_s: float = 180.0,
     ) -> None:
         self.server = server
         self.child = child

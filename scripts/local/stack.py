@@ -84,7 +84,7 @@ class LocalStack:
         keys = {"CV_MASTER_KEY_FILE": str(self.layout.master_keys_file)}
         return {name: value for one in (*addresses, keys) for name, value in one.items()}
 
-    def service(self, server: Server, *, ready_timeout_s: float = 60.0) -> Service:
+    def service(self, server: Server, *, ready_timeout_s: float = 180.0) -> Service:
         """A server under the stack's care: its pid file beside those of the servers."""
         return Service(
             server,
