@@ -36,6 +36,12 @@ def sleep(_: memoryview, arguments: Mapping[str, Any], __: Output) -> dict[str, 
     return {}
 
 
+def wait_for_file(_: memoryview, arguments: Mapping[str, Any], __: Output) -> dict[str, object]:
+    while not Path(arguments["path"]).exists():
+        time.sleep(0.02)
+    return {}
+
+
 def eat_memory(_: memoryview, __: Mapping[str, Any], ___: Output) -> dict[str, object]:
     return {"length": len(bytearray(2**30))}
 

@@ -42,7 +42,7 @@ def test_a_killed_replica_takes_nothing_with_it(campaign: Campaign) -> None:
 
 def test_the_stores_agree_after_all_that(campaign: Campaign) -> None:
     records = campaign.records
-    records.wait_until(lambda: records.count("pending_removals", "NOT announced") == 0, timeout_s=60)
+    records.wait_until(lambda: records.count("pending_removals", "NOT announced") == 0)
     looked = records.reconcile()
     assert looked.stdout.count("missing vectors: 0") == 2, looked.stdout + looked.stderr
     assert "half enrolled: 0" in looked.stdout

@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from tests.backends import RunningBackends
 from tests.integration.live import migrated_database, serving
-from tests.integration.records import RESTART_S, Records
+from tests.integration.records import Records
 from tests.qdrant_process import QdrantProcess
 
 # A test must not depend on what the machine's environment or a developer's .env says.
@@ -71,9 +71,7 @@ def records(shared_records: Records) -> Records:
 def client(shared_client: httpx.Client, records: Records) -> httpx.Client:
     """The shared service, with nobody enrolled, recovered from whatever an earlier test did to its backends."""
     assert records is not None
-    Records.wait_until(
-        lambda: shared_client.get("/api/v1/cv/health").json()["status"] == "healthy", timeout_s=RESTART_S
-    )
+    Records.wait_until(lambda: shared_client.get("/api/v1/cv/health").json()["status"] == "healthy")
     return shared_client
 
 

@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -27,12 +26,10 @@ from app.services.vectors.base import CollectionSpec
 from app.services.vectors.milvus import face_schema, image_schema
 from app.services.vectors.milvus_settings import GRPC_OPTIONS, MilvusIndexKind
 from tests.integration.live import START_TIMEOUT_S, environment
+from tests.waiting import PATIENCE_S, wait_until
 
 R = TypeVar("R")
 
-# A Milvus server that says it is well serves its collections some seconds later: when the sessions of its last life
-# have ended and it has read its log.
-RESTART_S = 60.0
 _READS = 5
 _NOT_LOADED = 101
 
@@ -150,7 +147,7 @@ class Records:
 
     def _load(self, collection: str) -> None:
         """After a restart nobody may have done so yet."""
-        self._milvus.load_collection(collection, timeout=RESTART_S)
+        self._milvus.load_collection(collection, timeout=PATIENCE_S)
 
     def objects(self, prefix: str) -> list[str]:
         """The keys of all stored objects below a prefix."""
@@ -296,13 +293,7 @@ class Records:
             process.kill()
             process.wait()
 
-    @staticmethod
-    def wait_until(condition: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
-        """Wait for something that happens beside the requests."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.05)
+    wait_until = staticmethod(wait_until)
 
     @staticmethod
     def at_once(count: int, call: Callable[[], R]) -> list[R]:

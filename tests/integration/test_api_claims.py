@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 from xml.etree import ElementTree
@@ -21,6 +19,7 @@ from tests.integration.records import Records
 from tests.integration.test_api_image import indexed
 from tests.integration.test_lists import pages
 from tests.photos import astronaut, base64_jpeg, cat, coffee
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.any_server
 
@@ -54,14 +53,6 @@ def state(client: httpx.Client, claim_id: str) -> str:
 
 def suggested(client: httpx.Client, claim_id: str) -> list[str]:
     return [one["image_id"] for one in client.get(f"{API}/{claim_id}/suggestions").json()["suggestions"]]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("it did not come about")
 
 
 def drained(records: Records) -> bool:

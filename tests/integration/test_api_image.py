@@ -21,7 +21,7 @@ from PIL import Image as PillowImage
 from app.types import Image
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
-from tests.integration.records import RESTART_S, Records
+from tests.integration.records import Records
 from tests.photos import astronaut, base64_jpeg, cat, coffee, group, jpeg, varied
 
 API = "/api/v1/cv/image"
@@ -416,9 +416,9 @@ def test_an_outage_while_indexing_leaves_nothing_half_done(
     with backends.without(name):
         assert_problem(index(service.client, coffee()), 503, "backend_unavailable")
     assert service.records.count("image_metadata") == 0
-    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200)
     assert service.records.count("image_metadata") == 1
-    Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=RESTART_S)
+    Records.wait_until(lambda: service.records.count("pending_removals") == 0)
     assert len(service.records.image_vectors()) == 1
     assert len(found(service.client)) == 1
     [row] = service.records.rows("SELECT object_key, thumbnail_key FROM image_assets")
@@ -441,7 +441,7 @@ def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_no
 
     with ThreadPoolExecutor(3) as threads:
         senders = [threads.submit(send_until_refused) for _ in range(3)]
-        Records.wait_until(lambda: len(answers) >= 4, timeout_s=60)
+        Records.wait_until(lambda: len(answers) >= 4)
         backends.kill(name)
         try:
             for sender in senders:
@@ -453,9 +453,9 @@ def test_a_backend_killed_while_pictures_are_indexed_leaves_whole_pictures_or_no
     assert records.count("image_metadata") == len(answers) - 3
     for number in refused:
         is_indexed = partial(lambda one: index(client, numbered_cup(one)).status_code == 200, number)
-        Records.wait_until(is_indexed, timeout_s=RESTART_S)
+        Records.wait_until(is_indexed)
     assert records.count("image_metadata") == len(answers)
-    Records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=60)
+    Records.wait_until(lambda: records.count("pending_removals") == 0)
     rows = records.rows("SELECT object_key, thumbnail_key FROM image_assets")
     assert set(records.objects("lost-found/")) - before == {key for row in rows for key in row.values()}
     assert len(records.image_vectors()) == len(answers)
@@ -496,7 +496,7 @@ def test_searching_needs_the_record(service: Service, backends: RunningBackends)
     indexed(service.client, coffee())
     with backends.without("postgres"):
         assert_problem(search(service.client, query_text="cup"), 503, "backend_unavailable")
-    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
 
 
 def test_searching_goes_on_without_the_index(service: Service, backends: RunningBackends) -> None:
@@ -505,7 +505,7 @@ def test_searching_goes_on_without_the_index(service: Service, backends: Running
         assert found(service.client) == [cup]
         assert service.client.delete(f"{API}/{cup}").status_code == 200
         assert found(service.client) == []
-    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: index(service.client, coffee()).status_code == 200)
     assert len(found(service.client)) == 1
 
 
@@ -514,12 +514,12 @@ def test_a_search_in_the_index_needs_both(start_service: Start, backends: Runnin
     with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, IMAGE_SEARCH="index") as service:
         cup = indexed(service.client, coffee())
         # A Milvus that the test before began again may take seconds until it finds what it was given.
-        Records.wait_until(lambda: found(service.client) == [cup], timeout_s=RESTART_S)
+        Records.wait_until(lambda: found(service.client) == [cup])
         everything = search(service.client, query_text="cup", threshold=0.0).json()
         assert (everything["total_found"], everything["total_is_exact"]) == (1, True)
         with backends.without(name):
             assert_problem(search(service.client, query_text="cup"), 503, "backend_unavailable")
-        Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
+        Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
 
 
 def test_deleting_without_milvus_counts_at_once_and_is_finished_later(
@@ -529,7 +529,7 @@ def test_deleting_without_milvus_counts_at_once_and_is_finished_later(
     with backends.without("milvus"):
         assert service.client.delete(f"{API}/{cup}").status_code == 200
         assert service.client.get(f"{API}/{cup}").status_code == 404
-    Records.wait_until(lambda: service.records.image_vectors() == [], timeout_s=RESTART_S)
+    Records.wait_until(lambda: service.records.image_vectors() == [])
 
 
 def test_a_change_that_milvus_refuses_changes_nothing(service: Service, backends: RunningBackends) -> None:
@@ -537,7 +537,7 @@ def test_a_change_that_milvus_refuses_changes_nothing(service: Service, backends
     with backends.without("milvus"):
         assert_problem(service.client.patch(f"{API}/{cup}", json={"status": "disposed"}), 503)
     assert service.client.get(f"{API}/{cup}").json()["metadata"]["status"] == "active"
-    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: search(service.client, query_text="cup").status_code == 200)
     assert found(service.client) == [cup]
 
 

@@ -30,7 +30,6 @@ pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
 ANYBODY = {"anomalies": ["intrusion"], "intrusion": {"min_dwell_s": 0}}
-WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def state(client: httpx.Client, camera_id: str = "cam_1") -> dict[str, Any]:
 
 def wait_for(client: httpx.Client, camera_id: str = "cam_1", **wanted: Any) -> dict[str, Any]:
     """Wait until the camera's state has these values."""
-    Records.wait_until(lambda: wanted.items() <= state(client, camera_id).items(), timeout_s=WAIT_S)
+    Records.wait_until(lambda: wanted.items() <= state(client, camera_id).items())
     return state(client, camera_id)
 
 
@@ -250,7 +249,7 @@ def test_a_lost_key_is_told_and_mended_by_a_new_login(
 def test_an_intruder_on_a_stream_raises_one_alert(client: httpx.Client, service: Service, lobby: HttpCamera) -> None:
     add(client, kind="mjpeg", url=lobby.url("/stream"), rules=ANYBODY)
     records = service.records
-    records.wait_until(lambda: len(records.events("anomaly.alerts")) > 0, timeout_s=WAIT_S)
+    records.wait_until(lambda: len(records.events("anomaly.alerts")) > 0)
     streaming = wait_for(client, status="streaming")
     assert streaming["frames_judged"] >= 2, "one frame must not be enough"
     assert streaming["frames_per_second"] > 0
@@ -265,7 +264,7 @@ def test_an_intruder_on_a_stream_raises_one_alert(client: httpx.Client, service:
     assert snapshot.headers["content-type"] == "image/jpeg"
     assert shape_of(snapshot.content) == group().shape
     judged = wait_for(client, status="streaming")["frames_judged"]
-    records.wait_until(lambda: state(client)["frames_judged"] > judged + 3, timeout_s=WAIT_S)
+    records.wait_until(lambda: state(client)["frames_judged"] > judged + 3)
     assert len(records.events("anomaly.alerts")) == 1
     rows = records.rows("SELECT detected_at FROM anomaly_detections ORDER BY id")
     gaps = [later["detected_at"] - earlier["detected_at"] for earlier, later in itertools.pairwise(rows)]
@@ -282,7 +281,7 @@ def shape_of(data: bytes) -> tuple[int, ...]:
 def test_a_still_picture_is_not_judged_again_and_again(client: httpx.Client, service: Service) -> None:
     with http_camera(jpeg(coffee())) as still:
         add(client, kind="mjpeg", url=still.url("/stream"))
-        service.records.wait_until(lambda: (state(client)["frames_skipped"] or 0) >= 10, timeout_s=WAIT_S)
+        service.records.wait_until(lambda: (state(client)["frames_skipped"] or 0) >= 10)
         assert state(client)["frames_judged"] <= 2
 
 
@@ -302,9 +301,9 @@ def test_a_camera_that_stays_away_and_comes_back_is_reported_once_each(
     add(client, kind="mjpeg", url=lobby.url("/stream"), name="Lobby")
     wait_for(client, status="streaming")
     lobby.cut()
-    Records.wait_until(lambda: bool(service.records.events("camera.offline")), timeout_s=60)
+    Records.wait_until(lambda: bool(service.records.events("camera.offline")))
     lobby.mend()
-    Records.wait_until(lambda: bool(service.records.events("camera.online")), timeout_s=60)
+    Records.wait_until(lambda: bool(service.records.events("camera.online")))
     [offline], [online] = service.records.events("camera.offline"), service.records.events("camera.online")
     assert (offline["camera_id"], offline["camera_name"], online["reason"]) == ("cam_1", "Lobby", None)
     assert offline["reason"] in ("ended", "wrong_answer")
@@ -314,8 +313,8 @@ def test_a_camera_that_stays_away_and_comes_back_is_reported_once_each(
 def test_a_frozen_picture_is_reported(client: httpx.Client, service: Service, lobby: HttpCamera) -> None:
     lobby.is_frozen = True
     add(client, kind="mjpeg", url=lobby.url("/stream"))
-    Records.wait_until(lambda: state(client)["status"] == "frozen", timeout_s=60)
-    Records.wait_until(lambda: bool(service.records.events("camera.offline")), timeout_s=10)
+    Records.wait_until(lambda: state(client)["status"] == "frozen")
+    Records.wait_until(lambda: bool(service.records.events("camera.offline")))
     assert service.records.events("camera.offline")[0]["reason"] == "frozen"
 
 
@@ -354,7 +353,7 @@ def test_a_file_plays_again_and_again(client: httpx.Client, service: Service, tm
         writer.write(np.roll(cv2.resize(coffee(), (320, 240)), 30 * shift, axis=1))
     writer.release()
     add(client, kind="file", url=path.as_uri())
-    service.records.wait_until(lambda: (state(client)["frames_judged"] or 0) > 12, timeout_s=WAIT_S)
+    service.records.wait_until(lambda: (state(client)["frames_judged"] or 0) > 12)
     assert service.records.events("anomaly.alerts") == []
 
 
@@ -382,7 +381,7 @@ def test_attendance_is_taken_from_a_stream(client: httpx.Client, service: Servic
             door.picture = jpeg(scene(step % 10 * 4))
             return bool(records.events("attendance.events"))
 
-        records.wait_until(has_come, timeout_s=WAIT_S)
+        records.wait_until(has_come)
         [event] = records.events("attendance.events")
     assert problems(event) == []
     assert (event["employee_id"], event["camera_id"], event["liveness_checked"]) == ("EMP001", "cam_1", True)
@@ -402,9 +401,9 @@ def test_who_crosses_the_line_checks_in_and_out(client: httpx.Client, service: S
             door.picture = jpeg(hall(min(max(x, 60), 620)))
             return [event["action"] for event in records.events("attendance.events")] == actions
 
-        records.wait_until(lambda: walks(["check_in"]), timeout_s=WAIT_S)
+        records.wait_until(lambda: walks(["check_in"]))
         step = itertools.count()
-        records.wait_until(lambda: walks(["check_in", "check_out"]), timeout_s=WAIT_S)
+        records.wait_until(lambda: walks(["check_in", "check_out"]))
     assert [problems(event) for event in records.events("attendance.events")] == [[], []]
     export = client.get(f"{API}/privacy/export", params={"employee_id": "EMP001"}).json()
     assert {row["action"] for row in export["attendance"]} == {"check_in", "check_out"}
@@ -429,12 +428,12 @@ def test_people_are_counted_by_zone(client: httpx.Client, service: Service, lobb
         "severity": None,
         "loiter_s": None,
     }
-    service.records.wait_until(lambda: (state(client)["people"] or 0) >= 5, timeout_s=WAIT_S)
+    service.records.wait_until(lambda: (state(client)["people"] or 0) >= 5)
     counted = state(client)
     assert sum(counted["people_by_zone"].values()) == counted["people"]
     assert all(count > 0 for count in counted["people_by_zone"].values())
     gauge = 'cv_camera_zone_people{camera="cam_1",zone="left"}'
-    service.records.wait_until(lambda: gauge in client.get(f"{API}/metrics").text, timeout_s=WAIT_S)
+    service.records.wait_until(lambda: gauge in client.get(f"{API}/metrics").text)
     assert service.records.events("anomaly.alerts") == []
 
 
@@ -483,17 +482,16 @@ def test_two_replicas_share_the_cameras_and_one_takes_over(
         return [str(holder) if holder else None for holder in redis.mget([f"cv:lease:camera:{c}" for c in cameras])]
 
     with another(service) as second:
-        Records.wait_until(lambda: None not in holders() and len(set(holders())) == 2, timeout_s=WAIT_S)
+        Records.wait_until(lambda: None not in holders() and len(set(holders())) == 2)
         for camera_id in cameras:
             for replica in (client, second):
                 wait_for(replica, camera_id, status="streaming")
                 Records.wait_until(
                     lambda replica=replica, camera_id=camera_id: (  # type: ignore[misc]
                         replica.get(f"{API}/cameras/{camera_id}/snapshot").status_code == 200
-                    ),
-                    timeout_s=WAIT_S,
+                    )
                 )
-    Records.wait_until(lambda: None not in holders() and len(set(holders())) == 1, timeout_s=WAIT_S)
+    Records.wait_until(lambda: None not in holders() and len(set(holders())) == 1)
     redis.close()
 
 

@@ -227,14 +227,14 @@ def test_a_camera_is_tried_added_watched_and_drawn_on(
         assert unreadable(page, axe) == []
         picture(desk, f"zones-{language}", covered="dialog img")
         desk.button(said("Save", "Lưu")).click()
-        service.records.wait_until(lambda: [one["name"] for one in zones_of(service)] == [zone], timeout_s=60)
+        service.records.wait_until(lambda: [one["name"] for one in zones_of(service)] == [zone])
         [drawn] = zones_of(service)
         assert [[round(part, 1) for part in point] for point in drawn["points"]] == [[0.1, 0.2], [0.9, 0.2], [0.5, 0.8]]
         # What was watched for still is.
         assert set(rules_of(service)["anomalies"]) == {"fire", "flood", "intrusion"}
         desk.button(f"{said('Remove', 'Bỏ')}: {zone}").click()
         desk.button(said("Save", "Lưu")).click()
-        service.records.wait_until(lambda: zones_of(service) == [], timeout_s=60)
+        service.records.wait_until(lambda: zones_of(service) == [])
         desk.button(said("Remove the camera", "Gỡ camera")).click()
         desk.button(said("Remove the camera", "Gỡ camera")).click()
         expect(page.get_by_text(said("No cameras yet", "Chưa có camera"))).to_be_visible()

@@ -21,6 +21,7 @@ from tests.integration.live import serving
 from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.any_server
 
@@ -142,7 +143,7 @@ class Broker:
             async with await aio_pika.connect(self._url) as connection:
                 channel = await connection.channel()
                 taken: list[dict[str, Any]] = []
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(PATIENCE_S):
                     async with (await channel.get_queue(queue)).iterator() as messages:
                         async for message in messages:
                             await message.ack()
@@ -174,7 +175,7 @@ class Broker:
         async def consume() -> tuple[dict[str, Any], dict[str, Any]]:
             async with await aio_pika.connect(self._url) as connection:
                 channel = await connection.channel()
-                async with asyncio.timeout(15), (await channel.get_queue(queue)).iterator() as messages:
+                async with asyncio.timeout(PATIENCE_S), (await channel.get_queue(queue)).iterator() as messages:
                     message = await anext(messages)
                     await message.ack()
                     return dict(message.headers), json.loads(message.body)

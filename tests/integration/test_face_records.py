@@ -20,9 +20,10 @@ from app.services.stores.face_store import Template, add_templates, lock_enrolme
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.live import migrate
-from tests.integration.records import RESTART_S, Records
+from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.photos import astronaut, base64_jpeg, portrait, varied
+from tests.waiting import PATIENCE_S
 
 API = "/api/v1/cv/face"
 
@@ -95,7 +96,7 @@ def assert_only_the_first_is_stored(service: Service) -> None:
     records = service.records
     [first] = records.rows("SELECT vector_id, crop_key FROM face_templates")
     # A server that takes a minute to come back is asked again half a minute later.
-    records.wait_until(lambda: records.count("pending_removals") == 0, timeout_s=2 * RESTART_S)
+    records.wait_until(lambda: records.count("pending_removals") == 0)
     assert records.vectors() == [first["vector_id"]]
     assert crops(service.settings) == [first["crop_key"]]
     assert records.count("employee_faces") == records.count("employees") == 1
@@ -109,9 +110,7 @@ def test_an_enrolment_without_a_backend_leaves_nothing(
         answer = enroll(kept.client, "EMP002", base64_jpeg(portrait(1)))
         assert (answer.status_code, answer.json()["code"]) == (503, "backend_unavailable")
     assert_only_the_first_is_stored(kept)
-    Records.wait_until(
-        lambda: enroll(kept.client, "EMP002", base64_jpeg(portrait(1))).status_code == 200, timeout_s=RESTART_S
-    )
+    Records.wait_until(lambda: enroll(kept.client, "EMP002", base64_jpeg(portrait(1))).status_code == 200)
 
 
 def test_an_enrolment_whose_database_goes_away_in_the_middle_leaves_nothing(kept: Service) -> None:
@@ -160,7 +159,7 @@ def test_erasing_waits_for_no_enrolment_of_another(kept: Service) -> None:
         connection = await asyncpg.connect(kept.settings.DATABASE_URL.get_secret_value())
         try:
             async with connection.transaction():
-                await lock_enrolments(Connection(connection, timeout_s=RESTART_S, vault=open_vault(kept.settings)))
+                await lock_enrolments(Connection(connection, timeout_s=PATIENCE_S, vault=open_vault(kept.settings)))
                 return await asyncio.to_thread(kept.client.delete, f"{API}/EMP001")
         finally:
             await connection.close()
@@ -176,13 +175,13 @@ def test_reconciling_waits_for_an_enrolment_under_way(
     async def enrol_slowly() -> str:
         async with asyncpg.create_pool(settings.DATABASE_URL.get_secret_value(), min_size=1, max_size=1) as pool:
             async with pool.acquire() as connection, connection.transaction():
-                await lock_enrolments(Connection(connection, timeout_s=RESTART_S, vault=open_vault(settings)))
+                await lock_enrolments(Connection(connection, timeout_s=PATIENCE_S, vault=open_vault(settings)))
                 records.insert_vector("vec_under_way", "EMP001")
                 looking = asyncio.create_task(asyncio.to_thread(records.reconcile))
                 await asyncio.to_thread(records.wait_until, lambda: waiting_for_a_lock(records))
                 template = Template("vec_under_way", np.zeros(512, np.float32), "test", 0.5, "frontal")
                 await add_templates(
-                    Connection(connection, timeout_s=RESTART_S, vault=open_vault(settings)),
+                    Connection(connection, timeout_s=PATIENCE_S, vault=open_vault(settings)),
                     "EMP001",
                     [template],
                     enrolled_by=None,

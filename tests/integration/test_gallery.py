@@ -25,6 +25,7 @@ from app.workflows.gallery import FaceGallery, IndexGallery, MemoryGallery, Near
 from tests.backends import RunningBackends
 from tests.integration.live import migrated_database
 from tests.integration.vector_adapters import MilvusAdapter, choose_nothing
+from tests.waiting import PATIENCE_S
 
 DIMENSION = 16
 MODEL = "model-a"
@@ -241,7 +242,7 @@ async def followed(hotel: Hotel, matrix: LiveMatrix) -> AsyncIterator[None]:
 
 
 async def becomes(matrix: LiveMatrix, employee_ids: Sequence[str]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while await held(matrix) != set(employee_ids):  # noqa: ASYNC110  # nothing signals it
             await asyncio.sleep(0.02)
 

@@ -92,9 +92,9 @@ def test_a_thread_that_does_not_come_back_makes_the_probes_fail(start_service: S
             return told[-1].status_code == 503
 
         try:
-            Records.wait_until(lambda: is_stuck("/health/live"), timeout_s=60)
+            Records.wait_until(lambda: is_stuck("/health/live"))
             live = told[-1].json()
-            Records.wait_until(lambda: is_stuck("/health"), timeout_s=60)
+            Records.wait_until(lambda: is_stuck("/health"))
             health = told[-1].json()
         finally:
             stop.set()

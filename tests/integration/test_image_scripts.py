@@ -74,7 +74,7 @@ def test_an_import_that_was_killed_goes_on_and_stores_each_picture_once(
 
     arguments = ("scripts/import_images.py", str(tmp_path), "--category", "amenity")
     with records.slowed("image_metadata", after=5), records.running(*arguments) as process:
-        Records.wait_until(lambda: finished() >= 5, timeout_s=60)
+        Records.wait_until(lambda: finished() >= 5)
         process.kill()
     assert 5 <= records.count("image_metadata") < len(hues)
     done = finished()
@@ -97,7 +97,7 @@ def test_another_model_is_refused_until_an_interrupted_reindex_was_finished(
         assert refused.returncode != 0
         assert "cv reindex" in refused.stdout + refused.stderr
         with records.slowed("image_reindex", after=16), records.running("scripts/reindex.py") as process:
-            Records.wait_until(lambda: records.count("image_reindex") > 0, timeout_s=60)
+            Records.wait_until(lambda: records.count("image_reindex") > 0)
             process.kill()
         staged = {row["vector_id"] for row in records.rows("SELECT vector_id FROM image_reindex")}
         assert 0 < len(staged) < len(ids)

@@ -309,7 +309,7 @@ def ended(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
         found: dict[str, Any] = client.get(answer.headers["location"]).json()
         return found
 
-    Records.wait_until(lambda: job()["finished_at"] is not None, timeout_s=60)
+    Records.wait_until(lambda: job()["finished_at"] is not None)
     return job()
 
 

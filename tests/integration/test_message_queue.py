@@ -15,11 +15,11 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from app.errors import BackendUnavailable
 from app.services.message_queue import QUEUED_TYPES, MessageQueue, Unroutable
 from tests.proxy import TcpProxy
+from tests.waiting import PATIENCE_S, recovers
 
 pytestmark = pytest.mark.any_server
 
 TIMEOUT_S = 1.0
-PATIENCE_S = 15.0
 
 
 def event(number: int = 0) -> dict[str, object]:
@@ -122,14 +122,7 @@ async def test_a_lost_broker_is_told_in_time_and_found_again(
             await queue.ping()
     proxy.restore()
     sent = event()
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await queue.publish("attendance.events", sent)
-            except BackendUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                break
+    await recovers(lambda: queue.publish("attendance.events", sent))
     assert sent["event_id"] in [message.message_id for message in await taken(channel, "attendance.events")]
 
 
@@ -143,14 +136,7 @@ async def test_a_broker_that_keeps_its_connections_and_reads_nothing_is_unwell(
     with pytest.raises(BackendUnavailable):
         await queue.ping()
     proxy.restore()
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await queue.ping()
-            except BackendUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                break
+    await recovers(queue.ping)
     assert await watcher.get(fail=False) is None  # no consumer ever sees a ping
 
 
@@ -159,14 +145,7 @@ async def test_a_ping_leaves_a_connection_that_leads_nowhere(queue: MessageQueue
     with pytest.raises(TimeoutError):  # as /health does, sooner than the queue's own limit
         await asyncio.wait_for(queue.ping(), TIMEOUT_S / 2)
     proxy.restore()
-    async with asyncio.timeout(PATIENCE_S):  # and not the minutes of a heartbeat
-        while True:
-            try:
-                await queue.ping()
-            except BackendUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                break
+    await recovers(queue.ping)
 
 
 async def test_a_connection_whose_farewell_failed_counts_as_closed(queue: MessageQueue, proxy: TcpProxy) -> None:

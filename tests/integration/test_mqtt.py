@@ -32,7 +32,6 @@ from tests.tls_front import tls_front
 pytestmark = pytest.mark.any_server
 
 API = "/api/v1/cv"
-PATIENCE_S = 60.0
 CONFIG = "homeassistant/device/cv_{}/config"
 
 
@@ -48,7 +47,7 @@ def write_events(records: Records, count: int) -> None:
 
 
 def wait_for(listener: Listener, topic: str, text: str | None) -> None:
-    Records.wait_until(lambda: listener.last(topic) == text, timeout_s=PATIENCE_S)
+    Records.wait_until(lambda: listener.last(topic) == text)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +135,7 @@ def test_an_alert_reaches_its_topics_with_the_attributes_of_cloudevents(service:
     add(service.client, "cam.door_1")
     assert service.client.post(f"{API}/cameras/cam.door_1/test-alarm").status_code == 201
     wait_for_alert = "cv/cameras/cam.door_1/alert"
-    Records.wait_until(lambda: bool(listener.of(wait_for_alert)), timeout_s=PATIENCE_S)
+    Records.wait_until(lambda: bool(listener.of(wait_for_alert)))
     [event], [alert] = listener.of("cv/events/anomaly.alerts"), listener.of(wait_for_alert)
     told, shown = json.loads(event.text), json.loads(alert.text)
     [written] = service.records.events("anomaly.alerts")
@@ -152,7 +151,7 @@ def test_cameras_are_devices_of_home_assistant_for_as_long_as_they_are_there(
 ) -> None:
     add(service.client, "cam.hall", name="Hành lang 3")
     topic = CONFIG.format("cam-2e-hall")
-    Records.wait_until(lambda: bool(listener.last(topic)), timeout_s=PATIENCE_S)
+    Records.wait_until(lambda: bool(listener.last(topic)))
     device = json.loads(listener.last(topic) or "")
     assert (device["device"]["name"], device["device"]["identifiers"]) == ("Hành lang 3", ["cv_cam.hall"])
     assert device["availability_topic"] == "cv/status"
@@ -166,7 +165,7 @@ def test_cameras_are_devices_of_home_assistant_for_as_long_as_they_are_there(
         service.records.rows("UPDATE cameras SET health = $1", state)
         wait_for(listener, health, state)
     service.client.patch(f"{API}/cameras/cam.hall", json={"name": "Lobby"})
-    Records.wait_until(lambda: "Lobby" in (listener.last(topic) or ""), timeout_s=PATIENCE_S)
+    Records.wait_until(lambda: "Lobby" in (listener.last(topic) or ""))
     assert service.client.delete(f"{API}/cameras/cam.hall").status_code == 200
     wait_for(listener, topic, "")
     wait_for(listener, health, "")
@@ -180,9 +179,7 @@ async def test_what_the_broker_has_not_taken_is_kept(
 ) -> None:
     records = service.records
     write_events(records, 4)
-    await asyncio.to_thread(
-        records.wait_until, lambda: len(listener.of("cv/events/test.made")) == 4, timeout_s=PATIENCE_S
-    )
+    await asyncio.to_thread(records.wait_until, lambda: len(listener.of("cv/events/test.made")) == 4)
     records.rows("UPDATE event_outbox SET created_at = NOW() - INTERVAL '30 days', published_at = NOW()")
     [row] = records.rows("SELECT max(position) AS last FROM event_outbox")
     async with AsyncExitStack() as stack:
@@ -216,14 +213,14 @@ def test_a_kill_and_a_broker_that_ends_lose_nothing_and_keep_the_order(killable:
         with replica(own, folder / "first.log") as first:
             wait_for(listener, "cv/status", "online")
             write_events(records, count)
-            Records.wait_until(lambda: len(numbers()) >= 10, timeout_s=PATIENCE_S)
+            Records.wait_until(lambda: len(numbers()) >= 10)
             first.process.send_signal(signal.SIGKILL)
             first.process.wait(30)
         before = len(numbers())
         assert before < count, "the kill came too late to show anything"
         wait_for(listener, "cv/status", "offline")  # our will, from the broker
         with replica(own, folder / "second.log"):
-            Records.wait_until(lambda: len(set(numbers())) == count, timeout_s=120.0)
+            Records.wait_until(lambda: len(set(numbers())) == count)
             wait_for(listener, "cv/status", "online")
         wait_for(listener, "cv/status", "offline")
     first_seen: dict[int, list[int]] = defaultdict(list)

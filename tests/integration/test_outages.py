@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -14,13 +13,13 @@ from app.config import Settings
 from tests.backends import BackendName, RunningBackends
 from tests.integration.conftest import Service, Start
 from tests.integration.live import serving
-from tests.integration.records import RESTART_S, Records
-from tests.integration.test_api_face import enroll, recognize
+from tests.integration.records import Records
+from tests.integration.test_api_face import FACING, enroll, recognize
 from tests.photos import astronaut, base64_jpeg, portrait, varied
 
 TIMEOUT_S = 1.0
-# A call may run into the limit of one backend and, before that, wait for another's.
-PATIENCE_S = 3 * TIMEOUT_S + 1.5
+# A call may run into the limit of one backend and, before that, wait for another's; a busy machine adds to both.
+PATIENCE_S = 15.0
 
 
 @pytest.fixture
@@ -62,9 +61,7 @@ def test_recognition_goes_on_without_the_index(service: Service, backends: Runni
         assert_degraded_without("vector_db", service)
         assert service.client.delete("/api/v1/cv/face/EMP001").status_code == 200
         assert ask(service.client).json()["error"] == "face_not_found"
-    Records.wait_until(
-        lambda: enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200, timeout_s=RESTART_S
-    )
+    Records.wait_until(lambda: enroll(service.client, "EMP001", base64_jpeg(astronaut())).status_code == 200)
     assert_all_is_well_again(service)
 
 
@@ -73,10 +70,10 @@ def test_a_search_in_the_index_needs_both(start_service: Start, backends: Runnin
     with start_service(BACKEND_TIMEOUT_S=TIMEOUT_S, FACE_SEARCH="index") as service:
         enroll(service.client, "EMP001", base64_jpeg(astronaut()))
         # A Milvus that the test before began again may take seconds until it finds what it was given.
-        Records.wait_until(lambda: ask(service.client).json().get("employee_id") == "EMP001", timeout_s=RESTART_S)
+        Records.wait_until(lambda: ask(service.client).json().get("employee_id") == "EMP001")
         with backends.without(name):
             assert_unavailable(ask(service.client))
-        Records.wait_until(lambda: ask(service.client).json().get("employee_id") == "EMP001", timeout_s=RESTART_S)
+        Records.wait_until(lambda: ask(service.client).json().get("employee_id") == "EMP001")
 
 
 def assert_degraded_without(check: str, service: Service) -> None:
@@ -91,11 +88,9 @@ def assert_degraded_without(check: str, service: Service) -> None:
 
 def assert_all_is_well_again(service: Service) -> None:
     """It recognises and enrols, and says so."""
-    Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: ask(service.client).status_code == 200)
     assert ask(service.client).json()["employee_id"] == "EMP001"
-    Records.wait_until(
-        lambda: enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200, timeout_s=RESTART_S
-    )
+    Records.wait_until(lambda: enroll(service.client, "EMP002", base64_jpeg(portrait(0))).status_code == 200)
     Records.wait_until(lambda: health(service.client)["status"] == "healthy")
 
 
@@ -145,10 +140,10 @@ def test_erasing_without_milvus_counts_at_once_and_is_finished_later(
         assert service.client.delete("/api/v1/cv/face/EMP001").status_code == 200
         assert service.records.count("employee_faces") == 0
         assert service.records.count("pending_removals") == 1
-    Records.wait_until(lambda: service.records.vectors() == [], timeout_s=RESTART_S)
-    Records.wait_until(lambda: service.records.count("pending_removals") == 0, timeout_s=RESTART_S)
+    Records.wait_until(lambda: service.records.vectors() == [])
+    Records.wait_until(lambda: service.records.count("pending_removals") == 0)
     # Milvus' first search after a restart may take longer than a call may: that is 503, and has no outcome.
-    Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: ask(service.client).status_code == 200)
     assert ask(service.client).json()["error"] == "face_not_found"
 
 
@@ -159,7 +154,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
     event_id = ask(service.client).json()["event_id"]
     backends.kill(name)
     backends.start(name)
-    Records.wait_until(lambda: ask(service.client).status_code == 200, timeout_s=RESTART_S)
+    Records.wait_until(lambda: ask(service.client).status_code == 200)
     assert ask(service.client).json()["employee_id"] == "EMP001"
     assert [event["event_id"] for event in service.records.events("attendance.events")] == [event_id]
 
@@ -174,11 +169,9 @@ def test_the_service_starts_while_its_backends_are_down_and_recovers(
             assert health(client)["status"] == "degraded"
             assert client.get("/api/v1/cv/health/ready").status_code == 200
             up_again.close()
-            Records.wait_until(lambda: health(client)["status"] == "healthy", timeout_s=RESTART_S)
+            Records.wait_until(lambda: health(client)["status"] == "healthy")
             # Milvus' first search after a load may still take longer than a call may.
-            Records.wait_until(
-                lambda: enroll(client, "EMP777", base64_jpeg(portrait(3))).status_code == 200, timeout_s=RESTART_S
-            )
+            Records.wait_until(lambda: enroll(client, "EMP777", base64_jpeg(portrait(3))).status_code == 200)
             assert records.count("employee_faces") == 1
 
 
@@ -207,20 +200,24 @@ def test_a_service_killed_in_the_middle_of_enrolments_leaves_no_half_person(
 ) -> None:
     with start_service() as service:
         records = service.records
-        with records.separate_process() as (process, client):
-            photos = [base64_jpeg(portrait(person)) for person in (0, 1, 2, 3, 5)]
-            deadline = time.monotonic() + 0.8
-            acknowledged: list[str] = []
-            killer = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.7; kill -9 {process.pid}"])
-            while time.monotonic() < deadline + 5:
-                person = len(acknowledged)
-                try:
-                    answer = enroll(client, f"E{person}", photos[person % 5], allow_duplicate=True)
-                except httpx.HTTPError:
-                    break
-                assert answer.status_code == 200
-                acknowledged.append(f"E{person}")
-            killer.wait()
+        acknowledged: list[str] = []
+
+        def enrol_until_killed(client: httpx.Client) -> None:
+            with suppress(httpx.HTTPError):
+                for person in FACING:
+                    answer = enroll(client, f"E{person}", base64_jpeg(portrait(person)), allow_duplicate=True)
+                    assert answer.status_code == 200
+                    acknowledged.append(f"E{person}")
+
+        with (
+            records.slowed("face_templates", after=2),
+            ThreadPoolExecutor(1) as thread,
+            records.separate_process() as (process, client),
+        ):
+            enrolling = thread.submit(enrol_until_killed, client)
+            records.wait_until(lambda: records.count("face_templates") >= 2)
+            process.kill()
+            enrolling.result()
         stored = {row["employee_id"] for row in records.rows("SELECT employee_id FROM employee_faces")}
         assert stored >= set(acknowledged)
         assert records.count("employee_faces") == records.count("face_templates")

@@ -16,7 +16,8 @@ from app.workflows.rate_limit import LocalBuckets, RateLimiter
 from tests.backends import RunningBackends
 from tests.integration.conftest import Service, Start
 
-PER_MINUTE = 30
+# A place comes back so rarely that the machine may pause between two requests of a test.
+PER_MINUTE = 6
 INTERVAL_S = 60 / PER_MINUTE
 KEY = "a-key-for-the-rate-limit-0123456789abcdef"
 
@@ -61,7 +62,7 @@ async def test_a_key_is_told_what_is_left(cache: Cache, unreachable: Cache) -> N
     for limiter in (RateLimiter(cache, per_minute=PER_MINUTE), RateLimiter(unreachable, per_minute=PER_MINUTE)):
         quotas = [(await limiter.count(3))[0] for _ in range(3)]
         assert [quota.left for quota in quotas] == [PER_MINUTE - 1, PER_MINUTE - 2, PER_MINUTE - 3]
-        assert quotas[-1].full_in_s == pytest.approx(3 * INTERVAL_S, abs=0.5)
+        assert 2 * INTERVAL_S < quotas[-1].full_in_s <= 3 * INTERVAL_S
 
 
 async def test_keys_do_not_spend_for_each_other(cache: Cache) -> None:
@@ -72,16 +73,15 @@ async def test_keys_do_not_spend_for_each_other(cache: Cache) -> None:
 
 async def test_whoever_waits_as_told_is_admitted(cache: Cache) -> None:
     limiter = RateLimiter(cache, per_minute=600)
-    _, waits = await spend(limiter, 1, requests=700)
-    await asyncio.sleep(waits[-1] + 0.02)
+    while not (wait_s := (await limiter.count(1))[1]):
+        pass
+    await asyncio.sleep(wait_s + 0.02)
     assert (await limiter.count(1))[1] == 0
 
 
 async def test_an_idle_key_leaves_nothing_behind(cache: Cache) -> None:
-    await RateLimiter(cache, per_minute=6000).count(7)
-    assert await cache.client.exists("cv:rate:7") == 1
-    await asyncio.sleep(0.1)
-    assert await cache.client.exists("cv:rate:7") == 0
+    await RateLimiter(cache, per_minute=PER_MINUTE).count(7)
+    assert 0 < await cache.client.pttl("cv:rate:7") <= 1000 * INTERVAL_S
 
 
 async def test_without_redis_each_process_counts_for_itself(unreachable: Cache) -> None:

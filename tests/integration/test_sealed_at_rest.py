@@ -229,7 +229,7 @@ def test_no_disk_holds_a_template_or_a_paper_in_the_clear(stored: Installation, 
     assert found == set()
     # That the search would find it: the sealed bytes are there.
     assert any("postgres" in name for name in stored.files_with([sealed[40:200]]))
-    stored.records.wait_until(lambda: knows_both(service), timeout_s=60)
+    stored.records.wait_until(lambda: knows_both(service))
     assert paper(service, stored) == {"id_number": ID_NUMBER, "full_name": NAME}
 
 
@@ -240,7 +240,7 @@ def test_what_was_written_before_there_were_keys_is_read_and_then_sealed(
     stored.as_before_there_were_keys()
     before = stored.files_with(needles(plain))
     assert {name.partition("/")[0] for name in before} >= {"postgres", "milvus", "objects"}
-    stored.records.wait_until(lambda: knows_both(service), timeout_s=60)
+    stored.records.wait_until(lambda: knows_both(service))
     assert paper(service, stored)["id_number"] == ID_NUMBER
     said = stored.rotate()
     assert "templates: 2 sealed" in said

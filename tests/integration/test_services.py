@@ -27,9 +27,9 @@ from app.services.stores.schema import DatabaseProbe, older_revisions
 from app.utils import metrics
 from tests.backends import BackendName, RunningBackends
 from tests.integration.live import migrate
+from tests.waiting import PATIENCE_S, recovers
 
 TIMEOUT_S = 1.0
-PATIENCE_S = 15.0
 Ping = Callable[[], Awaitable[None]]
 
 
@@ -67,17 +67,6 @@ async def storage(backends: RunningBackends) -> AsyncIterator[ObjectStorage]:
     storage = storage_on(backends)
     yield storage
     await storage.close()
-
-
-async def recovers(ping: Ping) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await ping()
-            except BackendUnavailable:
-                await asyncio.sleep(0.05)
-            else:
-                return
 
 
 async def refuses(ping: Ping) -> None:

@@ -25,9 +25,9 @@ from app.services.vectors.base import (
 )
 from app.types import FloatArray
 from app.utils.text_folding import folded
-from tests.integration.records import RESTART_S
 from tests.integration.vector_adapters import ADAPTERS, NOWHERE, Adapter
 from tests.proxy import TcpProxy
+from tests.waiting import recovers
 
 DIMENSION = 16
 
@@ -372,9 +372,7 @@ async def test_it_heals_after_a_restart_of_the_server(vectors: VectorDBService, 
             await vectors.search_face(unit(1))
         with pytest.raises(BackendUnavailable):
             await vectors.ping()
-    async with asyncio.timeout(RESTART_S):
-        while not await _answers(vectors):  # noqa: ASYNC110  # a server sets no event of ours
-            await asyncio.sleep(0.1)
+    await recovers(vectors.ping)
     assert await vectors.search_face(unit(1)) == [("E1", pytest.approx(1.0, abs=1e-4))]
 
 
@@ -387,20 +385,10 @@ async def test_it_leaves_a_connection_that_leads_nowhere(adapter: Adapter, alias
         with pytest.raises(BackendUnavailable):
             await vectors.ping()
         proxy.restore()
-        async with asyncio.timeout(15):  # and not the minute or more of gRPC
-            while not await _answers(vectors):
-                pass
+        await recovers(vectors.ping)
         await vectors.close()
     adapter.remove(alias)
     adapter.remove(f"{alias}_images")
-
-
-async def _answers(vectors: VectorDBService) -> bool:
-    try:
-        await vectors.ping()
-    except BackendUnavailable:
-        return False
-    return True
 
 
 async def test_nothing_listens_there(adapter: Adapter) -> None:

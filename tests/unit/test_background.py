@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from app.errors import BackendUnavailable
 from app.workflows import background
 from app.workflows.background import repeat, running, until_done
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_PAUSE_AFTER_CRASH_S", 0.001)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # what is watched sets no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("a bug"), asyncio.CancelledError("a future below was cancelled")])

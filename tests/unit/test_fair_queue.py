@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import DeadlineExceeded, Overloaded
 from app.utils.fair_queue import FairPlaces, FairQueue, client_var
+from tests.waiting import PATIENCE_S
 
 
 def filled(items: str) -> FairQueue[str]:
@@ -91,7 +92,7 @@ async def test_nobody_waits_for_ever_and_no_place_is_lost() -> None:
         with pytest.raises(DeadlineExceeded):
             async with shared.place():
                 pytest.fail("there is no second place")
-    async with asyncio.timeout(1), shared.place():
+    async with asyncio.timeout(PATIENCE_S), shared.place():
         pass
 
 
@@ -105,5 +106,5 @@ async def test_a_thousand_cancellations_lose_no_place() -> None:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(1), shared.place(), shared.place():
+    async with asyncio.timeout(PATIENCE_S), shared.place(), shared.place():
         pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import Annotated
 
 import httpx
@@ -15,6 +14,7 @@ from app.api import problems
 from app.api.in_flight import InFlightLimit, count_for
 from app.api.middleware import RequestContext
 from app.utils.fair_queue import FairPlaces
+from tests.waiting import until
 
 PER_CLIENT = 4
 
@@ -22,15 +22,6 @@ PER_CLIENT = 4
 async def known(x_api_key: Annotated[str | None, Header()] = None) -> None:
     if x_api_key:
         count_for(f"key {x_api_key}")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the others go on until it holds."""
-    for _ in range(10_000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("it never came to hold")
 
 
 class Desk:

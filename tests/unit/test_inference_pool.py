@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,19 +13,14 @@ from prometheus_client import REGISTRY
 from app.core.inference import InferencePool, Priority
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
 from app.utils.fair_queue import client_var
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
 def pool() -> Iterator[InferencePool]:
-    pool = InferencePool(threads=1, queue_size=1, deadline_s=5.0)
+    pool = InferencePool(threads=1, queue_size=1, deadline_s=PATIENCE_S)
     yield pool
     pool.close()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # threads change it, and they set no asyncio event
-            await asyncio.sleep(0.005)
 
 
 async def test_submit_returns_the_result(pool: InferencePool) -> None:
@@ -42,7 +37,7 @@ async def test_a_full_pool_refuses_at_once_and_recovers(pool: InferencePool) -> 
     release = threading.Event()
     running = asyncio.ensure_future(pool.submit("test", release.wait))
     waiting = asyncio.ensure_future(pool.submit("test", lambda: "waited"))
-    await _until(lambda: pool.taken_places == 2)
+    await until(lambda: pool.taken_places == 2)
 
     with pytest.raises(Overloaded) as refused:
         await pool.submit("test", lambda: None)
@@ -51,7 +46,7 @@ async def test_a_full_pool_refuses_at_once_and_recovers(pool: InferencePool) -> 
     release.set()
     assert await waiting == "waited"
     await running
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
 
 
 async def test_a_cancelled_waiting_job_gives_its_place_back_at_once(pool: InferencePool) -> None:
@@ -59,7 +54,7 @@ async def test_a_cancelled_waiting_job_gives_its_place_back_at_once(pool: Infere
     started: list[str] = []
     running = asyncio.ensure_future(pool.submit("test", release.wait))
     waiting = asyncio.ensure_future(pool.submit("test", lambda: started.append("waiting")))
-    await _until(lambda: pool.taken_places == 2)
+    await until(lambda: pool.taken_places == 2)
 
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -75,26 +70,26 @@ async def test_a_cancelled_running_job_keeps_its_place_until_the_thread_ends(poo
 
     def work() -> None:
         started.set()
-        release.wait(5)
+        release.wait(PATIENCE_S)
 
     running = asyncio.ensure_future(pool.submit("test", work))
-    await _until(started.is_set)
+    await until(started.is_set)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
     assert pool.taken_places == 1
     release.set()
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
 
 
 async def test_a_thousand_cancellations_leak_nothing() -> None:
-    pool = InferencePool(threads=2, queue_size=8, deadline_s=5.0)
+    pool = InferencePool(threads=2, queue_size=8, deadline_s=PATIENCE_S)
     for _ in range(1000):
         task = asyncio.ensure_future(pool.submit("test", lambda: None))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
     assert await pool.submit("test", lambda: "alive") == "alive"
     pool.close()
 
@@ -103,7 +98,7 @@ async def test_a_missed_deadline_is_told_and_frees_the_queue() -> None:
     pool = InferencePool(threads=1, queue_size=4, deadline_s=0.05)
     release = threading.Event()
     blocked = asyncio.ensure_future(pool.submit("test", release.wait))
-    await _until(lambda: pool.taken_places == 1)
+    await until(lambda: pool.taken_places == 1)
 
     with pytest.raises(DeadlineExceeded):
         await pool.submit("test", lambda: None)
@@ -113,7 +108,7 @@ async def test_a_missed_deadline_is_told_and_frees_the_queue() -> None:
     assert pool.waiting == 0
     assert pool.taken_places == 1
     release.set()
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
     pool.close()
 
 
@@ -123,10 +118,10 @@ async def test_a_thread_that_does_not_come_back_is_counted_after_ten_deadlines()
     with pytest.raises(DeadlineExceeded):
         await pool.submit("test", release.wait)
     assert pool.stuck_threads == 0  # late, and may still end
-    await _until(lambda: pool.stuck_threads == 1)
+    await until(lambda: pool.stuck_threads == 1)
     assert REGISTRY.get_sample_value("cv_inference_stuck_threads") == 1
     release.set()
-    await _until(lambda: pool.stuck_threads == 0)
+    await until(lambda: pool.stuck_threads == 0)
     assert REGISTRY.get_sample_value("cv_inference_stuck_threads") == 0
     pool.close()
 
@@ -137,26 +132,26 @@ async def test_alarms_go_before_check_ins_before_documents_before_bulk() -> None
 
 async def test_a_full_queue_takes_what_is_more_urgent_in_the_place_of_what_is_less() -> None:
     """Six places; whoever is pushed out is told so. Nothing is taken from an equal of another's own few."""
-    pool = InferencePool(threads=1, queue_size=6, deadline_s=5.0, patience_s=60.0)
+    pool = InferencePool(threads=1, queue_size=6, deadline_s=PATIENCE_S, patience_s=60.0)
     async with blocked(pool):
         order: list[str] = []
         first = [put(pool, letter, order) for letter in "bbbrrc"]
-        await _until(lambda: pool.waiting == 6)
+        await until(lambda: pool.waiting == 6)
         later = [put(pool, letter, order) for letter in "acarb"]
-        await _until(later[4].done)
+        await until(later[4].done)
     ends = [isinstance(end, Overloaded) for end in await asyncio.gather(*first, *later, return_exceptions=True)]
     assert "".join(order) == "aaccrr"
     assert ends == [True, True, True, False, False, False, False, False, False, True, True]
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
     pool.close()
 
 
 async def test_an_alarm_is_refused_only_where_alarms_alone_wait() -> None:
-    pool = InferencePool(threads=1, queue_size=2, deadline_s=5.0)
+    pool = InferencePool(threads=1, queue_size=2, deadline_s=PATIENCE_S)
     async with blocked(pool):
         order: list[str] = []
         waiting = [put(pool, letter, order) for letter in "aa"]
-        await _until(lambda: pool.waiting == 2)
+        await until(lambda: pool.waiting == 2)
         with pytest.raises(Overloaded):
             await put(pool, "a", order)
     await asyncio.gather(*waiting)
@@ -169,15 +164,15 @@ async def ask(pool: InferencePool, client: str, order: list[str]) -> None:
 
 
 async def test_a_greedy_client_does_not_keep_a_polite_one_waiting() -> None:
-    pool = InferencePool(threads=1, queue_size=40, deadline_s=5.0)
+    pool = InferencePool(threads=1, queue_size=40, deadline_s=PATIENCE_S)
     release = threading.Event()
     order: list[str] = []
     blocker = asyncio.ensure_future(pool.submit("test", release.wait))
-    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    await until(lambda: pool.taken_places == 1 and pool.waiting == 0)
     greedy = [asyncio.ensure_future(ask(pool, "greedy", order)) for _ in range(30)]
-    await _until(lambda: pool.waiting == 30)
+    await until(lambda: pool.waiting == 30)
     polite = [asyncio.ensure_future(ask(pool, "polite", order)) for _ in range(3)]
-    await _until(lambda: pool.waiting == 33)
+    await until(lambda: pool.waiting == 33)
     release.set()
     await asyncio.gather(blocker, *greedy, *polite)
     assert order[:6] == ["greedy", "polite"] * 3
@@ -186,11 +181,11 @@ async def test_a_greedy_client_does_not_keep_a_polite_one_waiting() -> None:
 
 async def test_a_greedy_client_cannot_take_every_place() -> None:
     """It fills the queue; each request of the polite one takes a place back, until both have as many."""
-    pool = InferencePool(threads=1, queue_size=6, deadline_s=5.0)
+    pool = InferencePool(threads=1, queue_size=6, deadline_s=PATIENCE_S)
     release = threading.Event()
     order: list[str] = []
     blocker = asyncio.ensure_future(pool.submit("test", release.wait))
-    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    await until(lambda: pool.taken_places == 1 and pool.waiting == 0)
     greedy = [asyncio.ensure_future(ask(pool, "greedy", order)) for _ in range(9)]
     await asyncio.sleep(0.05)
     polite = [asyncio.ensure_future(ask(pool, "polite", order)) for _ in range(5)]
@@ -203,7 +198,7 @@ async def test_a_greedy_client_cannot_take_every_place() -> None:
         for tasks in (greedy, polite)
     ]
     assert refused == [[False] * 3 + [True] * 6, [False] * 3 + [True] * 2]
-    await _until(lambda: pool.taken_places == 0)
+    await until(lambda: pool.taken_places == 0)
     pool.close()
 
 
@@ -220,7 +215,7 @@ async def blocked(pool: InferencePool) -> AsyncIterator[None]:
     """The pool's only thread is busy meanwhile."""
     release = threading.Event()
     blocker = asyncio.ensure_future(pool.submit_at(Priority.BULK, "test", release.wait))
-    await _until(lambda: pool.taken_places == 1 and pool.waiting == 0)
+    await until(lambda: pool.taken_places == 1 and pool.waiting == 0)
     try:
         yield
     finally:
@@ -230,11 +225,11 @@ async def blocked(pool: InferencePool) -> AsyncIterator[None]:
 
 async def order_of_turns(letters: str, *, patience_s: float) -> str:
     """In which order jobs that wait at the same time are done."""
-    pool = InferencePool(threads=1, queue_size=len(letters), deadline_s=5.0, patience_s=patience_s)
+    pool = InferencePool(threads=1, queue_size=len(letters), deadline_s=PATIENCE_S, patience_s=patience_s)
     order: list[str] = []
     async with blocked(pool):
         jobs = [put(pool, letter, order) for letter in letters]
-        await _until(lambda: pool.waiting == len(jobs))
+        await until(lambda: pool.waiting == len(jobs))
     await asyncio.gather(*jobs)
     pool.close()
     return "".join(order)
@@ -255,11 +250,11 @@ async def test_of_those_that_have_waited_long_the_more_urgent_get_more() -> None
 
 
 async def test_a_closed_pool_refuses_and_ends_what_waits() -> None:
-    pool = InferencePool(threads=1, queue_size=4, deadline_s=5.0)
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=PATIENCE_S)
     release = threading.Event()
     running = asyncio.ensure_future(pool.submit("test", release.wait))
     waiting = asyncio.ensure_future(pool.submit("test", lambda: None))
-    await _until(lambda: pool.waiting == 1)
+    await until(lambda: pool.waiting == 1)
 
     closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
     with pytest.raises(Unavailable):

@@ -31,19 +31,12 @@ from scripts.local.service import Service
 from scripts.local.steps import run_step
 from scripts.local.supervisor import stop_signals, watch
 from scripts.local.welcome import facts, health_of, welcome
+from tests.waiting import PATIENCE_S, wait_until
 
 SLEEP = "import time; time.sleep(60)"
 IGNORE_SIGTERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 )
-WAIT_LIMIT_S = 20.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + WAIT_LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "did not come true in time"
-        time.sleep(0.02)
 
 
 def python_command(code: str, *, directory: Path, stop_timeout_s: float = 10.0) -> Command:
@@ -95,14 +88,19 @@ def said() -> list[str]:
 
 
 def script_service(
-    server: ScriptServer, *, child: Child, said: list[str], stop_requested: threading.Event | None = None
+    server: ScriptServer,
+    *,
+    child: Child,
+    said: list[str],
+    stop_requested: threading.Event | None = None,
+    ready_timeout_s: float = PATIENCE_S,
 ) -> Service:
     return Service(
         server,
         child=child,
         announce=said.append,
         stop_requested=stop_requested or threading.Event(),
-        ready_timeout_s=1.0,
+        ready_timeout_s=ready_timeout_s,
     )
 
 
@@ -263,8 +261,10 @@ class TestService:
             script_service(server, child=child, said=said).start()
 
     def test_start_that_takes_too_long_fails(self, child: Child, tmp_path: Path, said: list[str]) -> None:
+        server = ScriptServer(tmp_path, ready=lambda: False)
+        service = script_service(server, child=child, said=said, ready_timeout_s=1.0)
         with pytest.raises(LocalStackError, match="not ready after 1 s"):
-            script_service(ScriptServer(tmp_path, ready=lambda: False), child=child, said=said).start()
+            service.start()
 
     def test_stop_request_ends_a_start(self, child: Child, tmp_path: Path, said: list[str]) -> None:
         requested = threading.Event()
@@ -317,7 +317,7 @@ class TestSignals:
     def test_request_a_stop(self, number: signal.Signals) -> None:
         with stop_signals() as requested:
             os.kill(os.getpid(), number)
-            assert requested.wait(WAIT_LIMIT_S)
+            assert requested.wait(PATIENCE_S)
 
     def test_handlers_are_put_back(self) -> None:
         before = signal.getsignal(signal.SIGTERM)
@@ -358,7 +358,7 @@ class TestSteps:
         began_s = time.monotonic()
         with pytest.raises(StopRequested):
             run_step("Waiting", ["-c", SLEEP], environment=dict(os.environ), stop_requested=requested)
-        assert time.monotonic() - began_s < WAIT_LIMIT_S
+        assert time.monotonic() - began_s < PATIENCE_S
 
 
 class TestApiSettings:

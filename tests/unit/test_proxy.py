@@ -9,6 +9,7 @@ import pytest
 
 from scripts.local.ports import LOOPBACK
 from tests.proxy import TcpProxy
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def proxy(echo_port: int) -> AsyncIterator[TcpProxy]:
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> bytes:
     writer.write(line)
-    return await asyncio.wait_for(reader.readline(), timeout=5)
+    return await asyncio.wait_for(reader.readline(), timeout=PATIENCE_S)
 
 
 async def test_forwards_both_ways(proxy: TcpProxy) -> None:
@@ -46,11 +47,11 @@ async def test_cut_drops_old_and_new_connections_until_restored(proxy: TcpProxy)
     reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
     await ask(reader, writer, b"hello\n")
     await proxy.cut()
-    assert await asyncio.wait_for(reader.read(), timeout=5) == b""
+    assert await asyncio.wait_for(reader.read(), timeout=PATIENCE_S) == b""
     writer.close()
 
     reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
-    assert await asyncio.wait_for(reader.read(), timeout=5) == b""
+    assert await asyncio.wait_for(reader.read(), timeout=PATIENCE_S) == b""
     writer.close()
 
     proxy.restore()
@@ -66,14 +67,14 @@ async def test_stall_holds_bytes_back_until_restored(proxy: TcpProxy) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.readline(), timeout=0.2)
     proxy.restore()
-    assert await asyncio.wait_for(reader.readline(), timeout=5) == b"held\n"
+    assert await asyncio.wait_for(reader.readline(), timeout=PATIENCE_S) == b"held\n"
     writer.close()
 
 
 async def test_backend_that_is_down_closes_the_connection() -> None:
     async with TcpProxy(1) as proxy:
         reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
-        assert await asyncio.wait_for(reader.read(), timeout=5) == b""
+        assert await asyncio.wait_for(reader.read(), timeout=PATIENCE_S) == b""
         writer.close()
 
 

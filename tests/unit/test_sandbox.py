@@ -14,8 +14,9 @@ import pytest
 from app.errors import DeadlineExceeded, InvalidImage, TooLarge, Unavailable, VisionError
 from app.utils.sandbox import Sandbox, SandboxLimits, SandboxReply, SandboxTask
 from tests import sandbox_functions
+from tests.waiting import PATIENCE_S, until
 
-LIMITS = SandboxLimits(cpu_s=1, wall_s=20.0, memory_bytes=256 * 2**20)
+LIMITS = SandboxLimits(cpu_s=1, wall_s=PATIENCE_S, memory_bytes=256 * 2**20)
 OUTPUT_BYTES = 2**20
 
 
@@ -24,8 +25,8 @@ def task(name: str) -> SandboxTask:
 
 
 NAMES = (
-    "gradient", "refuse", "burn", "sleep", "eat_memory", "crash", "raise_anything", "answer_too_much", "lie",
-    "look_around",
+    "gradient", "refuse", "burn", "sleep", "wait_for_file", "eat_memory", "crash", "raise_anything",
+    "answer_too_much", "lie", "look_around",
 )  # fmt: skip
 
 
@@ -61,9 +62,7 @@ def children_of_all_threads(pid: int) -> list[int]:
 
 
 async def until_jobs_run(count: int, *, server: int) -> None:
-    async with asyncio.timeout(10):
-        while len(children_of(server)) != count:  # noqa: ASYNC110  # other processes change it
-            await asyncio.sleep(0.02)
+    await until(lambda: len(children_of(server)) == count)
 
 
 def is_there(pid: int) -> bool:
@@ -135,13 +134,14 @@ async def test_a_job_finds_no_secret_and_no_other_job(sandbox: Sandbox, monkeypa
     assert descriptors == list(range(9))
 
 
-async def test_a_server_that_is_gone_is_started_again_and_its_job_too(sandbox: Sandbox) -> None:
+async def test_a_server_that_is_gone_is_started_again_and_its_job_too(sandbox: Sandbox, tmp_path: Path) -> None:
     first = server_pid()
-    job = asyncio.create_task(run(sandbox, "sleep", seconds=0.5))
+    job = asyncio.create_task(run(sandbox, "wait_for_file", path=str(tmp_path / "go on")))
     await until_jobs_run(1, server=first)
     [child] = children_of(first)
     os.kill(first, signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
+    (tmp_path / "go on").touch()
     assert (await job).value == {}
     assert server_pid() != first
     assert (await run(sandbox, "gradient", height=1)).value["length"] == 3
@@ -152,7 +152,7 @@ async def test_closing_leaves_no_process_and_takes_no_job() -> None:
     await sandbox.open()
     pid = server_pid()
     job = asyncio.create_task(run(sandbox, "sleep", seconds=60))
-    await asyncio.sleep(0.2)
+    await until_jobs_run(1, server=pid)
     await sandbox.close()
     assert isinstance((await asyncio.gather(job, return_exceptions=True))[0], VisionError)
     assert not is_there(pid)

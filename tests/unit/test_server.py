@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.server import bounded_protocol
 from tests.served import served
+from tests.waiting import PATIENCE_S
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +44,7 @@ def is_closed(connection: socket.socket, *, within_s: float) -> bool:
 
 def answered(connection: socket.socket) -> bool:
     """Read one whole answer."""
-    connection.settimeout(5)
+    connection.settimeout(PATIENCE_S)
     read = b""
     while not read.endswith(b"ok"):
         read += connection.recv(1000)
@@ -51,31 +52,31 @@ def answered(connection: socket.socket) -> bool:
 
 
 def ask(port: int) -> str:
-    return httpx.get(f"http://127.0.0.1:{port}/", timeout=10).text
+    return httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).text
 
 
 def test_a_thousand_idle_connections_keep_nobody_out() -> None:
     with serving(max_connections=50, head_timeout_s=60.0) as port, ExitStack() as stack:
         idle = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(500)]
         assert ask(port) == "ok"
-        assert is_closed(idle[0], within_s=5)  # the longest idle went first
+        assert is_closed(idle[0], within_s=PATIENCE_S)  # the longest idle went first
         assert not is_closed(idle[-1], within_s=0.2)
 
 
 def test_a_connection_that_asks_nothing_or_half_a_question_is_ended() -> None:
     with serving(max_connections=50, head_timeout_s=0.3) as port, ExitStack() as stack:
-        silent, half, kept = (stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(3))
-        half.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        kept = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert answered(kept)
-        assert is_closed(silent, within_s=5)
-        assert is_closed(half, within_s=5)
-        time.sleep(0.5)
+        silent, half = (stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(2))
+        half.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        assert is_closed(silent, within_s=PATIENCE_S)
+        assert is_closed(half, within_s=PATIENCE_S)
         kept.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")  # its wait for the next request is uvicorn's affair
         assert answered(kept)
         kept.sendall(b"GET / HTTP/1.1\r\n")
-        kept.settimeout(5)
-        assert is_closed(kept, within_s=5)
+        kept.settimeout(PATIENCE_S)
+        assert is_closed(kept, within_s=PATIENCE_S)
 
 
 def test_connections_at_work_are_not_ended_for_others() -> None:
@@ -87,5 +88,5 @@ def test_connections_at_work_are_not_ended_for_others() -> None:
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         time.sleep(0.2)
         working.sendall(b"xx")
-        working.settimeout(5)
+        working.settimeout(PATIENCE_S)
         assert working.recv(1000).startswith(b"HTTP/1.1 200")

@@ -23,11 +23,11 @@ from tests.camera_servers import USERNAME, http_camera, rtsp_camera
 from tests.photos import coffee, jpeg
 from tests.tls_front import tls_front
 from tests.unit.test_streams import clip, opener, read_on, read_one  # noqa: F401  # clip is a fixture
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
 TIMES = 3
-PATIENCE_S = 20.0
 WORD = "p@ss:/1"
 
 

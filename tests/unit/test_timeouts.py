@@ -21,7 +21,7 @@ from tests.timeouts import pytest_runtest_protocol
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     if f"report_of_{call.when}" in item.name:
-        time.sleep(2)
+        time.sleep(3)
     return (yield)
 """
 _TESTS = """
@@ -39,23 +39,23 @@ def used(shared):
     yield shared
     shared.pop()
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.0)
 def test_report_of_call(used):
     assert False
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.0)
 def test_report_of_setup(used):
     pass
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.0)
 def test_report_of_teardown(used):
     pass
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.0)
 def test_in_the_call(used):
     time.sleep(5)
 
-@pytest.mark.timeout(0.5)
+@pytest.mark.timeout(1.0)
 async def test_in_a_coroutine(used):
     import asyncio
     await asyncio.sleep(5)
@@ -85,6 +85,6 @@ def test_a_time_out_anywhere_fails_its_test_and_the_run_goes_on(printed: str) ->
     assert "INTERNALERROR" not in printed
     for name in ("report_of_setup", "report_of_call", "report_of_teardown", "in_the_call", "in_a_coroutine"):
         assert f"test_slow.py::test_{name} FAILED" in printed
-    assert printed.count("Failed: Timeout (>0.5s) from pytest-timeout.") >= 5
+    assert printed.count("Failed: Timeout (>1.0s) from pytest-timeout.") >= 5
     assert "test_slow.py::test_afterwards PASSED" in printed
     assert "5 failed, 2 passed in " in printed  # one of them passed before the report of its teardown took too long
