@@ -19,7 +19,7 @@ from app.services.stores.schema import newest_revision
 from app.types import Image
 from tests.backends import RunningBackends
 from tests.integration.live import migrate
-from tests.integration.records import RESTART_S, Records
+from tests.integration.records import Records
 from tests.integration.test_api_face import enroll, recognize
 from tests.integration.test_api_image import found, indexed, tinted
 from tests.integration.test_replicas import KEY, Replica, replica
@@ -138,7 +138,7 @@ def is_well(client: httpx.Client) -> bool:
 
 def test_the_older_one_is_well_on_the_newer_tables(neighbours: Neighbours) -> None:
     for client in (neighbours.old.client, neighbours.new.client):
-        Records.wait_until(partial(is_well, client), timeout_s=RESTART_S)
+        Records.wait_until(partial(is_well, client))
         refused = [
             path
             for path in ("face/people", "image", "room/status", "anomaly/incidents", "cameras", "webhooks", "jobs")
