@@ -34,7 +34,7 @@ from app.workflows.safety.rules import CameraRules
 from evaluation.figures import Share, as_json, as_table
 from evaluation.safety.steady_camera import held_still
 from scripts.hazards.photos import HazardPhoto, read_photos
-from scripts.hazards.rows import open_photo
+from scripts.heads.photos import open_photo
 
 _FPS = 2
 STILL_FRAMES = 25  # more than the ten seconds after which a still frame is judged all the same

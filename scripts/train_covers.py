@@ -20,24 +20,22 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from app.composition.models import open_loader
-from app.config import load_settings
 from app.core.face_covers import LOOK, face_halves
 from app.core.face_recognition import FaceRecognitionEngine, largest_face
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.ml_models.factories.face import EYES_HEAD, LOWER_HEAD, build_face_engines
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.heads import HEADS_DIR, write_head
+from app.ml_models.heads import HEADS_DIR
 from app.types import Image
 from evaluation.faces.photos import on_canvas, read_image, read_labels
 from evaluation.figures import Share
 from scripts.heads.drawn_covers import EYES, LOWER
 from scripts.heads.logistic import fit_logistic
+from scripts.heads.shipped import open_models, write_with_card
 
 _L2 = 1e-4  # of 1e-4, 1e-5, 3e-6 and 1e-6 the one with the fewest errors on sources left out
 _SEED = 3
 _PLAIN, _WORN = "uncovered", "worn mask"
-_NO_BACKENDS = {"DATABASE_URL": "postgresql://unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=HEADS_DIR)
     options = parser.parse_args()
-    loader = open_loader(load_settings(**_NO_BACKENDS))
+    loader = open_models()
     extractor = build_feature_extractor(loader)
     samples = list(_samples(build_face_engines(loader).recognition, options.data))
     upper, lower = zip(*(face_halves(extractor, [sample.crop]) for sample in samples), strict=True)
@@ -98,12 +96,8 @@ def main() -> int:
         head = LinearHead(
             question.name, weights.astype(np.float32), bias, Pooling.MEAN, {LOOK: TwoSlopeCalibration(0.0, 1.0, 1.0)}
         )
-        write_head(
-            options.out / f"{question.name}.json", head, model_id=extractor.model_id, facts=_facts(question, shares)
-        )
-        card = _card(question, samples, shares)
-        (options.out / f"{question.name}.md").write_text(card, encoding="utf-8")
-        print(card)
+        card, facts = _card(question, samples, shares), _facts(question, shares)
+        write_with_card(options.out, head, card, model_id=extractor.model_id, facts=facts)
     return 0
 
 

@@ -20,19 +20,19 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from app.composition.models import open_loader
+from app.cli.environment import NO_BACKENDS
 from app.config import load_settings
 from app.core.heads import Pooling
 from app.core.looks import PLANS
 from app.errors import VisionError
 from app.ml_models.factories.features import build_feature_extractor
-from app.ml_models.heads import write_head
 from app.ml_models.model_loader import ModelLoader
 from scripts.heads.attacks import main as train_attack_head
 from scripts.heads.card import Story, facts, model_card
 from scripts.heads.examples import BadData, Source, labels_of
 from scripts.heads.recipes import Recipe
 from scripts.heads.rows import RowReader
+from scripts.heads.shipped import open_models, write_with_card
 from scripts.heads.training import Collected, Question, Tiles, Trained, collect, train
 
 
@@ -44,17 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         recipe = _wanted(options)
-        loader = open_loader(load_settings(**_NO_BACKENDS))
-        out_dir = options.out or load_settings(**_NO_BACKENDS).own_heads_dir
-        _train(recipe, loader, out_dir=out_dir, cache_dir=options.cache, repeats=options.repeats)
+        out_dir = options.out or load_settings(**NO_BACKENDS).own_heads_dir
+        _train(recipe, open_models(), out_dir=out_dir, cache_dir=options.cache, repeats=options.repeats)
     except (BadData, VisionError) as error:
         print(f"train_heads: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-# Training needs the models alone, and must run on a machine that knows none of the servers.
-_NO_BACKENDS = {"DATABASE_URL": "postgresql://unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -124,14 +119,8 @@ def _train(recipe: Recipe, loader: ModelLoader, *, out_dir: Path, cache_dir: Pat
 
 def _write(recipe: Recipe, collected: Collected, trained: Trained, card: str, *, model_id: str, out_dir: Path) -> None:
     name = recipe.question.name
-    write_head(
-        out_dir / f"{name}.json",
-        trained.head,
-        model_id=model_id,
-        facts=facts(recipe.story, recipe.question, collected, trained),
-    )
-    (out_dir / f"{name}.md").write_text(card, encoding="utf-8")
-    print(card)
+    told = facts(recipe.story, recipe.question, collected, trained)
+    write_with_card(out_dir, trained.head, card, model_id=model_id, facts=told)
     print(f"Written: {out_dir / name}.json and .md")
 
 

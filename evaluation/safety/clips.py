@@ -15,8 +15,8 @@ from app.workflows.safety.rules import CameraRules
 from evaluation.figures import Share
 from evaluation.safety.hazards import Detectors
 from scripts.hazards.photos import HazardPhoto
-from scripts.hazards.rows import open_photo
 from scripts.hazards.training import LeftOut
+from scripts.heads.photos import open_photo
 
 _FPS = 2
 _FRAMES_EACH = 6  # three seconds: long enough to confirm whatever a camera confirms

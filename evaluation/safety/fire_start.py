@@ -27,8 +27,9 @@ from scripts.hazards.drawn_flames import CutFlames, cut_flames, set_in
 from scripts.hazards.made import MadeFrames
 from scripts.hazards.photos import HazardPhoto
 from scripts.hazards.recipes import HAZARD_RECIPES
-from scripts.hazards.rows import FrameRows, open_photo
+from scripts.hazards.rows import FrameRows
 from scripts.hazards.training import judge
+from scripts.heads.photos import open_photo
 
 _FPS = 2
 _QUIET, _BURNING = 4, 12  # frames

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.core.anomalies import AnomalyType
 from app.core.anomaly_detector import HeadAnomalyDetector
 from evaluation.figures import Share
-from scripts.hazards.rows import open_photo
+from scripts.heads.photos import open_photo
 
 _GROUP_PEOPLE = 6
 _ONLY_PEOPLE = frozenset({AnomalyType.INTRUSION})

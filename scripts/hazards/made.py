@@ -18,7 +18,8 @@ from app.types import FloatArray, Image
 from scripts.hazards.camera_light import under_camera_light
 from scripts.hazards.drawn_flames import CutFlames, cut_flames, set_in
 from scripts.hazards.photos import HazardPhoto
-from scripts.hazards.rows import FrameRows, frame_rows, joined, open_photo
+from scripts.hazards.rows import FrameRows, frame_rows, joined
+from scripts.heads.photos import open_photo
 
 _SET_IN = 200
 _SHARES = (0.003, 0.04)  # of the frame

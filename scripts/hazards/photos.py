@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.heads.examples import PICTURES, BadData
+from scripts.heads.photos import labelled_photos, some_photos
 
 # Pictures of other things, at most so many of each: a hazard head must not be sure of a receipt or a face.
 _OTHER_THINGS = {
@@ -77,28 +76,19 @@ def read_photos(data: Path) -> list[HazardPhoto]:
     return photos + [photo for folder, most in _OTHER_THINGS.items() for photo in _others(data, folder, most)]
 
 
-def _rows(data: Path, folder: str) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    table = data / folder / "labels.csv"
-    if not table.is_file():
-        raise BadData(f"There is no {table}.")
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        for row in csv.DictReader(lines):
-            yield data / folder / row["file"], row
-
-
 def _source(row: Mapping[str, str]) -> str:
     return row["source"].split("@")[0]
 
 
 def _cctv(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "hazards_cctv"):
+    for path, row in labelled_photos(data / "hazards_cctv"):
         burns = row["label"] != "normal"
         flames = row["label"] == "fire" if burns else None
         yield HazardPhoto(path, "hazards_cctv", "hazards_cctv", row["scene"], row["label"], "", burns, flames)
 
 
 def _outdoor(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "hazards_outdoor"):
+    for path, row in labelled_photos(data / "hazards_outdoor"):
         burns = row["label"] == "fire"
         yield HazardPhoto(
             path,
@@ -114,7 +104,7 @@ def _outdoor(data: Path) -> Iterator[HazardPhoto]:
 
 
 def _floods(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "hazards_flood"):
+    for path, row in labelled_photos(data / "hazards_flood"):
         flooded = row["label"] == "flood"
         yield HazardPhoto(
             path, "hazards_flood", "hazards_flood", row["file"], row["label"], flooded=flooded, outdoors=True
@@ -122,7 +112,7 @@ def _floods(data: Path) -> Iterator[HazardPhoto]:
 
 
 def _water(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "indoor_water"):
+    for path, row in labelled_photos(data / "indoor_water"):
         outdoors = {"outdoor": True, "room": False}.get(row["view"])
         flooded = row["label"] == "standing_water"
         yield HazardPhoto(
@@ -139,14 +129,14 @@ def _water(data: Path) -> Iterator[HazardPhoto]:
 
 def _fires(data: Path) -> Iterator[HazardPhoto]:
     """What is meant to burn teaches nothing: whether a candle is reason for an alarm is the hotel's to say."""
-    for path, row in _rows(data, "fire_indoor"):
+    for path, row in labelled_photos(data / "fire_indoor"):
         burns = True if row["label"] == "fire" else None
         kind = row["kind"] if burns else f"controlled {row['kind']}"
         yield HazardPhoto(path, "fire_indoor", _source(row), row["scene"], kind, "", burns, burns)
 
 
 def _lookalikes(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "lookalikes"):
+    for path, row in labelled_photos(data / "lookalikes"):
         kind = row["kind"]
         burns = None if kind in {"fireplace_lit", "tyre_smoke"} else False
         outdoors = True if kind in _OUTDOOR_LOOKALIKES else False if kind in _INDOOR_LOOKALIKES else None
@@ -154,7 +144,7 @@ def _lookalikes(data: Path) -> Iterator[HazardPhoto]:
 
 
 def _normal(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "cctv_normal"):
+    for path, row in labelled_photos(data / "cctv_normal"):
         # Small sources are judged together; the largest one alone.
         source = _source(row) if _source(row).startswith("seymanurakti") else "cctv_normal, small sources"
         yield HazardPhoto(
@@ -163,13 +153,11 @@ def _normal(data: Path) -> Iterator[HazardPhoto]:
 
 
 def _rooms(data: Path) -> Iterator[HazardPhoto]:
-    for path, row in _rows(data, "rooms_places"):
+    for path, row in labelled_photos(data / "rooms_places"):
         yield HazardPhoto(path, "rooms_places", _source(row), row["scene"], row["room_type"], outdoors=False)
-    for path, row in _rows(data, "rooms"):
+    for path, row in labelled_photos(data / "rooms"):
         yield HazardPhoto(path, "rooms", "rooms", row["file"], row["label"], outdoors=False)
 
 
 def _others(data: Path, folder: str, most: int) -> Sequence[HazardPhoto]:
-    paths = sorted(path for path in (data / folder).rglob("*") if path.suffix.lower() in PICTURES)
-    step = max(len(paths) // most, 1)
-    return [HazardPhoto(path, folder, "other things", str(path), folder) for path in paths[::step][:most]]
+    return [HazardPhoto(path, folder, "other things", str(path), folder) for path in some_photos(data / folder, most)]

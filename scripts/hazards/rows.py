@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +12,10 @@ from numpy.typing import NDArray
 
 from app.core.features import FeatureExtractor
 from app.core.heads import unit
-from app.core.looks import FRAME, PLANS
-from app.core.views import take_views
+from app.core.looks import FRAME
 from app.types import FloatArray, Image
-from app.utils.image_processing import decode_image
-from app.utils.picture_limits import PictureLimits
 from scripts.hazards.photos import HazardPhoto
-
-_MAX_PIXELS = 50_000_000
+from scripts.heads.photos import kept_views, open_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +75,9 @@ def main_directions(rows: FrameRows, *, count: int = 384) -> FloatArray:
     return np.ascontiguousarray(directions[:, ::-1][:, :count], np.float32)
 
 
-def open_photo(path: Path) -> Image:
-    """A photo of the data."""
-    return decode_image(path.read_bytes(), PictureLimits(_MAX_PIXELS))
-
-
 def frame_rows(
     open_picture: Callable[[], Image], key: bytes, extractor: FeatureExtractor, cache_dir: Path | None
 ) -> FrameRows:
-    """The rows of one frame.
-
-    Args:
-        open_picture: called only where the rows are not kept yet.
-        key: what no other picture has; under it they are kept.
-    """
-    kept = _cache_file(key, extractor, cache_dir) if cache_dir else None
-    if kept is not None and kept.is_file():
-        pooled = np.load(kept).astype(np.float32)
-    else:
-        views = take_views(extractor, open_picture(), plan=PLANS[FRAME])
-        pooled = np.stack([item.pooled for item in views.all])
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, pooled.astype(np.float16))
-    rows = unit(pooled)
+    """The rows of one frame; the arguments are those of ``kept_views``."""
+    rows = unit(kept_views(open_picture, key, extractor, FRAME, cache_dir))
     return FrameRows(rows[None, 0], rows[None, 1:])
-
-
-def _cache_file(key: bytes, extractor: FeatureExtractor, cache_dir: Path) -> Path:
-    named = f"{extractor.model_id}/{PLANS[FRAME]}".encode() + key
-    return cache_dir / f"{hashlib.sha256(named).hexdigest()[:32]}.npy"

@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.composition.models import open_loader
-from app.config import load_settings
 from app.core.attack_cues import LOOK, cue_blocks
 from app.core.heads import LinearHead, Pooling, TwoSlopeCalibration
 from app.ml_models.factories.face import ATTACK_HEAD, attack_head_model_id
-from app.ml_models.heads import HEADS_DIR, write_head
+from app.ml_models.heads import HEADS_DIR
 from scripts.heads.attack_card import attack_card
 from scripts.heads.attack_judge import OperatingPoint, judged, operating_point
 from scripts.heads.attack_photos import LFW, AttackPhoto, read_photos
 from scripts.heads.logistic import fit_logistic
+from scripts.heads.shipped import open_models, write_with_card
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -39,7 +38,6 @@ _WEIGHTS = {"logits": 3.0, "score": 2.0, "inner": 3.0, "close": 3.0, "spectrum":
 _FIRST = 0.7  # of the network's own log odds beside the head: it errs elsewhere, and knows what the head never saw
 _POWER = 0.25
 _STEPS = 100  # of the search; with 120 no count differed from that with 300
-_NO_BACKENDS = {"DATABASE_URL": "postgresql://unused", "MINIO_ACCESS_KEY": "unused", "MINIO_SECRET_KEY": "unused"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=HEADS_DIR)
     parser.add_argument("--cache", type=Path, help="folder that keeps computed cues, for the next time")
     options = parser.parse_args(arguments)
-    loader = open_loader(load_settings(**_NO_BACKENDS))
+    loader = open_models()
     photos = read_photos(loader, options.data, options.cache)
     trainer = _Trainer(photos)
     scores = trainer.left_out(trainer.folds)
@@ -62,11 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         "trained_at": datetime.now(UTC).date().isoformat(),
         "leave_one_source_out": {share.name: [share.count, share.n] for share in shares},
     }
-    path = options.out / f"{ATTACK_HEAD}.json"
-    write_head(path, trainer.head(point), model_id=attack_head_model_id(loader), facts=facts)
-    card = attack_card(photos, shares)
-    path.with_suffix(".md").write_text(card, encoding="utf-8")
-    print(card)
+    model_id, card = attack_head_model_id(loader), attack_card(photos, shares)
+    write_with_card(options.out, trainer.head(point), card, model_id=model_id, facts=facts)
     return 0
 
 

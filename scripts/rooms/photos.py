@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.heads.examples import PICTURES, BadData
+from scripts.heads.photos import labelled_photos, some_photos
 
 _YES_NO = {"yes": True, "no": False, "1": True, "0": False}
 _DISORDER = {"tidy": False, "untidy": True, "dirty": True}
@@ -40,17 +39,9 @@ def read_room_photos(data: Path) -> list[LabelledRoom]:
     return photos + [photo for folder, most in _OTHER_THINGS.items() for photo in _others(data, folder, most)]
 
 
-def _rows(folder: Path, table: str = "labels.csv") -> Iterator[tuple[Path, Mapping[str, str]]]:
-    if not (folder / table).is_file():
-        raise BadData(f"There is no {folder / table}.")
-    with (folder / table).open(newline="", encoding="utf-8-sig") as lines:
-        for row in csv.DictReader(lines):
-            yield folder / row["file"], row
-
-
 def _places(data: Path) -> Iterator[LabelledRoom]:
     kinds = {"entrance_hall": "corridor", "living_room": "other", "kitchen": "other", "dining_room": "other"}
-    for path, row in _rows(data / "rooms_places"):
+    for path, row in labelled_photos(data / "rooms_places"):
         kind = kinds.get(row["room_type"], row["room_type"])
         is_room = kind != "not_a_room"
         answers: dict[str, bool | None] = {
@@ -70,8 +61,8 @@ def _places(data: Path) -> Iterator[LabelledRoom]:
 
 
 def _homes(data: Path) -> Iterator[LabelledRoom]:
-    tidy = {path: row["label"] for path, row in _rows(data / "rooms")}
-    for path, row in _rows(data / "rooms", "labels_by_eye.csv"):
+    tidy = {path: row["label"] for path, row in labelled_photos(data / "rooms")}
+    for path, row in labelled_photos(data / "rooms", "labels_by_eye.csv"):
         kind = "bedroom" if row["room_type"] == "bedroom" else "other"
         clear = _YES_NO.get(row["floor_clear"])
         answers: dict[str, bool | None] = {
@@ -101,7 +92,7 @@ def _disorder(kind: str, label: str) -> dict[str, bool | None]:
 
 def _corridors(data: Path) -> Iterator[LabelledRoom]:
     """Of cameras' frames only corridors and what lies outdoors: other halls are rooms of no kind that is asked for."""
-    for path, row in _rows(data / "cctv_normal"):
+    for path, row in labelled_photos(data / "cctv_normal"):
         if row["place"] in ("corridor", "corridor_ir"):
             yield _photo(path, "cctv_normal", row["scene"], "corridor", {"room_shown": True, **_views("corridor")})
         elif row["place"] in _OUTDOOR_PLACES:
@@ -109,14 +100,13 @@ def _corridors(data: Path) -> Iterator[LabelledRoom]:
 
 
 def _lookalikes(data: Path) -> Iterator[LabelledRoom]:
-    for path, row in _rows(data / "lookalikes"):
+    for path, row in labelled_photos(data / "lookalikes"):
         if row["kind"] in _OUTDOOR_KINDS:
             yield _photo(path, "lookalikes", row["scene"], row["kind"], {"room_shown": False})
 
 
 def _others(data: Path, folder: str, most: int) -> Iterator[LabelledRoom]:
-    paths = sorted(path for path in (data / folder).rglob("*") if path.suffix.lower() in PICTURES)
-    for path in paths[:: max(len(paths) // most, 1)][:most]:
+    for path in some_photos(data / folder, most):
         yield _photo(path, "other things", str(path), folder, {"room_shown": False})
 
 

@@ -12,7 +12,7 @@ from app.ml_models.model_loader import ModelLoader
 from evaluation.safety.steady_camera import held_still
 from evaluation.stillness import STILL_FRAMES, frames_until_told, starts
 from scripts.hazards.photos import read_photos
-from scripts.hazards.rows import open_photo
+from scripts.heads.photos import open_photo
 from tests.photos import evaluation_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_server]

@@ -19,7 +19,7 @@ from app.ml_models.factories.anomaly import build_anomaly_detector
 from app.ml_models.manifest import load_pack
 from app.ml_models.model_loader import ModelLoader
 from app.types import FloatArray, Image
-from scripts.hazards.rows import open_photo
+from scripts.heads.photos import open_photo
 from tests.photos import evaluation_data
 
 FIRE, FLOOD = frozenset({AnomalyType.FIRE}), frozenset({AnomalyType.FLOOD})
