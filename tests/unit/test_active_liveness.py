@@ -186,6 +186,25 @@ def test_a_leap_fails() -> None:
     assert judged(frames_of([0, 0, 0, 26, 26, 26])).reason is Reason.JUMP
 
 
+@pytest.mark.parametrize("turned", [[0, 18, 18, 18], [0, 18, 18, 18, 0, 0], [18, 18, 0, 0, 0]])
+def test_a_head_that_rests_here_and_in_the_next_frame_there_fails(turned: list[float]) -> None:
+    """Slower than a head may be, but no head goes from rest to rest between two frames."""
+    assert judged(frames_of([0, 0, 0, *turned])).reason is Reason.JUMP
+
+
+def test_a_brisk_turn_that_gathers_speed_passes() -> None:
+    brisk = [0, 0, 0, 7, 28, 36, 36, 28, 7, 0, 0, -7, -28, -36, -36]
+    assert judged(frames_of(brisk)).passed
+
+
+def test_a_turn_between_frames_that_lie_far_apart_passes() -> None:
+    frames = [
+        dataclasses.replace(one, at_ms=2 * one.at_ms)
+        for one in frames_of([0, 0, 0, 22, 26, 26, 4, 0, -1, -22, -26, -26])
+    ]
+    assert judged(frames).passed
+
+
 def test_a_gap_in_time_fails() -> None:
     frames = frames_of(BOTH_SIDES)
     later = [dataclasses.replace(one, at_ms=one.at_ms + 900) for one in frames[5:]]

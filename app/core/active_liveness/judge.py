@@ -20,6 +20,7 @@ from app.types import FloatArray
 
 _HALF_WAY = 0.5  # of a movement: less may be no more than sway
 _STEP_S = 0.15  # between two frames, as a client sends them
+_CLOSE_MS = 220
 
 
 class Reason(StrEnum):
@@ -66,6 +67,9 @@ class SessionRules:
         wrong_share: how much of a movement that was not asked for counts as one; less may be sway.
         min_challenge_ms: nobody sees, understands and moves faster.
         max_speed_deg: of a head, in a second.
+        swap_deg: of a turn between two frames that follow closely, from which the frames beside it must show it too.
+        min_swing: how much of such a turn they must show together: a head gathers speed and loses it, a swapped
+            photo stands still before and after.
         max_growth: of the face from one frame to the next, 0.15 s later.
         max_shift: of the face from one frame to the next, 0.15 s later, in ``face_size``.
         max_tone_step: of the face's light from one frame to the next, as a factor.
@@ -93,7 +97,9 @@ class SessionRules:
     held_frames: int = 2
     wrong_share: float = 1.4
     min_challenge_ms: int = 300
-    max_speed_deg: float = 130.0
+    max_speed_deg: float = 170.0
+    swap_deg: float = 12.0
+    min_swing: float = 0.35
     max_growth: float = 1.3
     max_shift: float = 0.6
     max_tone_step: float = 1.35
@@ -168,7 +174,7 @@ class SessionJudge:
         walk, wrong = self._walk(challenges, turns)
         depth = _depth([frame.parallax for frame in frames if frame.parallax is not None], self.rules)
         complete = walk.done == len(challenges) and len(frames) >= self.rules.min_frames
-        reason = self._jump(heads, turns) or self._squeezed(turns) or wrong
+        reason = self._jump(heads, turns) or self._swapped(turns) or self._squeezed(turns) or wrong
         if reason is None:
             reason = self._final([turn for _, turn in turns], depth, score) if complete else self._spent(frames)
         guidance = Guidance.DONE if complete else self._guidance(challenges, walk, [turn for _, turn in turns])
@@ -259,7 +265,7 @@ class SessionJudge:
             shift = float(np.linalg.norm(later.landmarks.mean(axis=0) - head.landmarks.mean(axis=0))) / size
             growth = max(later_turn.scale / turn.scale, turn.scale / later_turn.scale)
             tone = max((later.tone + 8) / (head.tone + 8), (head.tone + 8) / (later.tone + 8))
-            angle = math.hypot(later_turn.yaw - turn.yaw, later_turn.pitch - turn.pitch)
+            angle = _between(turn, later_turn)
             steps = min(max(seconds / _STEP_S, 1.0), 2.0)
             leaps = (
                 angle > max(12.0, rules.max_speed_deg * seconds),
@@ -268,6 +274,18 @@ class SessionJudge:
                 tone > rules.max_tone_step,
             )
             if any(leaps):
+                return Reason.JUMP
+        return None
+
+    def _swapped(self, turns: Sequence[tuple[int, HeadTurn]]) -> Reason | None:
+        """Whether a head that rested was elsewhere in the next frame, and rested there.
+
+        Frames that lie further apart than ``_CLOSE_MS`` may have missed how it began.
+        """
+        steps = [(later_at - at, _between(turn, later_turn)) for (at, turn), (later_at, later_turn) in pairwise(turns)]
+        for before, (gap_ms, angle), after in zip(steps, steps[1:], steps[2:], strict=False):
+            swung = before[1] + after[1]
+            if gap_ms <= _CLOSE_MS and angle > self.rules.swap_deg and swung < self.rules.min_swing * angle:
                 return Reason.JUMP
         return None
 
@@ -360,6 +378,11 @@ def _flatness(turns: Sequence[HeadTurn], rules: SessionRules) -> float:
         if turned:
             sides.append(float(np.median([math.log(turn.squeeze * math.cos(_angle(turn))) for turn in turned])))
     return float(np.mean(sides)) if sides else 0.0
+
+
+def _between(turn: HeadTurn, later: HeadTurn) -> float:
+    """Degrees."""
+    return math.hypot(later.yaw - turn.yaw, later.pitch - turn.pitch)
 
 
 def _angle(turn: HeadTurn) -> float:
