@@ -30,6 +30,7 @@ from tests.dockerfile import PROJECT_DIR
 from tests.image.container import Builder, Image, can_build
 from tests.image.engine import EngineImage, default_of, granted
 from tests.photos import astronaut, base64_jpeg, cat, coffee
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits for the build
 
@@ -206,8 +207,7 @@ def test_every_model_of_its_pack_is_there_and_used(container: Container) -> None
     post(container, "/face/enroll", employee_id="IMG001", images=[photo])
     recognised = post(container, "/face/recognize", image=photo, camera_id="cam", check_liveness=True)
     assert recognised["employee_id"] == "IMG001"
-    health = container.client.get("/health").json()
-    assert health["status"] == "healthy", health
+    wait_until(lambda: bool(container.client.get("/health").json()["status"] == "healthy"))
 
 
 def test_it_stops_when_asked_and_its_log_is_json_without_the_key(container: Container, place: Place) -> None:
