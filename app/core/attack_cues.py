@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -95,28 +97,46 @@ def _spectrum_at(face: Image, side: int) -> NDArray[np.float64]:
     small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
     tones = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
     window = np.hanning(side)
-    power = np.abs(np.fft.rfft2((tones - tones.mean()) * window[:, None] * window)) ** 2
-    rows, columns = np.fft.fftfreq(side) * side, np.arange(side // 2 + 1)
-    radius = np.hypot(rows[:, None], columns).ravel()
-    power = power.ravel()
-    energy, _ = _rings(power, radius, np.linspace(1, side / 2, _RINGS + 1))
-    high, peak = _rings(power, radius, np.linspace(side / 8, side / 2, _HIGH_RINGS + 1))
+    power = np.abs(np.fft.rfft2((tones - tones.mean()) * window[:, None] * window)).ravel() ** 2
+    energy, _ = _rings_of(side, 1, _RINGS).mean_and_highest(power)
+    high, peak = _rings_of(side, side // 8, _HIGH_RINGS).mean_and_highest(power)
     profile = np.log(energy + 1)
     cues: NDArray[np.float64] = np.concatenate([profile - profile.mean(), np.log(peak / (high + 1e-6) + 1)])
     return cues
 
 
-def _rings(
-    power: NDArray[np.float64], radius: NDArray[np.float64], edges: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and highest power between each two radii."""
-    ring = np.digitize(radius, edges) - 1
-    inside = (ring >= 0) & (ring < len(edges) - 1)
-    count = np.bincount(ring[inside], minlength=len(edges) - 1)
-    total = np.bincount(ring[inside], power[inside], minlength=len(edges) - 1)
-    highest = np.zeros(len(edges) - 1)
-    np.maximum.at(highest, ring[inside], power[inside])
-    return total / np.maximum(count, 1), highest
+@dataclass(frozen=True, slots=True)
+class _Rings:
+    """Which values of a spectrum lie between each two radii.
+
+    Attributes:
+        positions: of the values in any ring, as they lie in the spectrum; ``ring`` has the number of each.
+        by_ring: the same, ring after ring; ``starts`` says where each begins.
+    """
+
+    positions: NDArray[np.intp]
+    ring: NDArray[np.intp]
+    by_ring: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    count: NDArray[np.intp]
+
+    def mean_and_highest(self, power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and highest power of each ring."""
+        total = np.bincount(self.ring, power[self.positions])
+        return total / self.count, np.maximum.reduceat(power[self.by_ring], self.starts)
+
+
+@cache
+def _rings_of(side: int, inner: int, number: int) -> _Rings:
+    """``number`` rings of equal width from a radius to half of the side, of the spectrum of a picture of that side."""
+    rows, columns = np.fft.fftfreq(side) * side, np.arange(side // 2 + 1)
+    radius = np.hypot(rows[:, None], columns).ravel()
+    ring = np.digitize(radius, np.linspace(inner, side / 2, number + 1)) - 1
+    positions = np.flatnonzero((ring >= 0) & (ring < number))
+    ring = ring[positions]
+    count = np.bincount(ring, minlength=number)
+    by_ring = positions[np.argsort(ring, kind="stable")]
+    return _Rings(positions, ring, by_ring, np.cumsum(count) - count, count)
 
 
 def colours(image: Image, box: Box) -> NDArray[np.float64]:
