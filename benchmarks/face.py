@@ -44,6 +44,7 @@ class Load:
         latencies_ms: of the requests that were served.
         health_ms: of /health meanwhile.
         refused: requests answered 429, which are no failures.
+        due_per_second: of all clients together; None where each sends when it has its last answer.
     """
 
     clients: int
@@ -54,6 +55,7 @@ class Load:
     failures: int
     cpu_ms: dict[str, float]
     stages_ms: dict[str, float]
+    due_per_second: float | None = None
 
     @property
     def per_second(self) -> float:
@@ -142,7 +144,14 @@ def _asking_for_health(bench: Bench) -> Iterator[list[float]]:
 
 
 def load(
-    bench: Bench, body: bytes, *, clients: int, seconds: float, new_cameras: bool = False, health: bool = False
+    bench: Bench,
+    body: bytes,
+    *,
+    clients: int,
+    seconds: float,
+    new_cameras: bool = False,
+    health: bool = False,
+    per_second: float | None = None,
 ) -> Load:
     """``clients`` connections, each with a request under way all the time.
 
@@ -150,14 +159,15 @@ def load(
         new_cameras: each request comes from a camera of its own, so that each writes an attendance event; else all but
             the first are debounced.
         health: ask for /health meanwhile.
+        per_second: how many requests are due, of all clients together; None for as many as are answered.
     """
     url = bench.client.base_url
     command = [sys.executable, str(PROJECT_DIR / "benchmarks/load.py"), url.host, str(url.port), RECOGNIZE]
-    command += [str(clients), str(seconds), *([_CAMERA] if new_cameras else [])]
+    command += [str(clients), str(seconds), _CAMERA if new_cameras else "", str(per_second or "")]
     before, stages = bench.cpu_s(), _stage_sums(bench)
     asking: AbstractContextManager[list[float]] = _asking_for_health(bench) if health else nullcontext([])
     with asking as health_ms:
-        result = subprocess.run(command, input=body, capture_output=True, check=True, timeout=seconds + 120)
+        result = subprocess.run(command, input=body, capture_output=True, check=True, timeout=seconds + 600)
     after, stages_after = bench.cpu_s(), _stage_sums(bench)
     told = json.loads(result.stdout)
     statuses = {int(status): count for status, count in told["statuses"].items()}
@@ -171,7 +181,7 @@ def load(
         stages_ms[stage] = total * 1000 / count if count else 0.0
     refused = statuses.get(429, 0)
     failures = sum(statuses.values()) - statuses.get(200, 0) - refused
-    return Load(clients, seconds, latencies, health_ms, refused, failures, cpu_ms, stages_ms)
+    return Load(clients, seconds, latencies, health_ms, refused, failures, cpu_ms, stages_ms, per_second)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """A client process that keeps N connections busy: the standard library only, so that it takes little CPU itself.
 
-    python benchmarks/load.py HOST PORT PATH CLIENTS SECONDS [MARKER] < body.json
+    python benchmarks/load.py HOST PORT PATH CLIENTS SECONDS [MARKER [PER_SECOND]] < body.json
 
 Prints one JSON object: statuses by count, every latency in milliseconds, and the CPU time taken. Each client sends its
 next request when the answer to the last one has come, and waits as long as a 429 asks it to. With a MARKER, which has
-to stand in the body once, each request has a number in its place.
+to stand in the body once, each request has a number in its place. With PER_SECOND so many are due in a second, of all
+clients together, and a latency counts from when its request was due.
 """
 
 from __future__ import annotations
@@ -34,14 +35,21 @@ def numbered(body: bytes, marker: str) -> Callable[[], bytes]:
 
 
 def keep_busy(
-    host: str, port: int, path: str, next_body: Callable[[], bytes], *, until_s: float, statuses: Counter[int]
+    host: str,
+    port: int,
+    path: str,
+    next_body: Callable[[], bytes],
+    *,
+    next_due_s: Callable[[], float],
+    until_s: float,
+    statuses: Counter[int],
 ) -> list[float]:
     """One connection's requests until a moment of the monotonic clock; returns the latencies of those served."""
     connection = http.client.HTTPConnection(host, port, timeout=60)
     latencies = []
-    while time.monotonic() < until_s:
+    while (due_s := next_due_s()) < until_s:
+        time.sleep(max(0.0, due_s - time.monotonic()))
         body = next_body()
-        started_at = time.perf_counter()
         connection.request("POST", path, body, {"content-type": "application/json"})
         answer = connection.getresponse()
         answer.read()
@@ -49,20 +57,35 @@ def keep_busy(
         if answer.status == _FULL:
             time.sleep(float(answer.headers.get("retry-after", "1")))
         else:
-            latencies.append((time.perf_counter() - started_at) * 1000)
+            latencies.append((time.monotonic() - due_s) * 1000)
     connection.close()
     return latencies
 
 
 def main() -> int:
-    host, port, path, clients, seconds, *marker = sys.argv[1:7]
-    next_body = numbered(sys.stdin.buffer.read(), *(marker or [""]))
+    host, port, path, clients, seconds, *rest = sys.argv[1:8]
+    marker, per_second = (*rest, "", "")[:2]
+    next_body = numbered(sys.stdin.buffer.read(), marker)
     statuses: Counter[int] = Counter()
     latencies: list[float] = []
-    until_s = time.monotonic() + float(seconds)
+    began_s = time.monotonic()
+    due = itertools.count()
+
+    def next_due_s() -> float:
+        return began_s + next(due) / float(per_second) if per_second else time.monotonic()
 
     def work() -> None:
-        latencies.extend(keep_busy(host, int(port), path, next_body, until_s=until_s, statuses=statuses))
+        latencies.extend(
+            keep_busy(
+                host,
+                int(port),
+                path,
+                next_body,
+                next_due_s=next_due_s,
+                until_s=began_s + float(seconds),
+                statuses=statuses,
+            )
+        )
 
     threads = [threading.Thread(target=work) for _ in range(int(clients))]
     for thread in threads:

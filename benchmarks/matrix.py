@@ -14,7 +14,7 @@ from app.types import FloatArray
 from benchmarks.harness import percentile
 
 FACE_DIMENSION, IMAGE_DIMENSION = 512, 768
-_FACE_NUMBERS = 128
+FACE_NUMBERS = 128
 """What the compact pack's network gives; zeros fill a template up."""
 _WORDS_FROM = 320
 """Before this column a picture's vector tells its appearance, of which words know nothing."""
@@ -32,7 +32,8 @@ class Scan:
     cpu_ms: list[float]
 
 
-def _vectors(count: int, dimension: int, used: slice = slice(None)) -> FloatArray:
+def unit_vectors(count: int, dimension: int, used: slice = slice(None)) -> FloatArray:
+    """Random ones, (count, dimension) float32, the same every time; zero but in the columns ``used``."""
     vectors = np.zeros((count, dimension), np.float32)
     shape = (count, len(range(dimension)[used]))
     vectors[:, used] = np.random.default_rng(2025).standard_normal(shape, dtype=np.float32)
@@ -44,10 +45,10 @@ def faces(count: int) -> Scan:
     """The nearest of ``count`` templates."""
     matrix = VectorMatrix(FACE_DIMENSION, columns=1)
     matrix.reserve(count)
-    vectors = _vectors(count, FACE_DIMENSION, slice(_FACE_NUMBERS))
+    vectors = unit_vectors(count, FACE_DIMENSION, slice(FACE_NUMBERS))
     matrix.put(MatrixRow(f"t{i}", vector, (f"E{i // 3}",)) for i, vector in enumerate(vectors))
     view = matrix.view()
-    queries = _vectors(_TIMES, FACE_DIMENSION, slice(_FACE_NUMBERS))
+    queries = unit_vectors(_TIMES, FACE_DIMENSION, slice(FACE_NUMBERS))
     return _timed(f"gallery of {count}: nearest template", view, None, count, queries=queries, top_k=1)
 
 
@@ -58,7 +59,7 @@ def pictures(count: int) -> list[Scan]:
     rooms, tags, days = (generator.integers(size, size=count) for size in (300, 50, 365))
     matrix = VectorMatrix(IMAGE_DIMENSION, columns=len(COLUMNS))
     matrix.reserve(count)
-    for i, vector in enumerate(_vectors(count, IMAGE_DIMENSION)):
+    for i, vector in enumerate(unit_vectors(count, IMAGE_DIMENSION)):
         labels = (str(categories[i]), str(100 + rooms[i]), "", f"floor {rooms[i] % 9}", "active")
         matrix.put([MatrixRow(f"p{i}", vector, (*labels, frozenset((f"tag{tags[i]}", "bench"))), days[i] * 86_400.0)])
     view = matrix.view()
@@ -74,8 +75,8 @@ def pictures(count: int) -> list[Scan]:
         chosen = rows_for_which(view, wanted)
         eligible = count if chosen is None else int(np.count_nonzero(chosen))
         kind = f"{count} pictures: {name}"
-        found.append(_timed(kind, view, wanted, eligible, queries=_vectors(_TIMES, IMAGE_DIMENSION), top_k=_TOP_K))
-    words = _vectors(_TIMES, IMAGE_DIMENSION, slice(_WORDS_FROM, None))
+        found.append(_timed(kind, view, wanted, eligible, queries=unit_vectors(_TIMES, IMAGE_DIMENSION), top_k=_TOP_K))
+    words = unit_vectors(_TIMES, IMAGE_DIMENSION, slice(_WORDS_FROM, None))
     kind = f"{count} pictures: by words, no filter"
     return [*found, _timed(kind, view, ImageFilter(), count, queries=words, top_k=_TOP_K)]
 

@@ -1,27 +1,25 @@
 """Cameras for a measurement: motion JPEG over HTTP on loopback, in a process of its own that takes little CPU.
 
-    python benchmarks/mjpeg.py STILL.jpg MOVED.jpg FRAMES_PER_SECOND MOTION_EVERY
+    python benchmarks/mjpeg.py FRAMES_PER_SECOND PICTURE.jpg …
 
-Prints its port. Every path is a camera; it shows ``MOVED`` in one of ``MOTION_EVERY`` frames, else ``STILL``.
+Prints its port. Every path is a camera; it shows the pictures one after another, and then again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from pathlib import Path
 
 
 class Handler(BaseHTTPRequestHandler):
     """One camera's connection."""
 
-    still = b""
-    moved = b""
+    pictures: tuple[bytes, ...] = ()
     interval_s = 0.5
-    motion_every = 4
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -33,8 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         due_s = time.monotonic()
         with contextlib.suppress(OSError):
-            for number in count(1):
-                picture = self.moved if number % self.motion_every == 0 else self.still
+            for picture in itertools.cycle(self.pictures):
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
                 self.wfile.write(head.encode() + picture + b"\r\n")
                 due_s += self.interval_s
@@ -42,9 +39,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    still, moved, frames_per_second, motion_every = sys.argv[1:5]
-    Handler.still, Handler.moved = Path(still).read_bytes(), Path(moved).read_bytes()
-    Handler.interval_s, Handler.motion_every = 1 / float(frames_per_second), int(motion_every)
+    frames_per_second, *pictures = sys.argv[1:]
+    Handler.pictures = tuple(Path(path).read_bytes() for path in pictures)
+    Handler.interval_s = 1 / float(frames_per_second)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)

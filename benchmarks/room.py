@@ -36,14 +36,19 @@ def frame(photo: Image) -> bytes:
     return encoded
 
 
+def request_body(picture: bytes, depth: str) -> bytes:
+    """The spec's request."""
+    body = {"image": base64.b64encode(picture).decode(), "room_number": "201", "analysis_depth": depth}
+    return json.dumps(body).encode()
+
+
 def measure_depths(bench: Bench, picture: bytes, *, times: int) -> list[DepthTimes]:
     """``times`` requests one after another at each depth."""
     return [_measure(bench, picture, depth, times=times) for depth in DEPTHS]
 
 
 def _measure(bench: Bench, picture: bytes, depth: str, *, times: int) -> DepthTimes:
-    body = {"image": base64.b64encode(picture).decode(), "room_number": "201", "analysis_depth": depth}
-    content = json.dumps(body).encode()
+    content = request_body(picture, depth)
     server_ms: list[float] = []
 
     def ask() -> None:

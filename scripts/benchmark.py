@@ -1,7 +1,7 @@
 """Measure speed on this machine, on a service of its own, and print the sections of docs/benchmarks.md.
 
-    python scripts/benchmark.py [anomaly face image matrix networks ocr ocr-memory room sealing start] [--seconds 20]
-    python scripts/benchmark.py compare --against URL[@PID],URL[@PID] [--seconds 20] [--rounds 2]
+    python scripts/benchmark.py [anomaly face gallery image matrix networks ocr ocr-memory room sealing start]
+    python scripts/benchmark.py compare --against URL[@PID],URL[@PID] [--ask check-in frame room page] [--seconds 20]
 
 ``compare`` starts nothing: it puts services that run already under one load in turn. PID is the process above all of a
 service's servers, such as that of ``make run``.
@@ -27,14 +27,17 @@ import openvino as ov
 
 from app.composition.models import open_loader
 from app.config import WEIGHTS_DIR, Settings
+from app.core.room_analyzer import DEPTHS
 from app.ml_models.factories.image import build_image_embedder
 from app.ml_models.manifest import load_pack
 from app.ml_models.runtimes import Precision, cpu_has_bf16
 from app.types import Image
-from benchmarks import anomaly, compare, face, image, matrix, networks, ocr, room, sealing, start
+from benchmarks import anomaly, compare, face, gallery, image, matrix, networks, ocr, room, sealing, start
 from benchmarks.harness import open_bench
 
 _GALLERY = 300
+_A_ROUND = 8
+"""Requests of one kind that `compare` sends in a round."""
 _WITHOUT_DOCUMENTS = {"OCR_ENABLED": "false"}
 
 
@@ -166,19 +169,51 @@ def measure_ocr_memory(options: argparse.Namespace) -> str:
 def measure_anomaly(options: argparse.Namespace) -> str:
     """Frames over HTTP, and cameras beside check-ins."""
     still, moved = (anomaly.empty_frame(shipped_photo("coffee.png"), shadow=shadow) for shadow in (0, 45))
+    wandering = [
+        anomaly.empty_frame(shipped_photo("coffee.png"), shadow=45, left_px=left_px) for left_px in range(0, 880, 110)
+    ]
     body = face.request_body(face.frame(astronaut()))
+    # A check-in is due 20 times a second, or clients send as many as are answered.
+    loads: list[tuple[int, float | None]] = [(0, None), (8, 20.0), (options.clients, None)]
+    scenes = [
+        anomaly.Scene("4 at 2 fps, every 4th frame moves", 4, 2, [still, still, still, moved]),
+        anomaly.Scene("4 at 2 fps, every frame moves", 4, 2, wandering),
+        anomaly.Scene("16 at 1 fps, every 20th frame moves", 16, 1, [still] * 19 + [moved]),
+    ]
     with open_bench(anomaly.SETTINGS) as bench:
         face.fill_gallery(bench, astronaut(), [])
         single = [
-            anomaly.single_frames(bench, "nothing to find", still, times=50),
-            anomaly.single_frames(bench, "one person", anomaly.people_frame(astronaut()), times=50),
+            anomaly.single_frames(bench, "nothing to find", still, times=20),
+            anomaly.single_frames(bench, "one person", anomaly.people_frame(astronaut()), times=20),
         ]
-        with anomaly.cameras(bench, still, moved):
-            watched = [
-                anomaly.watch(bench, body, clients=clients, seconds=options.seconds)
-                for clients in (0, 1, 2, options.clients)
-            ]
+        watched = []
+        for clients, per_second in loads[1:]:
+            alone = anomaly.watch(bench, None, body, clients=clients, seconds=options.seconds, per_second=per_second)
+            watched.append(alone)
+        for scene in scenes:
+            with anomaly.cameras(bench, scene):
+                for clients, per_second in loads:
+                    watched.append(
+                        anomaly.watch(
+                            bench, scene, body, clients=clients, seconds=options.seconds, per_second=per_second
+                        )
+                    )
     return anomaly.report(single=single, watched=watched)
+
+
+def measure_gallery(options: argparse.Namespace) -> str:
+    """Check-ins against a small and a large gallery in memory, each of a service of its own, in turn."""
+    picture = face.frame(astronaut())
+    lean = {**_WITHOUT_DOCUMENTS, "FACE_SEARCH": "memory"}
+    with open_bench(lean) as small, open_bench(lean) as large:
+        gallery.fill(small, _GALLERY)
+        gallery.fill(large, options.images)
+        rivals = [compare.Rival.of(small), compare.Rival.of(large)]
+        for rival in rivals:
+            compare.enrol(rival, picture)
+        turns = compare.take_turns(rivals, picture, rounds=options.rounds, seconds=options.seconds)
+    told = compare.report(rivals, turns, rounds=options.rounds)
+    return f"Templates in memory: A {_GALLERY}, B {options.images}. {told}"
 
 
 def measure_room(options: argparse.Namespace) -> str:
@@ -217,11 +252,41 @@ def measure_compare(options: argparse.Namespace) -> str:
     rivals = [compare.Rival.parse(text) for text in options.against.split(",") if text]
     if not rivals:
         raise SystemExit("compare needs --against URL,URL")
-    picture = face.frame(astronaut())
-    for rival in rivals:
-        compare.enrol(rival, picture)
-    turns = compare.take_turns(rivals, picture, rounds=options.rounds, seconds=options.seconds)
-    return compare.report(rivals, turns, rounds=options.rounds)
+    picture, told = face.frame(astronaut()), []
+    if "check-in" in options.ask:
+        for rival in rivals:
+            compare.enrol(rival, picture)
+        turns = compare.take_turns(rivals, picture, rounds=options.rounds, seconds=options.seconds)
+        told.append(compare.report(rivals, turns, rounds=options.rounds))
+    asked = {name: one for kind in options.ask for name, one in requests_of(kind).items()}
+    if asked:
+        costs = compare.ask_in_turn(rivals, asked, rounds=options.rounds)
+        told.append(compare.report_costs(rivals, costs, rounds=options.rounds))
+    return "\n".join(told)
+
+
+def requests_of(kind: str) -> dict[str, compare.Asked]:
+    """What a round of ``compare`` asks of a kind, by name."""
+    if kind == "frame":
+        frames = {
+            "frame, nothing to find": anomaly.empty_frame(shipped_photo("coffee.png")),
+            "frame, one person": anomaly.people_frame(astronaut()),
+        }
+        return {
+            name: compare.Asked(anomaly.DETECT, [anomaly.request_body(frame)] * _A_ROUND)
+            for name, frame in frames.items()
+        }
+    if kind == "room":
+        picture = room.frame(room_photo())
+        return {
+            f"room, {depth}": compare.Asked(room.ANALYZE, [room.request_body(picture, depth)] * _A_ROUND)
+            for depth in DEPTHS
+        }
+    if kind == "page":
+        files = document_pages().files
+        some = files[:: max(1, len(files) // _A_ROUND)][:_A_ROUND]
+        return {"document": compare.Asked(ocr.INVOICE, [ocr.request_body(data) for data in some])}
+    return {}
 
 
 def measure_sealing(options: argparse.Namespace) -> str:
@@ -243,6 +308,7 @@ _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "anomaly": measure_anomaly,
     "face": measure_face,
+    "gallery": measure_gallery,
     "image": measure_image,
     "matrix": measure_matrix,
     "networks": measure_networks,
@@ -261,10 +327,13 @@ def main() -> int:
     parser.add_argument(
         "--against", default="", help="of compare: addresses of running services, the first to compare with"
     )
-    parser.add_argument("--rounds", type=int, default=2, help="of compare, networks and start")
+    parser.add_argument(
+        "--ask", nargs="+", choices=["check-in", "frame", "room", "page"], default=["check-in"], help="of compare"
+    )
+    parser.add_argument("--rounds", type=int, default=2, help="of compare, gallery, networks and start")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--images", type=int, default=100_000, help="pictures to search among")
+    parser.add_argument("--images", type=int, default=100_000, help="pictures, or templates, to search among")
     parser.add_argument(
         "--image-search", choices=list(image.PLACES), default="memory", help="where image looks for them"
     )
