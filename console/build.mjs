@@ -31,8 +31,7 @@ const calledAlone = {
 
 await rm(TARGET, { recursive: true, force: true });
 await mkdir(TARGET, { recursive: true });
-const { metafile } = await build({
-  entryPoints: ["src/main.tsx", "src/app.css"],
+const usual = {
   absWorkingDir: HERE,
   outdir: TARGET,
   entryNames: "[name]",
@@ -41,11 +40,24 @@ const { metafile } = await build({
   format: "esm",
   target: "es2022",
   legalComments: "none", // licences.txt has them whole
+};
+const { metafile } = await build({
+  ...usual,
+  entryPoints: ["src/main.tsx", "src/app.css"],
   banner: { js: "/* Licences of what is bundled here: licences.txt */" },
   metafile: true,
   plugins: [calledAlone],
 });
 for (const name of ["index.html", "icon.svg"]) await cp(join(HERE, "src", name), join(TARGET, name));
+const page = await digests(TARGET, await readdir(TARGET));
+await build({
+  ...usual,
+  entryPoints: ["src/worker.ts"],
+  define: {
+    RELEASE: JSON.stringify(createHash("sha256").update(JSON.stringify(page)).digest("hex").slice(0, 16)),
+    FILES: JSON.stringify(["/console", ...Object.keys(page).filter((name) => name !== "index.html").map((name) => `/console/${name}`)]),
+  },
+});
 const folders = Object.keys(metafile.inputs).map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+\//.exec(path)?.[0]);
 const licences = [...new Set(folders.filter(Boolean))].sort().map(async (folder) => {
   const { name, version } = JSON.parse(await readFile(join(HERE, folder, "package.json"), "utf8"));

@@ -14,6 +14,7 @@ from app.config import Settings
 from app.errors import NotFound
 
 _FOLDER = Path(__file__).parents[1] / "console"
+_WORKER = "worker.js"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
@@ -42,6 +43,8 @@ def install(app: FastAPI, settings: Settings) -> None:
             raise NotFound("The console has no such file; open /console.", code="not_found")
         # Asked for again each time, so that a new release is seen at once.
         fresh = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache", **headers}
+        if name == _WORKER:
+            fresh["Service-Worker-Allowed"] = "/console"  # above the folder that it is in
         if request.headers.get("if-none-match") == fresh["ETag"]:
             return Response(status_code=304, headers=fresh)
         return Response(content, media_type=_TYPES[Path(name).suffix], headers=fresh)
@@ -54,5 +57,5 @@ def _policy(settings: Settings) -> str:
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
         f"form-action 'none'; frame-ancestors 'none'; img-src 'self' blob: {pictures}; "
         f"media-src 'self' blob: {pictures}; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        "require-trusted-types-for 'script'; trusted-types worker"
     )

@@ -1,5 +1,5 @@
 /** The one client of the page, and how views wait for it. */
-import { createClient, Problem, type EventPayloads } from "cv-service-client";
+import { ConnectionFailed, createClient, Problem, type EventPayloads } from "cv-service-client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
 import { session } from "./state.ts";
@@ -12,6 +12,14 @@ export const cv = createClient({
     return answer;
   },
 });
+
+export const ANSWER_MS = 15_000; // after which the service counts as out of reach
+
+/** Whether the service, or what it stands on, could not answer. */
+export function isOutOfReach(error: unknown): boolean {
+  if (error instanceof Problem) return error.status >= 502;
+  return error instanceof ConnectionFailed || (error instanceof DOMException && error.name === "TimeoutError");
+}
 
 export interface Loaded<Data> {
   data: Data | undefined;

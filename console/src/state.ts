@@ -59,6 +59,14 @@ export function remember(name: string, value: string): void {
   }
 }
 
+export function forget(name: string): void {
+  try {
+    localStorage.removeItem(`cv.${name}`);
+  } catch {
+    // nothing was remembered
+  }
+}
+
 function kept<Value extends string>(name: string, values: readonly Value[], otherwise: Value): Value {
   const found = remembered(name) as Value;
   return values.includes(found) ? found : otherwise;

@@ -98,6 +98,8 @@ def test_the_page_is_strict_about_what_it_loads(service: Service) -> None:
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert "unsafe" not in policy
+    assert "trusted-types worker" in policy
+    assert service.client.get("/console/worker.js").headers["service-worker-allowed"] == "/console"
     again = service.client.get("/console", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     for name in ("manifest.json", "nothing.js", "..%2Fmain.py", "%2e%2e"):

@@ -266,6 +266,48 @@ def test_what_is_kept_survives_the_page_and_a_lost_key_does_not_block(service: S
     assert service.records.count("attendance_log") == 0
 
 
+def test_a_kiosk_begun_again_without_a_connection_keeps_and_delivers(service: Service, visit: Open) -> None:
+    with visit("root", "kiosk") as kiosk:
+        page = kiosk.page
+        links = page.get_by_role("navigation", name="Views").get_by_role("link")
+        expect(links).to_have_count(8, timeout=WAIT_MS)
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.context.set_offline(True)
+        page.reload()
+        expect(page.get_by_role("heading", name="Check-in")).to_be_visible(timeout=WAIT_MS)
+        expect(links).to_have_count(1, timeout=WAIT_MS)  # nothing else is known to be allowed
+        expect(kiosk.button("Check in")).to_be_enabled(timeout=WAIT_MS)
+        kiosk.button("Check in").click()
+        expect(told(page, "connection: 1")).to_be_visible(timeout=WAIT_MS)
+        page.reload()
+        expect(told(page, "connection: 1")).to_be_visible(timeout=WAIT_MS)
+        page.context.set_offline(False)
+        expect(told(page, "sent: 1; not recognised: 0")).to_be_visible(timeout=WAIT_MS)
+        expect(links).to_have_count(8, timeout=WAIT_MS)
+        kiosk.failures.clear()  # the browser's own lines about requests that were cut
+    [row] = service.records.rows("SELECT employee_id, is_offline, state FROM attendance_log")
+    assert (row["employee_id"], row["is_offline"], row["state"]) == ("EMP007", True, "unconfirmed")
+
+
+def test_a_kiosk_opens_behind_a_proxy_whose_service_is_away_until_somebody_signs_out(visit: Open) -> None:
+    with visit("kiosk1", "kiosk") as kiosk:
+        page = kiosk.page
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.context.route("**/*", lambda route: route.fulfill(status=502, body="Bad gateway"))
+        page.reload()
+        expect(kiosk.button("Check in")).to_be_visible(timeout=WAIT_MS)
+        page.context.unroute_all()
+        page.reload()
+        kiosk.button("Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=WAIT_MS)
+        page.context.set_offline(True)
+        page.reload()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=WAIT_MS)
+        expect(kiosk.button("Check in")).to_be_hidden()
+        page.goto("about:blank")  # which asks for nothing more
+        kiosk.failures.clear()
+
+
 def test_what_people_are_called_stays_text(service: Service, visit: Open) -> None:
     enrol(service, PROBE)
     kept = {"image": base64_jpeg(astronaut()), "camera_id": "kiosk", "offline": True}

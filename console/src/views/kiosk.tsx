@@ -1,11 +1,12 @@
 /** Check-in: a large picture, one button, and the name and time of whoever was recognised; PIN and card beside it. */
-import { ConnectionFailed, Problem, type Schemas } from "cv-service-client";
+import { Problem, type Schemas } from "cv-service-client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { cv, useTask } from "../api.ts";
+import { ANSWER_MS, cv, isOutOfReach, useTask } from "../api.ts";
 import { Camera, type TakePhoto } from "../camera.tsx";
 import { countKept, deliver, keep, NoRoom, type Kept } from "../kept.ts";
 import { NotAlive, proveAlive, type Ask } from "../liveness.ts";
+import { lastAsKiosk } from "../offline.ts";
 import { Dialog, Failure, Field, Form } from "../parts.tsx";
 import { remember, remembered, shownAt } from "../state.ts";
 import { t, type Key } from "../text.ts";
@@ -16,7 +17,6 @@ type Told = { name: string; at: string } | { answer: Answer; width: number } | {
 
 const SHOWN_MS = 6000;
 const NEAR_SHARE = 0.12; // of the picture's width; a narrower face is read badly
-const ANSWER_MS = 15_000; // after which the service counts as out of reach
 const DELIVER_MS = 15_000;
 const CARD_MS = 20_000;
 const CARD_EVERY_MS = 500;
@@ -75,6 +75,7 @@ export function Kiosk() {
       else setTold({ hint: "no_card" });
     });
 
+  useEffect(() => lastAsKiosk(place), [place]);
   useEffect(() => {
     if (!told || task.isBusy) return;
     const timer = setTimeout(() => setTold(null), SHOWN_MS); // who comes next does not see who was there
@@ -135,11 +136,6 @@ async function scanned(take: TakePhoto, place: string): Promise<Schemas["PassChe
     await new Promise((resolve) => setTimeout(resolve, CARD_EVERY_MS));
   }
   return null;
-}
-
-function isOutOfReach(error: unknown): boolean {
-  if (error instanceof Problem) return error.status >= 502;
-  return error instanceof ConnectionFailed || (error instanceof DOMException && error.name === "TimeoutError");
 }
 
 /** What waits for the connection; it is sent as soon as there is one. */
