@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from typing import Annotated, Literal
 from uuid import UUID
@@ -181,15 +182,19 @@ class StoredResultResponse(Response):
     processed_by: str | None
     confirmed: bool
     redacted: bool
+    picture: str | None = Field(
+        None, description="Base64 of a JPEG: the first page, where it was kept and `picture=true` asks for it"
+    )
 
     @classmethod
-    def of(cls, stored: StoredResult) -> StoredResultResponse:
+    def of(cls, stored: StoredResult, *, picture: bytes | None = None) -> StoredResultResponse:
         return cls.like(
             stored,
             result_id=stored.id,
             extracted_data=stored.data,
             confirmed=stored.confirmed_at is not None,
             redacted=stored.redacted_at is not None,
+            picture=base64.b64encode(picture).decode() if picture else None,
         )
 
 

@@ -231,6 +231,13 @@ class OcrWorkflow:
             await add_audit_entry(connection, "ocr.see_result", subject=str(stored.id), actor=actor)
         return stored
 
+    async def picture(self, stored: StoredResult) -> bytes | None:
+        """The first page of a document as JPEG; None where it was not kept, or not until now."""
+        try:
+            return await self._storage.get(stored.object_key) if stored.object_key else None
+        except NotFound:  # redacted or deleted a moment ago
+            return None
+
     async def delete(self, reference: Reference, *, may_see: MaySee, actor: str | None) -> StoredResult:
         """Remove a result for good, and its picture soon after. What a confirmation taught of a seller stays.
 

@@ -409,6 +409,7 @@ const TEXTS = {
   papers: ["Invoices", "Hóa đơn"],
   papers_empty: ["No invoices here. Drop photos, PDFs or e-invoices (XML) on this page; each is read and waits for your look.", "Chưa có hóa đơn. Hãy thả ảnh, PDF hoặc hóa đơn điện tử (XML) vào trang này; mỗi tệp sẽ được đọc và chờ bạn xem."],
   printed_places: ["Where the values are printed", "Chỗ in các giá trị"],
+  first_page: ["The first page", "Trang đầu"],
   drop_invoices: ["Invoices (or drop them on the page)", "Hóa đơn (hoặc thả vào trang)"],
   to_confirm: ["To confirm", "Chờ xác nhận"],
   confirmed: ["Confirmed", "Đã xác nhận"],

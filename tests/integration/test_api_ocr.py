@@ -223,10 +223,19 @@ def test_a_card_is_no_invoice(ocr: httpx.Client) -> None:
     assert body["error"] == "no_invoice_found"
 
 
-def test_a_scanned_pdf_is_read(ocr: httpx.Client) -> None:
+def test_a_scanned_pdf_is_read_and_its_first_page_shown_to_who_asks(ocr: httpx.Client) -> None:
     document = vat_invoice(8, "open")
     pdf = base64.b64encode(pdf_of(document.image)).decode()
-    assert read_invoice(ocr, pdf).json()["total_amount"] == int(document.fields["total_amount"])
+    read = read_invoice(ocr, pdf, keep_image=True).json()
+    assert read["total_amount"] == int(document.fields["total_amount"])
+    stored = f"{API}/results/{read['result_id']}"
+    assert ocr.get(stored).json()["picture"] is None
+    jpeg = base64.b64decode(ocr.get(stored, params={"picture": True}).json()["picture"])
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    sent = cv2.cvtColor(document.image, cv2.COLOR_BGR2GRAY)
+    assert shown.shape[1] / shown.shape[0] == pytest.approx(sent.shape[1] / sent.shape[0], rel=0.01)
+    small = [cv2.resize(one, (100, 140), interpolation=cv2.INTER_AREA) for one in (shown, sent)]
+    assert float(np.mean(cv2.absdiff(*small))) < 8  # of 255
 
 
 def test_every_invoice_of_a_scan_is_answered_and_stored(ocr: httpx.Client) -> None:
@@ -326,13 +335,16 @@ def test_results_are_stored_and_found(service: Service) -> None:
     assert stored.status_code == 200
     assert stored.json()["document_type"] == "id_card"
     assert stored.json()["processed_by"] == "EMP7"
+    without = service.client.get(f"{API}/results/{body['result_id']}", params={"picture": True})
+    assert without.json()["picture"] is None  # none was kept
     assert stored.json()["extracted_data"]["id_number"] == body["id_number"]
     assert stored.json()["redacted"] is False
     assert service.client.get(f"{API}/results/999999").status_code == 404
     entries = service.records.rows(
         "SELECT action, actor FROM audit_log WHERE subject = $1 ORDER BY id", str(body["result_id"])
     )
-    assert [tuple(entry.values()) for entry in entries] == [("ocr.read_identity", "EMP7"), ("ocr.see_result", "local")]
+    seen = ("ocr.see_result", "local")
+    assert [tuple(entry.values()) for entry in entries] == [("ocr.read_identity", "EMP7"), seen, seen]
     assert service.client.post(f"{API}/results/999999/confirm", json={}).status_code == 404
 
 
@@ -420,6 +432,7 @@ def test_identity_fields_end_with_their_retention(service: Service, action: Any)
     stored = service.client.get(f"{API}/results/{result_id}").json()
     assert stored["redacted"] is True
     assert stored["raw_text"] is None
+    assert service.client.get(f"{API}/results/{result_id}?picture=true").json()["picture"] is None
     left = str(stored["extracted_data"])
     assert document.fields["id_number"] not in left
     assert document.fields["full_name"] not in left

@@ -1,6 +1,6 @@
 /** The invoice inbox: files that are dropped are read one after another, looked at beside their fields, and confirmed. */
 import type { Schemas } from "cv-service-client";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 
 import { cv, download, useLoad, useTask } from "../api.ts";
 import { Choice, Dialog, Empty, Failure, Field, Form, PickPhotos, Picture, Shown, usePages, When } from "../parts.tsx";
@@ -19,7 +19,7 @@ const ACCEPTED = "image/*,application/pdf,.xml";
 export function Papers() {
   const [side, setSide] = useState<"false" | "true" | "">("false");
   const [waiting, setWaiting] = useState<File[]>([]);
-  const [chosen, setChosen] = useState<{ id: number; file?: File } | null>(null);
+  const [chosen, setChosen] = useState<number | null>(null);
   const [failed, setFailed] = useState<[string, unknown][]>([]);
   const pages = usePages();
   const query = { document_type: "invoice" as const, limit: PAGE, ...(side ? { confirmed: side === "true" } : {}), ...(pages.cursor ? { cursor: pages.cursor } : {}) };
@@ -30,7 +30,7 @@ export function Papers() {
     setFailed([]);
     setWaiting(files);
     for (const [at, file] of files.entries()) {
-      const problem = await readOne(file, files.length === 1 ? (id) => setChosen({ id, file }) : undefined);
+      const problem = await readOne(file, files.length === 1 ? setChosen : undefined);
       if (problem) setFailed((all) => [...all, [file.name, problem]]);
       setWaiting(files.slice(at + 1));
       results.again();
@@ -56,14 +56,14 @@ export function Papers() {
             <div class="scroll" tabIndex={0} role="region" aria-label={t("papers")}>
               <table>
                 <thead><tr><th scope="col">{t("vendor")}</th><th scope="col">{t("invoice_number")}</th><th scope="col">{t("date")}</th><th scope="col">{t("total_amount")}</th><th scope="col">{t("read_at")}</th></tr></thead>
-                <tbody>{page.items.map((one) => <Row key={one.result_id} result={one} onOpen={() => setChosen({ id: one.result_id })} />)}</tbody>
+                <tbody>{page.items.map((one) => <Row key={one.result_id} result={one} onOpen={() => setChosen(one.result_id)} />)}</tbody>
               </table>
             </div>
             {pages.turns(page.next_cursor)}
           </>
         )}
       </Shown>
-      {chosen && <Invoice {...chosen} onClose={() => setChosen(null)} onDone={() => (setChosen(null), results.again())} />}
+      {chosen !== null && <Invoice id={chosen} onClose={() => setChosen(null)} onDone={() => (setChosen(null), results.again())} />}
     </div>
   );
 }
@@ -71,7 +71,7 @@ export function Papers() {
 /** Read a file; why that was not possible. A long PDF becomes a job, whose result is in the list when it has ended. */
 async function readOne(file: File, onRead?: (id: number) => void): Promise<unknown> {
   try {
-    const answer = await cv.readInvoice({ body: { image: file } as never }); // a file, not base64
+    const answer = await cv.readInvoice({ body: { image: file, keep_image: true } as never }); // a file, not base64
     if ("job_id" in answer) await cv.finished(answer.job_id);
     else if (!answer.success) return new Error(answer.message ?? answer.error ?? "");
     else if (answer.result_id) onRead?.(answer.result_id);
@@ -98,15 +98,15 @@ function money(amount: number | null | undefined, currency: string | null | unde
   return amount === null || amount === undefined ? "" : `${new Intl.NumberFormat(language.value).format(amount)} ${currency ?? ""}`;
 }
 
-function Invoice({ id, file, onClose, onDone }: { id: number; file?: File; onClose: () => void; onDone: () => void }) {
+function Invoice({ id, onClose, onDone }: { id: number; onClose: () => void; onDone: () => void }) {
   const [current, setCurrent] = useState<FieldName | null>(null);
-  const result = useLoad((signal) => cv.getDocumentResult({ path: { result_id: id } as never, signal }), [id]);
+  const result = useLoad((signal) => cv.getDocumentResult({ path: { result_id: id } as never, query: { picture: true }, signal }), [id]);
   return (
     <Dialog title={t("invoice")} onClose={onClose}>
       <Shown of={result}>
         {(found) => (
-          <div class={file ? "beside" : ""}>
-            {file && file.type.startsWith("image/") && <Marked file={file} data={found.extracted_data as Data} current={current} />}
+          <div class={found.picture ? "beside" : ""}>
+            {found.picture && <Marked picture={found.picture} data={found.extracted_data as Data} current={current} />}
             <Check id={id} data={found.extracted_data as Data} onDone={onDone} onField={setCurrent} />
           </div>
         )}
@@ -115,14 +115,15 @@ function Invoice({ id, file, onClose, onDone }: { id: number; file?: File; onClo
   );
 }
 
-/** The picture with the lines that say the values; those of the field that is looked at stand out. */
-function Marked({ file, data, current }: { file: File; data: Data; current: FieldName | null }) {
+/** The first page with the lines that say the values; those of the field that is looked at stand out. */
+function Marked({ picture, data, current }: { picture: string; data: Data; current: FieldName | null }) {
+  const file = useMemo(() => new Blob([Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0))], { type: "image/jpeg" }), [picture]);
   return (
     <div class="drawing">
-      <Picture file={file} alt={file.name} />
+      <Picture file={file} alt={t("first_page")} />
       <svg viewBox="0 0 1 1" preserveAspectRatio="none" role="img" aria-label={t("printed_places")}>
         {FIELDS.flatMap((name) =>
-          (data.fields?.[name]?.places ?? []).map(({ x, y, width, height }, at) => (
+          (data.fields?.[name]?.places ?? []).filter(({ page }) => page === 1).map(({ x, y, width, height }, at) => (
             <rect key={`${name} ${at}`} class={name === current ? "current" : "place"} data-field={name} x={x - MARGIN} y={y - MARGIN} width={width + 2 * MARGIN} height={height + 2 * MARGIN} />
           )),
         )}

@@ -140,9 +140,15 @@ async def confirm_document_result(
 
 
 @router.get("/results/{result_id}", dependencies=[CONDITIONAL])
-async def get_document_result(result_id: ResultReference, caller: Reader, documents: Documents) -> StoredResultResponse:
+async def get_document_result(
+    result_id: ResultReference,
+    caller: Reader,
+    documents: Documents,
+    picture: Annotated[bool, Query(description="Also the picture of the first page, where it was kept")] = False,
+) -> StoredResultResponse:
     """What is kept of a document; the audit says who asked."""
-    return StoredResultResponse.of(await documents.result(result_id, may_see=caller.may_see, actor=caller.label))
+    stored = await documents.result(result_id, may_see=caller.may_see, actor=caller.label)
+    return StoredResultResponse.of(stored, picture=await documents.picture(stored) if picture else None)
 
 
 @router.delete("/results/{result_id}")
