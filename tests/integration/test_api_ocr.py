@@ -232,6 +232,7 @@ def test_a_scanned_pdf_is_read_and_its_first_page_shown_to_who_asks(ocr: httpx.C
     assert ocr.get(stored).json()["picture"] is None
     jpeg = base64.b64decode(ocr.get(stored, params={"picture": True}).json()["picture"])
     shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert shown is not None
     sent = cv2.cvtColor(document.image, cv2.COLOR_BGR2GRAY)
     assert shown.shape[1] / shown.shape[0] == pytest.approx(sent.shape[1] / sent.shape[0], rel=0.01)
     small = [cv2.resize(one, (100, 140), interpolation=cv2.INTER_AREA) for one in (shown, sent)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
@@ -375,7 +376,9 @@ def test_an_invoice_is_read_corrected_and_confirmed(visit: Open, tmp_path: Path)
         page = desk.page
         expect(page.get_by_text("No invoices here.")).to_be_visible()
         scan = tmp_path / "invoice.pdf"
-        scan.write_bytes(pdf_of(cv2.imread(str(PICTURES / "invoice.webp"))))
+        printed_page = cv2.imread(str(PICTURES / "invoice.webp"))
+        assert printed_page is not None
+        scan.write_bytes(pdf_of(printed_page.astype(np.uint8)))
         page.get_by_label("Invoices (or drop").set_input_files(scan)
         page.get_by_role("dialog").wait_for(timeout=3 * WAIT_MS)
         page.keyboard.press("Escape")
