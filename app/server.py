@@ -22,6 +22,9 @@ from app.utils.allocator import give_back
 
 _MAX_CONNECTIONS = 2_000
 _HEAD_TIMEOUT_S = 10.0
+KEEP_ALIVE_S = 75
+"""How long a connection waits for its next request. Longer than usual proxies and clients keep theirs (60 s): whichever
+side keeps it for less never asks on a connection that the other one ends at that moment."""
 _SPARE_DESCRIPTORS = 256  # for backends, cameras, models and the sandbox
 
 
@@ -106,6 +109,26 @@ def _descriptors() -> int:
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
+def server_config(options: argparse.Namespace) -> uvicorn.Config:
+    """What uvicorn is told, by the options of the command line."""
+    max_connections = max(64, min(_MAX_CONNECTIONS, _descriptors() - _SPARE_DESCRIPTORS))
+    return uvicorn.Config(
+        "app.main:create_app_from_env",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        log_level=options.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # any client on this machine could write another one's address
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=options.stop_timeout,
+        ssl_certfile=options.tls_certificate,
+        ssl_keyfile=options.tls_key,
+        http=bounded_protocol(max_connections=max_connections, head_timeout_s=_HEAD_TIMEOUT_S),
+    )
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m app.server", description=__doc__)
@@ -115,23 +138,7 @@ def main() -> None:
     parser.add_argument("--tls-certificate", metavar="FILE", help="PEM; serves HTTPS, together with --tls-key")
     parser.add_argument("--tls-key", metavar="FILE")
     parser.add_argument("--log-level", default="info", choices=["info", "warning", "error"])
-    options = parser.parse_args()
-    max_connections = max(64, min(_MAX_CONNECTIONS, _descriptors() - _SPARE_DESCRIPTORS))
-    config = uvicorn.Config(
-        "app.main:create_app_from_env",
-        factory=True,
-        host=options.host,
-        port=options.port,
-        log_level=options.log_level,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # any client on this machine could write another one's address
-        timeout_graceful_shutdown=options.stop_timeout,
-        ssl_certfile=options.tls_certificate,
-        ssl_keyfile=options.tls_key,
-        http=bounded_protocol(max_connections=max_connections, head_timeout_s=_HEAD_TIMEOUT_S),
-    )
-    server = FrugalServer(config)
+    server = FrugalServer(server_config(parser.parse_args()))
     server.run()
     if not server.started:
         sys.exit(3)  # uvicorn's own number

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.api.problems import MEDIA_TYPE
 from app.config import Settings
 from app.main import create_app
+from app.server import KEEP_ALIVE_S
 from scripts.export_errors import CODES
 from tests.backends import RunningBackends
 from tests.served import served
@@ -88,6 +89,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
         port=0,
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
     )
     hooks = {"response": [_is_documented]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import httpx
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.server import bounded_protocol
+from app.server import KEEP_ALIVE_S, bounded_protocol, server_config
 from tests.served import served
 from tests.waiting import PATIENCE_S
 
@@ -90,3 +91,13 @@ def test_connections_at_work_are_not_ended_for_others() -> None:
         working.sendall(b"xx")
         working.settimeout(PATIENCE_S)
         assert working.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_is_kept_for_longer_than_proxies_and_clients_keep_theirs() -> None:
+    """Otherwise a request is now and then sent on a connection that the server ends at that moment, and is lost."""
+    options = argparse.Namespace(
+        host="127.0.0.1", port=0, log_level="info", stop_timeout=1, tls_certificate=None, tls_key=None
+    )
+    kept_s = server_config(options).timeout_keep_alive
+    assert kept_s == KEEP_ALIVE_S
+    assert kept_s > max(60, int(httpx.Limits().keepalive_expiry or 0))  # nginx and the clouds' balancers: 60
