@@ -27,6 +27,7 @@ CLOSE = 1.3
 """Context of the second look, in sides of the face: the face fills the network's picture, and its texture shows."""
 _SPECTRUM_SIDES = (128, 256)
 _RINGS, _HIGH_RINGS = 12, 4
+_LEVELS = np.arange(256, dtype=np.float64)
 
 
 class AttackHead:
@@ -96,13 +97,20 @@ def spectrum(image: Image, box: Box) -> NDArray[np.float64]:
 def _spectrum_at(face: Image, side: int) -> NDArray[np.float64]:
     small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
     tones = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    window = np.hanning(side)
-    power = np.abs(np.fft.rfft2((tones - tones.mean()) * window[:, None] * window)).ravel() ** 2
-    energy, _ = _rings_of(side, 1, _RINGS).mean_and_highest(power)
-    high, peak = _rings_of(side, side // 8, _HIGH_RINGS).mean_and_highest(power)
-    profile = np.log(energy + 1)
-    cues: NDArray[np.float64] = np.concatenate([profile - profile.mean(), np.log(peak / (high + 1e-6) + 1)])
+    waves = np.fft.rfft2((tones - tones.mean()) * _window(side)).ravel()
+    power = waves.real**2 + waves.imag**2
+    high_rings = _rings_of(side, side // 8, _HIGH_RINGS)
+    profile = np.log(_rings_of(side, 1, _RINGS).mean(power) + 1)
+    peak = high_rings.highest(power) / (high_rings.mean(power) + 1e-6)
+    cues: NDArray[np.float64] = np.concatenate([profile - profile.mean(), np.log(peak + 1)])
     return cues
+
+
+@cache
+def _window(side: int) -> NDArray[np.float64]:
+    """Fades a picture of that side out towards its edges, whose ends would look like waves."""
+    fading = np.hanning(side)
+    return np.outer(fading, fading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +118,22 @@ class _Rings:
     """Which values of a spectrum lie between each two radii.
 
     Attributes:
-        positions: of the values in any ring, as they lie in the spectrum; ``ring`` has the number of each.
-        by_ring: the same, ring after ring; ``starts`` says where each begins.
+        positions: of the values as they lie in the spectrum, ring after ring; ``starts`` says where each begins.
+        count: of each ring's values.
     """
 
     positions: NDArray[np.intp]
-    ring: NDArray[np.intp]
-    by_ring: NDArray[np.intp]
     starts: NDArray[np.intp]
     count: NDArray[np.intp]
 
-    def mean_and_highest(self, power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and highest power of each ring."""
-        total = np.bincount(self.ring, power[self.positions])
-        return total / self.count, np.maximum.reduceat(power[self.by_ring], self.starts)
+    def mean(self, power: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each ring."""
+        means: NDArray[np.float64] = np.add.reduceat(power[self.positions], self.starts) / self.count
+        return means
+
+    def highest(self, power: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each ring."""
+        return np.maximum.reduceat(power[self.positions], self.starts)
 
 
 @cache
@@ -135,24 +145,42 @@ def _rings_of(side: int, inner: int, number: int) -> _Rings:
     positions = np.flatnonzero((ring >= 0) & (ring < number))
     ring = ring[positions]
     count = np.bincount(ring, minlength=number)
-    by_ring = positions[np.argsort(ring, kind="stable")]
-    return _Rings(positions, ring, by_ring, np.cumsum(count) - count, count)
+    return _Rings(positions[np.argsort(ring, kind="stable")], np.cumsum(count) - count, count)
 
 
 def colours(image: Image, box: Box) -> NDArray[np.float64]:
     """Mean, spread and ends of the face's and its surroundings' channels, in two colour spaces."""
-    statistics = []
-    for context, side_px in ((0.8, 64), (3.0, 96)):
-        part = surroundings(image, box, context=context, side_px=side_px)
-        for space in (cv2.COLOR_BGR2HSV, cv2.COLOR_BGR2YCrCb):
-            pixels = cv2.cvtColor(part, space).reshape(-1, 3).astype(np.float32)
-            statistics += [
-                pixels.mean(0) / 255,
-                pixels.std(0) / 64,
-                np.percentile(pixels, [5, 95], axis=0).ravel() / 255,
-            ]
-    joined: NDArray[np.float64] = np.concatenate(statistics).astype(np.float64)
+    parts = [surroundings(image, box, context=context, side_px=side_px) for context, side_px in ((0.8, 64), (3.0, 96))]
+    statistics = [
+        _channel_statistics(cv2.cvtColor(part, space).astype(np.uint8, copy=False))
+        for part in parts
+        for space in (cv2.COLOR_BGR2HSV, cv2.COLOR_BGR2YCrCb)
+    ]
+    joined: NDArray[np.float64] = np.concatenate(statistics)
     return joined
+
+
+def _channel_statistics(pixels: Image) -> NDArray[np.float64]:
+    """Mean, standard deviation, 5th and 95th percentile, each of the three channels.
+
+    Taken from histograms: 256 counts a channel say the same as the pixels, in a tenth of the time.
+    """
+    histograms = [cv2.calcHist([pixels], [channel], None, [256], [0, 256]).ravel() for channel in range(3)]
+    counts = np.stack(histograms).astype(np.float64)
+    number = pixels.shape[0] * pixels.shape[1]
+    means = counts @ _LEVELS / number
+    deviations = np.sqrt((counts * (_LEVELS - means[:, None]) ** 2).sum(axis=1) / number)
+    low, high = (_ranked(counts, share * (number - 1)) for share in (0.05, 0.95))
+    return np.concatenate([means / 255, deviations / 64, low / 255, high / 255])
+
+
+def _ranked(counts: NDArray[np.float64], rank: float) -> NDArray[np.float64]:
+    """The value at that rank, from 0, of each row's sorted values; between two ranks as far as it lies between."""
+    below = math.floor(rank)
+    up_to = counts.cumsum(axis=1)
+    lower, upper = ((up_to <= place).sum(axis=1).astype(np.float64) for place in (below, below + 1))
+    ranked: NDArray[np.float64] = lower + (upper - lower) * (rank - below)
+    return ranked
 
 
 def focus(image: Image, box: Box) -> NDArray[np.float64]:
