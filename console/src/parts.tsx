@@ -1,7 +1,7 @@
 /** What several views are made of. */
 import { ConnectionFailed, Problem } from "cv-service-client";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Loaded, Task } from "./api.ts";
 import { language, shownAt } from "./state.ts";
@@ -10,10 +10,13 @@ import { t, type Key } from "./text.ts";
 /** The identity provider did not let somebody in. */
 export class Refused extends Error {}
 
+/** The service answered that it could not; the message says why. */
+export class Unread extends Error {}
+
 /** What went wrong, what to do, and the name of the request in the log. */
 export function Failure({ error, again }: { error: unknown; again?: () => void }) {
   if (!error) return null;
-  const said = error instanceof Problem ? problemText(error) : error instanceof Refused ? t("provider_refused") : t(error instanceof ConnectionFailed ? "no_answer" : "page_failed");
+  const said = whatWentWrong(error);
   return (
     <div class="notice bad" role="alert">
       <p>{said}</p>
@@ -22,6 +25,13 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
       {again && <button type="button" onClick={again}>{t("try_again")}</button>}
     </div>
   );
+}
+
+function whatWentWrong(error: unknown): string {
+  if (error instanceof Problem) return problemText(error);
+  if (error instanceof Unread) return error.message;
+  if (error instanceof Refused) return t("provider_refused");
+  return t(error instanceof ConnectionFailed ? "no_answer" : "page_failed");
 }
 
 function problemText(problem: Problem): string {
@@ -127,10 +137,19 @@ export function Form(props: { task: Task; send: () => Promise<unknown>; label: s
 /** The browser's own dialog: it keeps the focus inside, and Escape closes it. */
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
   const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
+  // Of layout, so that it closes while it is still in the document.
+  useLayoutEffect(() => {
+    const shown = dialog.current!;
+    shown.showModal();
+    return () => {
+      isGone.current = true;
+      shown.close(); // which gives the focus back to what opened it; being taken away does not
+    };
+  }, []);
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={props.onClose}>
+    <dialog ref={dialog} aria-labelledby={id} onClose={() => isGone.current || props.onClose()}>
       <header>
         <h2 id={id}>{props.title}</h2>
         <button type="button" class="plain" aria-label={t("close")} onClick={() => dialog.current?.close()}>✕</button>

@@ -9,12 +9,13 @@ import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pydantic import SecretStr
 
 from app.api import examples
@@ -347,13 +348,28 @@ def intrude(service: Service, camera_id: str) -> int:
     return int(post(service, "/anomaly/detect", **frame)["anomalies"][0]["incident_id"])
 
 
+def listed(service: Service, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.client.get(f"{API}{path}", headers={"X-API-Key": KEY}).json()["items"]
+    return found
+
+
+def path_of(address: str | None) -> str:
+    """An address without what it is signed with."""
+    return urlsplit(address or "").path
+
+
 def test_an_incident_is_taken_on_noted_and_told_false(service: Service, visit: Open) -> None:
     with visit("son", "security") as desk:
         page = desk.page
         expect(page.get_by_text("No incidents.")).to_be_visible()
         page.wait_for_timeout(2000)  # the stream of events is open by then
         intrude(service, "cam_lobby_01")
+        service.records.rows("UPDATE anomaly_incidents SET clip_key = 'clips/of-a-test.mp4' RETURNING id")
         desk.button("intruder · cam_lobby_01").click(timeout=WAIT_MS)
+        [incident] = listed(service, "/anomaly/incidents?camera_id=cam_lobby_01")
+        shown = page.get_by_role("dialog").get_by_role("img")  # with the boxes of what was found
+        assert path_of(shown.get_attribute("src")) == path_of(incident["marked_frame_url"])
+        assert path_of(page.get_by_label("Clip").get_attribute("src")) == path_of(incident["clip_url"])
         desk.button("I take it on").click()
         expect(page.get_by_role("listitem").filter(has_text="taken on by son")).to_be_visible()
         page.get_by_label("Note").fill("a wedding party")
@@ -369,6 +385,16 @@ def test_an_incident_is_taken_on_noted_and_told_false(service: Service, visit: O
         desk.button("Close").first.click()
         desk.button("Mute for 30 minutes").click()
         expect(page.get_by_text("Muted for 30 minutes.")).to_be_visible()
+        desk.button("Disarm").click()
+        expect(page.get_by_text("Disarmed: fire, smoke and water")).to_be_visible()
+        [camera] = listed(service, "/cameras")
+        assert (camera["armed"], camera["muted_until"] is None) == (False, False)
+        desk.button("Arm").click()
+        expect(page.get_by_text("Armed: intruders")).to_be_visible()
+        desk.button("Unmute").click()
+        expect(page.get_by_text("Alerts go out again")).to_be_visible()
+        [camera] = listed(service, "/cameras")
+        assert (camera["armed"], camera["muted_until"]) == (True, None)
 
 
 def test_an_invoice_is_read_corrected_and_confirmed(visit: Open, tmp_path: Path) -> None:
@@ -406,6 +432,63 @@ def test_an_invoice_is_read_corrected_and_confirmed(visit: Open, tmp_path: Path)
         expect(page.get_by_role("alert")).to_contain_text("Request ")
 
 
+def drop(page: Page, files: dict[str, bytes]) -> None:
+    """Let files fall on the page, at its edge."""
+    shown = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    dragged = page.evaluate_handle(
+        """async (files) => {
+            const dragged = new DataTransfer();
+            for (const [name, content] of Object.entries(files)) {
+                const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+                dragged.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            }
+            return dragged;
+        }""",
+        shown,
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": dragged})
+
+
+def doubt_the_number(route: Route) -> None:
+    """Let the service be unsure of an invoice's number."""
+    answer = route.fetch()
+    told = answer.json()
+    told["extracted_data"]["fields"]["invoice_number"]["confidence"] = 0.4
+    route.fulfill(response=answer, json=told)
+
+
+def test_invoices_are_dropped_together_and_gone_through_by_keyboard(service: Service, visit: Open) -> None:
+    scan = cv2.imread(str(PICTURES / "invoice.webp"))
+    assert scan is not None
+    with visit("van", "papers", size=PHONE, language="vi") as desk:
+        page = desk.page
+        page.get_by_label("Trạng thái").select_option("false")
+        expect(page.get_by_text("Chưa có hóa đơn")).to_be_visible()
+        sharp, soft = (jpeg(scan.astype(np.uint8), quality=quality) for quality in (92, 85))
+        drop(page, {"1.jpg": sharp, "cup.jpg": jpeg(coffee())})
+        drop(page, {"2.jpg": soft})  # while the others are read
+        expect(page.get_by_role("row")).to_have_count(3, timeout=3 * WAIT_MS)
+        expect(page.get_by_role("status").filter(has_text="Đang đọc")).to_be_hidden(timeout=WAIT_MS)
+        expect(page.get_by_text("cup.jpg")).to_be_visible()
+        expect(page.get_by_role("alert")).not_to_contain_text("tải lại trang")
+        page.route("**/ocr/results/*", doubt_the_number)
+        page.get_by_role("row").nth(1).get_by_role("button").press("Enter")
+        number = page.get_by_label("Số hóa đơn")
+        expect(number).to_be_focused()
+        expect(number).to_have_accessible_description("Chỉ chắc 40 %: hãy so với bản giấy")
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("0001975")
+        page.keyboard.press("Enter")
+        expect(number).not_to_have_value("0001975")  # the next one
+        expect(number).to_be_focused()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.press("Delete")  # it has none
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Chưa có hóa đơn")).to_be_visible()
+    confirmed = listed(service, "/ocr/results?confirmed=true&limit=2")
+    assert {one["invoice"]["invoice_number"] for one in confirmed} == {"0001975", None}
+
+
 def test_an_operator_sees_health_and_gives_a_person_another_role(visit: Open) -> None:
     with visit("root", "operator") as desk:
         page = desk.page
@@ -419,6 +502,7 @@ def test_an_operator_sees_health_and_gives_a_person_another_role(visit: Open) ->
         desk.button("Save").click()
         row = page.get_by_role("row", name="nga")
         expect(row).to_contain_text("Accounting")
+        expect(desk.button("Add a person")).to_be_focused()  # where the keyboard was
         desk.button("nga").click()
         page.get_by_label("Security").check()
         desk.button("Save").click()

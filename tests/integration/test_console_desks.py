@@ -15,6 +15,7 @@ from tests.browser import WAIT_MS, opened_browser
 from tests.camera_servers import http_camera
 from tests.integration.conftest import Service, Start
 from tests.integration.console_visits import (
+    API,
     BOTH,
     KEY,
     PROBE,
@@ -27,8 +28,10 @@ from tests.integration.console_visits import (
     visits,
     words,
 )
+from tests.integration.test_api_room import room_photos
 from tests.onvif_server import USER, WORD, OnvifCamera, onvif_camera
 from tests.photos import base64_jpeg, coffee, jpeg
+from tests.unit.test_room_changes import OTHER, PLACE, from_elsewhere, with_thing
 
 pytestmark = [pytest.mark.any_server, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -153,6 +156,33 @@ def test_a_room_is_cleaned_compared_and_its_tickets_are_worked_on(
     assert (row["state"], row["changed_by"]) == ("done", "mai")
     [cleaning] = service.records.rows("SELECT started_by, stopped_by FROM room_cleanings")
     assert set(cleaning.values()) == {"mai"}
+
+
+@BOTH
+def test_what_an_inspection_finds_is_shown_cut_out_of_its_photo(
+    service: Service, visit: Open, axe: str, eval_data: Path, size: tuple[int, int], language: str
+) -> None:
+    said = words(language)
+    messy = room_photos(eval_data, "messy", 1)
+    found = post(service, "/room/analyze", room_number="305", images=[base64_jpeg(one) for one in messy])["tags"]
+    reference = {"images": [base64_jpeg(with_thing(coffee(), PLACE))]}
+    service.client.put(f"{API}/room/201/reference", json=reference, headers={"X-API-Key": KEY}).raise_for_status()
+    moved, _ = from_elsewhere(with_thing(coffee(), OTHER))
+    post(service, "/room/analyze", room_number="201", images=[base64_jpeg(moved)])
+    post(service, "/room/201/feedback", status="dirty")
+    with visit("mai", "housekeeping", size=size, language=language) as desk:
+        page = desk.page
+        page.get_by_role("button", name="305").press("Enter")
+        last = page.get_by_role("dialog").get_by_role("list").last
+        expect(last.get_by_role("img")).to_have_count(len(found))
+        last.scroll_into_view_if_needed()
+        page.wait_for_function("[...document.querySelectorAll('.lines img')].every((one) => one.naturalWidth > 0)")
+        assert unreadable(page, axe) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("button", name="305")).to_be_focused()
+        page.get_by_role("button", name="201").press("Enter")
+        page.get_by_text(said("Compare with the reference", "So với ảnh mẫu")).click()
+        expect(page.get_by_role("img", name=said("moved · Photo 1", "bị dời · Ảnh 1"))).to_be_visible()
 
 
 @BOTH

@@ -6,7 +6,7 @@ import { cv, useEvents, useLoad, useTask } from "../api.ts";
 import { Choice, Dialog, Empty, Field, Form, PickPhotos, Picture, Shown, usePages, When } from "../parts.tsx";
 import { may } from "../state.ts";
 import { named, t } from "../text.ts";
-import { Cleaning, Comparison, Tickets } from "./room-work.tsx";
+import { Cleaning, Comparison, Crops, Tickets } from "./room-work.tsx";
 
 type Room = Schemas["RoomStatusResponse"];
 type Status = Schemas["RoomStatus"];
@@ -112,11 +112,11 @@ function RoomDialog({ number, onClose, onChanged }: { number: string; onClose: (
       <Shown of={history}>
         {({ items }) => items.length === 0 ? <p>{t("none")}</p> : (
           <ul class="lines">
-            {items.map((one) => (
+            {items.map((one, at) => (
               <li key={one.analysis_id}>
                 <When at={one.analyzed_at} />: {one.overall_status === "unknown" ? t("unknown") : t(one.overall_status)}
                 {one.corrected_to && ` → ${t(one.corrected_to)}`} {one.analyzed_by}
-                <Tags labels={one.tags.map((tag) => String((tag as { label?: unknown }).label ?? ""))} />
+                {at === 0 ? <Crops of={one.tags.map((tag) => [named(tag.label), tag.crop_url])} /> : <Tags labels={one.tags.map(({ label }) => label)} />}
               </li>
             ))}
           </ul>
@@ -161,7 +161,7 @@ function Inspection({ number = "", onDone }: { number?: string; onDone: () => vo
         {!number && <Field label={t("room")} value={room} onValue={setRoom} required maxLength={10} pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*" />}
         <PickPhotos label={t("room_photos")} isMany fromCamera onFiles={add} />
         <p class="small">{t("room_photos_hint")}</p>
-        <ul class="photos">{photos.map((photo, at) => <li key={`${photo.name}${at}`}><Picture file={photo} alt={t("photo_number", { number: at + 1 })} /><Tags labels={answer?.tags.filter((tag) => tag.photo === at).map(({ label }) => label) ?? []} /></li>)}</ul>
+        <ul class="photos">{photos.map((photo, at) => <li key={`${photo.name}${at}`}><Picture file={photo} alt={t("photo_number", { number: at + 1 })} /></li>)}</ul>
       </Form>
       {answer && <Verdict answer={answer} />}
     </>
@@ -175,6 +175,7 @@ function Verdict({ answer }: { answer: Analysis }) {
       {answer.message && <p>{answer.message}</p>}
       {answer.estimated_cleaning_time_minutes > 0 && <p>{t("minutes", { minutes: answer.estimated_cleaning_time_minutes })}</p>}
       {answer.not_seen.length > 0 && <p>{t("not_seen")}: {answer.not_seen.map(named).join(", ")}</p>}
+      <Crops of={answer.tags.map((tag) => [named(tag.label), tag.crop_url])} />
       {answer.no_room_photos.length > 0 && <p>{t("no_room_photos", { numbers: answer.no_room_photos.map((at) => at + 1).join(", ") })}</p>}
     </div>
   );

@@ -1,9 +1,9 @@
 /** The invoice inbox: files that are dropped are read one after another, looked at beside their fields, and confirmed. */
 import type { Schemas } from "cv-service-client";
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { cv, download, useLoad, useTask } from "../api.ts";
-import { Choice, Dialog, Empty, Failure, Field, Form, PickPhotos, Picture, Shown, usePages, When } from "../parts.tsx";
+import { Choice, Dialog, Empty, Failure, Field, Form, PickPhotos, Picture, Shown, Unread, usePages, When } from "../parts.tsx";
 import { language } from "../state.ts";
 import { t, type Key } from "../text.ts";
 
@@ -26,21 +26,42 @@ export function Papers() {
   const results = useLoad((signal) => cv.listDocumentResults({ query: query as never, signal }), [side, pages.cursor]);
   const exporting = useTask();
 
+  const queue = useRef<File[]>([]);
   const read = async (files: File[]) => {
+    const isReading = queue.current.length > 0;
+    queue.current.push(...files);
+    setWaiting([...queue.current]);
+    if (isReading) return;
     setFailed([]);
-    setWaiting(files);
-    for (const [at, file] of files.entries()) {
-      const problem = await readOne(file, files.length === 1 ? setChosen : undefined);
-      if (problem) setFailed((all) => [...all, [file.name, problem]]);
-      setWaiting(files.slice(at + 1));
+    for (let file = queue.current[0]; file; file = queue.current[0]) {
+      const problem = await readOne(file, files.length === 1 && queue.current.length === 1 ? setChosen : undefined);
+      if (problem) setFailed((all) => [...all, [file!.name, problem]]);
+      queue.current.shift();
+      setWaiting([...queue.current]);
       results.again();
     }
   };
   const save = () => exporting.run(async () => download(await cv.exportInvoices({ query: { format: "xlsx" } }) as Blob, "invoices.xlsx"));
-  const drop = (event: DragEvent) => (event.preventDefault(), void read(Array.from(event.dataTransfer?.files ?? [])));
+  // Beside the list too: a browser leaves the page for a file that nothing takes.
+  useEffect(() => {
+    const drop = (event: DragEvent) => (event.preventDefault(), void read(Array.from(event.dataTransfer?.files ?? [])));
+    const hover = (event: DragEvent) => event.preventDefault();
+    addEventListener("dragover", hover);
+    addEventListener("drop", drop);
+    return () => {
+      removeEventListener("dragover", hover);
+      removeEventListener("drop", drop);
+    };
+  }, []);
+  /** Whoever goes through what waits has the next one before them. */
+  const done = (id: number) => {
+    const ids = side === "false" ? results.data?.items.map(({ result_id: one }) => one) ?? [] : [];
+    setChosen(ids[ids.indexOf(id) + 1] ?? null);
+    results.again();
+  };
   const sides: ["false" | "true" | "", string][] = [["false", t("to_confirm")], ["true", t("confirmed")], ["", t("all")]];
   return (
-    <div onDragOver={(event) => event.preventDefault()} onDrop={drop}>
+    <>
       <h1>{t("papers")}</h1>
       <div class="bar">
         <PickPhotos label={t("drop_invoices")} isMany accept={ACCEPTED} onFiles={(files) => void read(files)} />
@@ -63,8 +84,8 @@ export function Papers() {
           </>
         )}
       </Shown>
-      {chosen !== null && <Invoice id={chosen} onClose={() => setChosen(null)} onDone={() => (setChosen(null), results.again())} />}
-    </div>
+      {chosen !== null && <Invoice key={chosen} id={chosen} onClose={() => setChosen(null)} onDone={() => done(chosen)} />}
+    </>
   );
 }
 
@@ -73,7 +94,7 @@ async function readOne(file: File, onRead?: (id: number) => void): Promise<unkno
   try {
     const answer = await cv.readInvoice({ body: { image: file, keep_image: true } as never }); // a file, not base64
     if ("job_id" in answer) await cv.finished(answer.job_id);
-    else if (!answer.success) return new Error(answer.message ?? answer.error ?? "");
+    else if (!answer.success) return new Unread(answer.message ?? answer.error ?? "");
     else if (answer.result_id) onRead?.(answer.result_id);
     return null;
   } catch (error) {
@@ -135,16 +156,19 @@ function Marked({ picture, data, current }: { picture: string; data: Data; curre
 function Check({ id, data, onDone, onField }: { id: number; data: Data; onDone: () => void; onField: (name: FieldName | null) => void }) {
   const text = (name: FieldName) => (data[name] === null || data[name] === undefined ? "" : String(data[name]));
   const [values, setValues] = useState(() => Object.fromEntries(FIELDS.map((name) => [name, text(name)])) as Record<FieldName, string>);
+  const fields = useRef<HTMLDivElement>(null);
   const task = useTask();
+  useEffect(() => (fields.current!.querySelector<HTMLElement>(".low input") ?? fields.current!.querySelector("input"))?.focus(), []);
+  /** What was left as it was read stays so, with what is known of it; what was emptied is not known. */
   const send = () => {
-    const given = FIELDS.filter((name) => values[name].trim() !== "");
-    const body = Object.fromEntries(given.map((name) => [name, name === "total_amount" ? Number(values[name]) : values[name].trim()]));
-    return cv.confirmDocumentResult({ path: { result_id: id } as never, body });
+    const changed = FIELDS.filter((name) => values[name].trim() !== text(name));
+    const value = (given: string, name: FieldName) => (given === "" ? null : name === "total_amount" ? Number(given) : given);
+    return cv.confirmDocumentResult({ path: { result_id: id } as never, body: Object.fromEntries(changed.map((name) => [name, value(values[name].trim(), name)])) });
   };
   const sureness = (name: FieldName) => data.fields?.[name]?.confidence;
   return (
     <Form task={task} send={send} label={t("confirm")} onDone={onDone}>
-      {FIELDS.map((name) => {
+      <div ref={fields}>{FIELDS.map((name) => {
         const sure = sureness(name);
         const isLow = sure !== undefined && sure < LOW;
         return (
@@ -159,7 +183,7 @@ function Check({ id, data, onDone, onField }: { id: number; data: Data; onDone: 
             />
           </div>
         );
-      })}
+      })}</div>
     </Form>
   );
 }

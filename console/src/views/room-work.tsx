@@ -95,7 +95,7 @@ export function Comparison({ number, latest }: { number: string; latest: Schemas
           </div>
         )}
       </Shown>
-      {latest && latest.changes.length > 0 && <p>{latest.changes.map((change, at) => <span class="tag" key={at}>{t(`change_${change.kind}`)} · {t("photo_number", { number: change.photo + 1 })}</span>)}</p>}
+      <Crops of={latest?.changes.map((change) => [`${t(`change_${change.kind}`)} · ${t("photo_number", { number: change.photo + 1 })}`, change.crop_url]) ?? []} />
       {may("room:write") && (
         <Form task={task} send={send} label={t("set_reference")} isReady={photos.length > 0} onDone={() => (setPhotos([]), reference.again())}>
           <PickPhotos label={t("reference_photos")} isMany fromCamera onFiles={(more) => setPhotos((all) => [...all, ...more].slice(0, MAX_PHOTOS))} />
@@ -103,6 +103,21 @@ export function Comparison({ number, latest }: { number: string; latest: Schemas
         </Form>
       )}
     </details>
+  );
+}
+
+/** What was found, each with its place cut out of the photo while that is kept. */
+export function Crops({ of }: { of: readonly (readonly [string, string | null | undefined])[] }) {
+  if (of.length === 0) return null;
+  return (
+    <ul class="photos">
+      {of.map(([name, address], at) => (
+        <li key={at}>
+          {address && <a href={address} target="_blank" rel="noreferrer"><img src={address} alt={name} loading="lazy" /></a>}
+          <p>{name}</p>
+        </li>
+      ))}
+    </ul>
   );
 }
 

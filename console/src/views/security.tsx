@@ -80,7 +80,7 @@ function Detail({ id, onClose, onChanged }: { id: string; onClose: () => void; o
       <Shown of={incident}>
         {(found) => (
           <>
-            {found.frame_url && <img class="wide" src={found.frame_url} alt={found.description} />}
+            {found.frame_url && <img class="wide" src={found.marked_frame_url ?? found.frame_url} alt={found.description} />}
             {found.clip_url && <video class="wide" src={found.clip_url} controls muted aria-label={t("clip")} />}
             <p>{found.description}</p>
             <dl>
