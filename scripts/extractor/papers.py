@@ -147,7 +147,7 @@ def _invoices(data: Path, read: Read, cache: Path) -> Iterator[Paper]:
             }
             group = f"layout {row['layout_group']}" if "layout_group" in row else row["seller_group"]
             path, origin = folder / row["file"], _origin(source, row)
-            printed = _text_layer(path) if path.suffix == ".pdf" else []
+            printed = text_layer(path) if path.suffix == ".pdf" else []
             if printed:
                 labels |= {field: _printed(labels[field], printed) for field in ("subtotal", "tax")}
             pages = printed or _kept(path, read, cache)
@@ -162,17 +162,22 @@ def _paper(
     pages: Sequence[ReadPage],
     labels: Mapping[str, frozenset[object]],
 ) -> Paper:
+    vietnamese = any(page.vietnamese for page in pages) or source == "einvoices_vn"
+    known = {name: values for name, values in labels.items() if values}
+    if source in _RECEIPTS:
+        known["due_date"] = frozenset()
+    return Paper(key, source, origin, group, True, below_one_another(pages), vietnamese, known)
+
+
+def below_one_another(pages: Sequence[ReadPage]) -> Page:
+    """The pages of a document as one."""
     lines: list[TextLine] = []
     offset = 0.0
     for page in pages:
         down = np.array([0.0, offset], np.float32)
         lines += [TextLine(line.polygon + down, line.text, line.score) for line in page.lines]
         offset += page.height + _PAGE_GAP_PX
-    vietnamese = any(page.vietnamese for page in pages) or source == "einvoices_vn"
-    known = {name: values for name, values in labels.items() if values}
-    if source in _RECEIPTS:
-        known["due_date"] = frozenset()
-    return Paper(key, source, origin, group, True, arrange(lines), vietnamese, known)
+    return arrange(lines)
 
 
 def _kept(path: Path, read: Read, cache: Path) -> list[ReadPage]:
@@ -202,7 +207,7 @@ def _kept(path: Path, read: Read, cache: Path) -> list[ReadPage]:
     ]
 
 
-def _text_layer(path: Path) -> list[ReadPage]:
+def text_layer(path: Path) -> list[ReadPage]:
     """The pages of a PDF by their text layer; empty for a scan."""
     document = pdfium.PdfDocument(str(path))
     try:
