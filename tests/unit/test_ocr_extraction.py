@@ -12,10 +12,11 @@ import pytest
 
 from app.core.einvoices.document import DocumentKind
 from app.core.ocr.currency import find_currency
-from app.core.ocr.extraction.candidates import clean_name
+from app.core.ocr.extraction.candidates import clean_name, name_candidates
 from app.core.ocr.extraction.dates import find_date_readings
 from app.core.ocr.extraction.labels import find_labels
 from app.core.ocr.extraction.ranker import Ranker, choose
+from app.core.ocr.extraction.sheet import Sheet
 from app.core.ocr.invoice import Invoice, read_invoice
 from app.core.ocr.layout import Page, arrange
 from app.core.ocr.money import find_amounts, find_short_amounts
@@ -185,6 +186,28 @@ def test_without_evidence_there_is_no_currency(texts: tuple[str, ...]) -> None:
 )
 def test_a_registration_number_is_no_part_of_a_name(printed: str, name: str) -> None:
     assert clean_name(printed) == name
+
+
+@pytest.mark.parametrize(
+    ("form", "rest", "name"),
+    [
+        ("CÔNG TY TNHH", "DU LỊCH HẢI ĐĂNG", "CÔNG TY TNHH DU LỊCH HẢI ĐĂNG"),
+        ("CONG TY CO PHAN", "BIEN XANH", "CONG TY CO PHAN BIEN XANH"),
+        ("HỘ KINH DOANH", "NGUYỄN VĂN AN", "HỘ KINH DOANH NGUYỄN VĂN AN"),
+        ("Đơn vị: CÔNG TY CỔ PHẦN", "BIỂN XANH", "CÔNG TY CỔ PHẦN BIỂN XANH"),
+        ("Đơn vị bán hàng: CÔNG TY TNHH MTV", "AN PHÚ", "CÔNG TY TNHH MTV AN PHÚ"),
+    ],
+)
+def test_a_legal_form_alone_is_no_name_and_goes_on_below(form: str, rest: str, name: str) -> None:
+    candidates = name_candidates(Sheet(page_of([[(50.0, form)], [(50.0, rest)]], step_px=28)))
+    assert {item.value for item in candidates} == {name, rest}
+
+
+def test_neither_the_number_of_a_till_nor_a_legal_form_is_a_name() -> None:
+    texts = "#000002 BAIFU (M) Sdn Bhd", "SDN BHD", "CO. (M) SDN BHD"
+    found = [{item.value for item in name_candidates(Sheet(lines_of(text)))} for text in texts]
+    assert "BAIFU (M) Sdn Bhd" in found[0]
+    assert found[1:] == [set(), set()]
 
 
 CREDIT_NOTE = (

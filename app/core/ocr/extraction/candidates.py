@@ -28,6 +28,22 @@ _REGISTRATION = re.compile(
     re.IGNORECASE,
 )
 _ABBREVIATION = re.compile(r"\b(?:co|ltd|inc|corp|plc|bhd|pvt|e\.v|s\.a|s\.l|a\.s|b\.v|s\.r\.l)\.$", re.IGNORECASE)
+_LEGAL_FORM = re.compile(
+    r"\b(co phan|cong ty|sdn|bhd|s/b|ltd|limited|llc|inc|corp|corporation|company|co|plc|gmbh|mbh|ag|kg|ohg|ug|se|"
+    r"sarl|sas|sa|sl|slu|srl|spa|bv|nv|oy|oyj|ab|as|aps|pte|pvt|pty|tbk|pt|cv|ltda|eirl|kft|sro|zrt|tnhh|cty|"
+    r"doanh nghiep|dntn|tu nhan|trach nhiem huu han|mot thanh vien|mtv|chi nhanh|"
+    r"ho kinh doanh|hkd|llp|eg|ev|e k|inh|foundation|trust)\b"
+)
+_LEADING_FORM = re.compile(r"\b(cong ty|cty|doanh nghiep|dntn|ho kinh doanh|hkd|chi nhanh|pt|cv)\b")
+"""Behind others no name goes on."""
+
+_NUMBER_WORD = re.compile(r"\b(no|reg|regno|roc)\b")
+_LEADING_CODE = re.compile(r"[^\w(]*\d{3,}[^\w(]+(?=[^\W\d]{2})")
+"""A till's or a print run's number before the name."""
+
+_EITHER_SIDE = re.compile(r"don vi\s*:")
+"""A label of the seller's name or the buyer's."""
+
 _SUMS = frozenset({"due", "total", "subtotal", "tax"})
 _UNIT_PHRASE = re.compile(r"(?:dvt|don vi tinh|don vi)\s*:?\s*(1[.,]?000|nghin|ngan|trieu)\s*(?:dong|vnd|d)\b")
 
@@ -193,12 +209,14 @@ def name_candidates(sheet: Sheet) -> list[NameCandidate]:
         neighbour = sheet.rows[row].cells[cell + 1] if cell + 1 < len(sheet.rows[row].cells) else None
         if neighbour and neighbour.x1 - content.x2 < 1.5 * content.height and neighbour.text[:1].isalpha():
             found.append(_name(sheet, row, cell, 0, f"{text} {neighbour.text}", 1))
-    return found[:MAX_CANDIDATES]
+    return [item for item in found if not is_bare_form(item.value)][:MAX_CANDIDATES]
 
 
 def _stacked(sheet: Sheet, row: int, cell: int, start: int, *, labelled: bool) -> Iterator[NameCandidate]:
     """The name that begins there with what stands below it."""
     joined, last = sheet.rows[row].cells[cell].text[start:], (row, cell)
+    if is_bare_form(joined) and not _LEADING_FORM.search(fold(joined)):
+        return
     for lines in range(2, _MAX_NAME_LINES + 1):
         if last not in sheet.below:
             return
@@ -227,15 +245,16 @@ def _letters(text: str) -> int:
 
 
 def _name_start(sheet: Sheet, row: int, cell: int) -> tuple[int, bool]:
-    """Where a name begins in its cell, behind a label of seller or buyer or else a colon, and whether it is a label."""
+    """Where a name begins in its cell, behind a label of seller or buyer or else a colon or a number, and whether it is
+    a label."""
     text = sheet.rows[row].cells[cell].text
     for label in sheet.labels[row][cell]:
         if label.kind in ("seller", "buyer") and label.start <= _LABEL_START and label.end < len(text) - 2:
             rest = re.match(r"(?:[^\W\d_]*\.?)?\s*(?:\([^)]*\))?\s*[:.\-][\s:.\-]*", text[label.end :])
             if rest and _letters(text[label.end + rest.end() :]) >= 2:
                 return label.end + rest.end(), True
-    colon = re.match(r"[^:]{2,24}:\s*(?=\S{2})", text)
-    return (colon.end(), False) if colon else (0, False)
+    colon = re.match(r"[^:]{2,24}:\s*(?=\S{2})", text) or _LEADING_CODE.match(text)
+    return (colon.end(), bool(_EITHER_SIDE.match(fold(text)))) if colon else (0, False)
 
 
 def _is_label(sheet: Sheet, row: int, cell: int) -> bool:
@@ -253,6 +272,25 @@ def _is_label(sheet: Sheet, row: int, cell: int) -> bool:
 def plain_name(name: str) -> str:
     """By its letters, without a registration number: written twice it is one name."""
     return re.sub(r"\W+", " ", clean_name(name)).strip().casefold()
+
+
+def has_legal_form(text: str) -> bool:
+    """Whether a company's form is named."""
+    return bool(_LEGAL_FORM.search(_plain(text)))
+
+
+def own_words(text: str) -> int:
+    """How many words of two letters and more are left without a company's form."""
+    return len(re.findall(r"[^\W\d]{2,}", _NUMBER_WORD.sub(" ", _LEGAL_FORM.sub(" ", _plain(text)))))
+
+
+def is_bare_form(text: str) -> bool:
+    """``SDN BHD``, ``CÔNG TY TNHH``: what a name goes on with, or begins with, and is none by itself."""
+    return has_legal_form(text) and not own_words(text)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[.,()]", "", fold(text))
 
 
 def clean_name(text: str) -> str:

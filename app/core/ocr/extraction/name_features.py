@@ -8,18 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from rapidfuzz import fuzz
 
-from app.core.ocr.extraction.candidates import NameCandidate, clean_name
+from app.core.ocr.extraction.candidates import NameCandidate, clean_name, has_legal_form
 from app.core.ocr.extraction.context import first_row, label_context, position
 from app.core.ocr.extraction.sheet import Sheet
 from app.core.ocr.text import fold, squeeze
 from app.types import FloatArray
 
-_COMPANY = re.compile(
-    r"\b(sdn|bhd|s/b|ltd|limited|llc|inc|corp|corporation|company|co|plc|gmbh|mbh|ag|kg|ohg|ug|se|sarl|sas|sa|sl|slu|srl|"
-    r"spa|bv|nv|oy|oyj|ab|as|aps|pte|pvt|pty|tbk|pt|cv|ltda|eirl|kft|sro|zrt|tnhh|co phan|cong ty|cty|"
-    r"doanh nghiep|dntn|"
-    r"ho kinh doanh|hkd|llp|eg|ev|e k|inh|foundation|trust)\b"
-)
 _BUSINESS = re.compile(
     r"\b(sieu thi|cua hang|nha hang|khach san|nha sach|quan|tap hoa|nha thuoc|cafe|coffee|ca phe|mart|minimart|market|"
     r"food|foods|store|stores|shop|hotel|restaurant|restoran|restaurante|ristorante|bakery|trading|enterprise|enterprises|"
@@ -82,7 +76,7 @@ def name_features(sheet: Sheet, candidates: Sequence[NameCandidate]) -> FloatArr
                 digits / max(letters + digits, 1),
                 float(value.isupper()),
                 float(value.istitle()),
-                float(bool(_COMPANY.search(re.sub(r"[.,()]", "", folded)))),
+                float(has_legal_form(value)),
                 float(bool(_BUSINESS.search(folded))),
                 float(bool(_ADDRESS.search(folded))),
                 float(bool(_NOISE.search(folded))),
@@ -141,7 +135,7 @@ def _stack(sheet: Sheet, candidate: NameCandidate) -> list[float]:
 
 def _ends_in_form(text: str) -> bool:
     words = re.sub(r"[.,()]", "", fold(clean_name(text))).split()
-    return bool(words) and bool(_COMPANY.search(" ".join(words[-2:])))
+    return bool(words) and has_legal_form(" ".join(words[-2:]))
 
 
 def _is_form(text: str) -> bool:
