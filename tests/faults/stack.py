@@ -51,6 +51,7 @@ def two_replicas(
         "CV_DATA_DIR": folder,
         "AUTH_REQUIRED": True,
         "ADMIN_API_KEY": KEY,
+        "BACKEND_TIMEOUT_S": 3.0,  # as it is shipped: an outage has to show within a fault's seconds
         "RATE_LIMIT_PER_MINUTE": 0,
         "MAX_WORKERS": 1,
         "ATTENDANCE_DEBOUNCE_S": 600.0,
