@@ -99,7 +99,11 @@ class FaceRecognitionEngine:
         Half the price of a template; the mirror image on both sides gains little over having it in the gallery alone
         (docs/benchmarks.md).
         """
-        return [Embedding(unit_vector(vector), self.model_id) for vector in self._run(self.align(image, faces))]
+        return self.embed_aligned_probes(self.align(image, faces))
+
+    def embed_aligned_probes(self, crops: Sequence[Image]) -> list[Embedding]:
+        """As ``embed_probes``, of crops that ``align`` made."""
+        return [Embedding(unit_vector(vector), self.model_id) for vector in self._run(crops)]
 
     def norm_of(self, image: Image, face: Face) -> float:
         """Length of the face's embedding before it is normalised; short where the network recognises little."""

@@ -192,7 +192,7 @@ class OpenVinoSession:
 
     def _infer(self, feed: dict[str, NDArray[np.generic]]) -> list[FloatArray]:
         request = self._request()
-        request.infer(feed, share_inputs=True)
+        request.infer(feed, share_inputs=True, share_outputs=True)
         # The request's own memory is overwritten by its next use.
         return [request.get_output_tensor(index).data.copy() for index in range(self._output_count)]
 

@@ -168,11 +168,12 @@ class ProbeReader:
             if not liveness.is_live and not embeds_doubted:
                 return Probe(shown_face, liveness, None, warnings=warnings)
         with tracing.stage("face.embed"):
-            [embedding] = self._engine.embed_probes(look.image, [face])
+            crops = self._engine.align(look.image, [face])
+            [embedding] = self._engine.embed_aligned_probes(crops)
         if self._covers is None:
             return Probe(shown_face, liveness, embedding.vector, warnings=warnings)
         with tracing.stage("face.cover"):
-            [covered] = self._covers.detect(self._engine.align(look.image, [face]))
+            [covered] = self._covers.detect(crops)
         return Probe(shown_face, liveness, embedding.vector, covered, warnings)
 
     def _read_all(self, picture: Picture, check_liveness: bool) -> list[Probe]:
@@ -187,11 +188,12 @@ class ProbeReader:
                 verdicts = self._liveness.assess(image, faces)
         metrics.batch_size.labels("face").observe(len(faces))
         with tracing.stage("face.embed"):
-            embeddings = self._engine.embed_probes(image, faces)
+            crops = self._engine.align(image, faces)
+            embeddings = self._engine.embed_aligned_probes(crops)
         covers: Sequence[Cover | None] = [None] * len(faces)
         if self._covers is not None:
             with tracing.stage("face.cover"):
-                covers = self._covers.detect(self._engine.align(look.image, faces))
+                covers = self._covers.detect(crops)
         return [
             Probe(
                 look.as_sent(face), liveness, embedding.vector if liveness is None or liveness.is_live else None, cover
