@@ -224,7 +224,10 @@ def read_frame(engines: FaceEngines, picture: bytes) -> None:
     if face is None:
         raise RuntimeError("The benchmark's own face was not found.")
     engines.liveness.assess(image, [face])
-    engines.recognition.embed_probes(image, [face])
+    crops = engines.recognition.align(image, [face])
+    engines.recognition.embed_aligned_probes(crops)
+    if engines.covers is not None:
+        engines.covers.detect(crops)
 
 
 def _load_rows(name: str, one: Load) -> str:
