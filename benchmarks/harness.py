@@ -23,6 +23,7 @@ from scripts.local.stack import LocalStack, open_stack
 from scripts.local.steps import run_step
 
 _READY_TIMEOUT_S = 300.0  # of a machine that has other work too
+_IDLE_CPU_S = 0.1  # in a second, of all processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,15 @@ class Bench:
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds that each service has used so far, children included."""
         return {name: process_cpu_s(process) for name, process in self.processes.items()}
+
+    def settle(self, *, within_s: float = 60.0) -> None:
+        """Wait until the service and its servers have done what an earlier step left them to do, or time is up."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            before = sum(self.cpu_s().values())
+            time.sleep(1.0)
+            if sum(self.cpu_s().values()) - before < _IDLE_CPU_S:
+                return
 
     def resident_mb(self, name: str) -> float:
         """Memory of one service's process that is really in use."""

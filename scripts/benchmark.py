@@ -129,8 +129,10 @@ def measure_image(options: argparse.Namespace) -> str:
         crowd = image.make_crowd(real, count)
         image.fill_blocking(bench, crowd, embedder.model_id)
         image.measure_searches(bench, crowd, embedder, photos[:1], rounds=1)  # warm
+        bench.settle()
         indexed = max(20, round(options.seconds * 10))
         indexing = image.measure_indexing(bench, astronaut(), clients=clients, count=indexed)
+        bench.settle()
         found = image.measure_searches(bench, crowd, embedder, photos, rounds=5)
         resident_mb = bench.resident_mb("api")
     return image.report(
