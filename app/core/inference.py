@@ -4,6 +4,10 @@ Admission is bounded: a job gets a place at once or the caller gets ``Overloaded
 urgent work that waits gives one to what is more urgent; within a class clients take turns, and one that has many places
 gives one of them to a client that has fewer. A place is given back when the *thread* is done with the job,
 not when whoever awaits it goes away, so cancelled requests can't pile work up.
+
+A camera's frame takes ten times as long as a check-in, and no job is interrupted. So while people check in, routine
+frames leave them one thread; and a full queue keeps a quarter of its places for frames, so that a crowd at the door
+blinds no camera.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ R = TypeVar("R")
 # keep people at the door for ever, nor people who come and go all day somebody's document.
 _PATIENCE_S = 0.3
 _TURNS_IN_A_ROW = 3
+_DOOR_BUSY_S = 1.0  # after a check-in; where more come, the next one finds a thread
 _STUCK_DEADLINES = 10
 
 
@@ -37,16 +42,18 @@ class Priority(IntEnum):
     """A thread takes a job of the first class that has one; the others wait, but not for ever.
 
     Attributes:
-        ALARM: frames that may show a fire, a flood or an intruder.
+        ALARM: frames that were sent, and those of a camera that may see a fire, a flood or an intruder.
         CHECK_IN: somebody stands at the door.
+        WATCH: frames of cameras at which nothing was suspected so far.
         REQUEST: documents, rooms, pictures: somebody waits for an answer.
         BULK: jobs, migrations, clips: nobody waits.
     """
 
     ALARM = 0
     CHECK_IN = 1
-    REQUEST = 2
-    BULK = 3
+    WATCH = 2
+    REQUEST = 3
+    BULK = 4
 
 
 class _Job:
@@ -70,13 +77,26 @@ class InferencePool:
         queue_size: how many admitted jobs may wait beside the running ones.
         deadline_s: how long a caller waits, queueing included, unless ``submit`` is told otherwise.
         patience_s: how long a job waits before it takes a turn of the classes above its own.
+        door_busy_s: how long after a check-in routine frames leave one thread, of several, to the next.
     """
 
-    def __init__(self, *, threads: int, queue_size: int, deadline_s: float, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        queue_size: int,
+        deadline_s: float,
+        patience_s: float = _PATIENCE_S,
+        door_busy_s: float = _DOOR_BUSY_S,
+    ) -> None:
         self.thread_count = min(threads, len(os.sched_getaffinity(0)))
         self._places = self.thread_count + queue_size
         self._deadline_s = deadline_s
         self._patience_s = patience_s
+        self._door_busy_s = door_busy_s
+        self._door_busy_until_s = float("-inf")
+        self._watching = 0  # threads with a routine frame
+        self._frame_places = max(queue_size // 4, 1)
         self._turns_in_a_row = dict.fromkeys(Priority, 0)
         self._queues: dict[Priority, FairQueue[_Job]] = {p: FairQueue() for p in Priority}
         self._taken = 0
@@ -159,6 +179,8 @@ class InferencePool:
                 self._make_room(job)
             self._taken += 1
             self._queues[job.priority].push(job.client, job)
+            if job.priority is Priority.CHECK_IN:
+                self._door_busy_until_s = job.admitted_at + self._door_busy_s
             metrics.inference_queue_depth.set(self.waiting)
             self._changed.notify()
 
@@ -167,13 +189,21 @@ class InferencePool:
         whoever has most waiting gives one to a client that has less."""
         metrics.inference_rejected_total.labels("full").inc()
         refusal = Overloaded("All inference places are taken; try again shortly.")
-        below = next((self._queues[p] for p in reversed(Priority) if p > job.priority and self._queues[p]), None)
+        below = next((self._queues[p] for p in reversed(Priority) if self._gives_way(p, job.priority)), None)
         pushed_out = self._queues[job.priority].make_room(job.client) if below is None else below.pop_newest()
         if pushed_out is None:
             raise refusal
         self._taken -= 1
         if not pushed_out.future.cancelled():
             pushed_out.future.set_exception(refusal)
+
+    def _gives_way(self, held: Priority, asked: Priority) -> bool:
+        frames = len(self._queues[Priority.WATCH])
+        if (held, asked) == (Priority.CHECK_IN, Priority.WATCH):
+            return bool(self._queues[held]) and frames < self._frame_places
+        if (held, asked) == (Priority.WATCH, Priority.CHECK_IN):
+            return frames > self._frame_places
+        return held > asked and bool(self._queues[held])
 
     def _withdraw(self, job: _Job) -> None:
         """Take a job that nobody awaits any more out of the queue; one that is on a thread keeps its place."""
@@ -187,9 +217,12 @@ class InferencePool:
             while not self._closed:
                 if queue := self._next_queue():
                     job = queue.pop()
+                    self._watching += job.priority is Priority.WATCH
                     metrics.inference_queue_depth.set(self.waiting)
                     return job
-                self._changed.wait()
+                # Where frames wait, they wait for the door to be quiet.
+                left_s = max(self._door_busy_until_s - time.perf_counter(), 0.0)
+                self._changed.wait(left_s if self._queues[Priority.WATCH] else None)
         return None
 
     def _next_queue(self) -> FairQueue[_Job] | None:
@@ -197,18 +230,23 @@ class InferencePool:
 
         Of turns that all classes want, each gets three of four and leaves the fourth to those below it.
         """
-        for priority, queue in self._queues.items():
-            is_patient = self._turns_in_a_row[priority] < _TURNS_IN_A_ROW or not self._is_overdue_below(priority)
-            if queue and is_patient:
+        ready = {priority: queue for priority, queue in self._queues.items() if queue}
+        if self._leaves_a_thread():
+            ready.pop(Priority.WATCH, None)
+        since = time.perf_counter() - self._patience_s
+        overdue = [priority for priority, queue in ready.items() if next(iter(queue)).admitted_at < since]
+        for priority in Priority:
+            is_patient = self._turns_in_a_row[priority] < _TURNS_IN_A_ROW or not any(p > priority for p in overdue)
+            if priority in ready and is_patient:
                 self._turns_in_a_row[priority] += 1
-                return queue
+                return ready[priority]
             self._turns_in_a_row[priority] = 0
         return None
 
-    def _is_overdue_below(self, priority: Priority) -> bool:
-        since = time.perf_counter() - self._patience_s
-        oldest = (next(iter(queue), None) for other, queue in self._queues.items() if other > priority)
-        return any(job is not None and job.admitted_at < since for job in oldest)
+    def _leaves_a_thread(self) -> bool:
+        """Whether routine frames have all threads that they get while people check in."""
+        is_door_busy = time.perf_counter() < self._door_busy_until_s
+        return is_door_busy and self._watching >= max(self.thread_count - 1, 1)
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
@@ -223,6 +261,9 @@ class InferencePool:
                 del self._started_at[threading.get_ident()]
                 with self._changed:
                     self._taken -= 1
+                    if job.priority is Priority.WATCH:
+                        self._watching -= 1
+                        self._changed.notify()  # the next frame may be for a thread that idles
 
     @staticmethod
     def _run(job: _Job) -> None:

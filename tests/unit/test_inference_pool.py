@@ -130,6 +130,93 @@ async def test_alarms_go_before_check_ins_before_documents_before_bulk() -> None
     assert await order_of_turns("bbrrccaa", patience_s=60.0) == "aaccrrbb"
 
 
+async def test_routine_frames_go_behind_check_ins_and_before_documents() -> None:
+    assert await order_of_turns("bbrrwwccaa", patience_s=60.0) == "aaccwwrrbb"
+
+
+async def test_a_routine_frame_that_has_waited_gets_a_turn_of_four_of_those_of_check_ins() -> None:
+    assert await order_of_turns("ww" + "c" * 6, patience_s=0.0) == "cccwcccw"
+
+
+async def test_while_people_check_in_routine_frames_leave_them_a_thread() -> None:
+    async with two_threads(door_busy_s=60.0) as pool:
+        await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
+        release, started = threading.Event(), list[Priority]()
+        frames = [held(pool, Priority.WATCH, release, started) for _ in range(3)]
+        await until(lambda: len(started) == 1 and pool.waiting == 2)
+
+        assert await pool.submit_at(Priority.CHECK_IN, "test", lambda: "let in") == "let in"
+        assert await pool.submit_at(Priority.REQUEST, "test", lambda: "read") == "read"
+
+        assert (len(started), pool.waiting) == (1, 2)
+        release.set()
+        await asyncio.gather(*frames)
+        assert len(started) == 3
+
+
+async def test_alarms_take_every_thread_while_people_check_in() -> None:
+    async with two_threads(door_busy_s=60.0) as pool:
+        await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
+        release, started = threading.Event(), list[Priority]()
+        frames = [held(pool, Priority.ALARM, release, started) for _ in range(2)]
+        await until(lambda: len(started) == 2)
+        release.set()
+        await asyncio.gather(*frames)
+
+
+async def test_routine_frames_take_every_thread_where_nobody_checks_in() -> None:
+    async with two_threads(door_busy_s=60.0) as pool:
+        release, started = threading.Event(), list[Priority]()
+        frames = [held(pool, Priority.WATCH, release, started) for _ in range(2)]
+        await until(lambda: len(started) == 2)
+        release.set()
+        await asyncio.gather(*frames)
+
+
+async def test_a_routine_frame_takes_the_free_thread_once_the_door_is_quiet() -> None:
+    async with two_threads(door_busy_s=0.1) as pool:
+        await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
+        release, started = threading.Event(), list[Priority]()
+        frames = [held(pool, Priority.WATCH, release, started) for _ in range(2)]
+        await until(lambda: len(started) == 2)  # nothing else wakes the thread
+        release.set()
+        await asyncio.gather(*frames)
+
+
+async def test_of_one_thread_routine_frames_have_what_check_ins_leave() -> None:
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=PATIENCE_S, door_busy_s=60.0)
+    await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
+    assert await pool.submit_at(Priority.WATCH, "test", lambda: "seen") == "seen"
+    pool.close()
+
+
+async def test_a_crowd_at_the_door_leaves_frames_a_quarter_of_the_places_and_they_take_no_more() -> None:
+    pool = InferencePool(threads=1, queue_size=8, deadline_s=PATIENCE_S, patience_s=60.0)
+    async with blocked(pool):
+        order: list[str] = []
+        first = [put(pool, "c", order) for _ in range(8)]
+        await until(lambda: pool.waiting == 8)
+        later = [put(pool, letter, order) for letter in "wwwc"]
+        await until(later[3].done)
+    ends = [isinstance(end, Overloaded) for end in await asyncio.gather(*first, *later, return_exceptions=True)]
+    assert "".join(order) == "ccccccww"
+    assert ends == [False] * 6 + [True] * 2 + [False, False, True, True]
+    pool.close()
+
+
+async def test_check_ins_take_the_places_of_frames_beyond_a_quarter() -> None:
+    pool = InferencePool(threads=1, queue_size=4, deadline_s=PATIENCE_S, patience_s=60.0)
+    async with blocked(pool):
+        order: list[str] = []
+        first = [put(pool, "w", order) for _ in range(4)]
+        await until(lambda: pool.waiting == 4)
+        later = [put(pool, "c", order) for _ in range(4)]
+        await until(later[3].done)
+    await asyncio.gather(*first, *later, return_exceptions=True)
+    assert "".join(order) == "cccw"
+    pool.close()
+
+
 async def test_a_full_queue_takes_what_is_more_urgent_in_the_place_of_what_is_less() -> None:
     """Six places; whoever is pushed out is told so. Nothing is taken from an equal of another's own few."""
     pool = InferencePool(threads=1, queue_size=6, deadline_s=PATIENCE_S, patience_s=60.0)
@@ -202,12 +289,41 @@ async def test_a_greedy_client_cannot_take_every_place() -> None:
     pool.close()
 
 
-CLASSES = {"a": Priority.ALARM, "c": Priority.CHECK_IN, "r": Priority.REQUEST, "b": Priority.BULK}
+CLASSES = {
+    "a": Priority.ALARM,
+    "c": Priority.CHECK_IN,
+    "w": Priority.WATCH,
+    "r": Priority.REQUEST,
+    "b": Priority.BULK,
+}
 
 
 def put(pool: InferencePool, letter: str, order: list[str]) -> asyncio.Future[None]:
     """A job of the class that the letter stands for; it adds the letter when it is done."""
     return asyncio.ensure_future(pool.submit_at(CLASSES[letter], "test", order.append, letter))
+
+
+@asynccontextmanager
+async def two_threads(*, door_busy_s: float) -> AsyncIterator[InferencePool]:
+    pool = InferencePool(threads=2, queue_size=8, deadline_s=PATIENCE_S, patience_s=60.0, door_busy_s=door_busy_s)
+    if pool.thread_count < 2:
+        pytest.skip("one core")
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def held(
+    pool: InferencePool, priority: Priority, release: threading.Event, started: list[Priority]
+) -> asyncio.Future[bool]:
+    """A job that says when it has a thread, and keeps it until the release."""
+
+    def work() -> bool:
+        started.append(priority)
+        return release.wait(PATIENCE_S)
+
+    return asyncio.ensure_future(pool.submit_at(priority, "test", work))
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""Judges one camera's frames: the newest one, when it moved or matters, behind the people who wait for an answer."""
+"""Judges one camera's frames: the newest one, when it moved or matters.
+
+What may be the beginning of an alarm goes before everything else; routine frames go behind the people at the door.
+"""
 
 from __future__ import annotations
 
@@ -180,7 +183,7 @@ class CameraWorker:
             metrics.camera_frames_total.labels(self.camera_id, "still").inc()
             return
         try:
-            await self._judge(frame)
+            frame = await self._judge(frame)
         except FrameTooOld:
             outcome = "late"
         except (Overloaded, DeadlineExceeded):
@@ -192,6 +195,7 @@ class CameraWorker:
             self._judged += 1
             self._judged_at_s = time.monotonic()
             self._lag_s = self._judged_at_s - frame.read_at_s
+            self.last_frame = frame
             metrics.camera_lag.observe(self._lag_s)
         metrics.camera_frames_total.labels(self.camera_id, outcome).inc()
 
@@ -203,25 +207,38 @@ class CameraWorker:
         is_due = frame.read_at_s - self._judged_at_s >= STILL_INTERVAL_S
         return self._watch is not None and (is_due or self._watch.is_suspicious)
 
-    async def _judge(self, frame: ReadFrame) -> None:
+    def _urgency(self) -> Priority:
+        if self._watch is None:
+            return Priority.CHECK_IN
+        return Priority.ALARM if self._watch.is_suspicious else Priority.WATCH
+
+    async def _judge(self, frame: ReadFrame) -> ReadFrame:
+        """Judge a frame, or a newer one that came while it waited for its thread; returns the judged one."""
         types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
         usual = await self._tools.baselines.usual_of(self.camera_id, frame.taken_at) if types else None
-        seen, faces = await self._tools.pool.submit_at(Priority.ALARM, "camera", self._look, frame, types, usual)
+        frame, seen, faces = await self._tools.pool.submit_at(
+            self._urgency(), "camera", self._look, frame, types, usual
+        )
         self._tools.drift.note(self.camera_id, seen)
         await self._tools.baselines.learn(self.camera_id, seen, frame.taken_at)
         if self._watch is not None:
             await self._judge_anomalies(self._watch, frame, types, seen.anomalies, faces)
         if self._attendance is not None:
             await self._note_attendance(self._attendance.see(faces, frame.read_at_s, size=frame.size), frame)
+        return frame
 
     def _look(
         self, frame: ReadFrame, types: Set[AnomalyType], usual: UsualScene | None
-    ) -> tuple[Examination, list[SeenFace]]:
+    ) -> tuple[ReadFrame, Examination, list[SeenFace]]:
         """On an inference thread. Faces are read for attendance, and where people may turn out to be staff.
 
         Raises:
             FrameTooOld: it waited too long for this thread.
         """
+        newer = self._reader.take()
+        if newer is not None:
+            metrics.camera_frames_total.labels(self.camera_id, "dropped").inc()
+            frame = newer
         if time.monotonic() - frame.read_at_s > self._tools.max_lag_s:
             raise FrameTooOld
         image = frame.image
@@ -229,7 +246,7 @@ class CameraWorker:
         seen = examine_in_areas(self._tools.detector, image, types, self._areas, usual)
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in seen.anomalies)
         wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)
-        return seen, self._tools.face_reader.read(image) if wants_faces else []
+        return frame, seen, self._tools.face_reader.read(image) if wants_faces else []
 
     async def _judge_anomalies(
         self,
