@@ -38,6 +38,7 @@ from benchmarks.harness import open_bench
 _GALLERY = 300
 _A_ROUND = 8
 """Requests of one kind that `compare` sends in a round."""
+_CHECK_INS_PER_S = 20.0
 _WITHOUT_DOCUMENTS = {"OCR_ENABLED": "false"}
 
 
@@ -168,39 +169,54 @@ def measure_ocr_memory(options: argparse.Namespace) -> str:
     return ocr.memory_report(pages, used, every=every)
 
 
-def measure_anomaly(options: argparse.Namespace) -> str:
-    """Frames over HTTP, and cameras beside check-ins."""
+def measure_anomaly(_options: argparse.Namespace) -> str:
+    """Frames over HTTP."""
+    with open_bench(anomaly.SETTINGS) as bench:
+        face.fill_gallery(bench, astronaut(), [])
+        return anomaly.report(
+            [
+                anomaly.single_frames(
+                    bench, "nothing to find", anomaly.empty_frame(shipped_photo("coffee.png")), times=20
+                ),
+                anomaly.single_frames(bench, "one person", anomaly.people_frame(astronaut()), times=20),
+            ]
+        )
+
+
+def measure_cameras(options: argparse.Namespace) -> str:
+    """Cameras alone, and beside 20 check-ins a second."""
     still, moved = (anomaly.empty_frame(shipped_photo("coffee.png"), shadow=shadow) for shadow in (0, 45))
     wandering = [
         anomaly.empty_frame(shipped_photo("coffee.png"), shadow=45, left_px=left_px) for left_px in range(0, 880, 110)
     ]
     body = face.request_body(face.frame(astronaut()))
-    # A check-in is due 20 times a second, or clients send as many as are answered.
-    loads: list[tuple[int, float | None]] = [(0, None), (8, 20.0), (options.clients, None)]
+    mostly_still = [still] * 19 + [moved]
     scenes = [
-        anomaly.Scene("4 at 2 fps, every 4th frame moves", 4, 2, [still, still, still, moved]),
         anomaly.Scene("4 at 2 fps, every frame moves", 4, 2, wandering),
-        anomaly.Scene("16 at 1 fps, every 20th frame moves", 16, 1, [still] * 19 + [moved]),
+        anomaly.Scene("16 at 1 fps, every 20th frame moves", 16, 1, mostly_still),
+        anomaly.Scene("24 at 1 fps, every 20th frame moves, beside 8 dead ones", 24, 1, mostly_still, dead=True),
     ]
+    clients, per_second, seconds = options.clients, _CHECK_INS_PER_S, options.seconds
     with open_bench(anomaly.SETTINGS) as bench:
         face.fill_gallery(bench, astronaut(), [])
-        single = [
-            anomaly.single_frames(bench, "nothing to find", still, times=20),
-            anomaly.single_frames(bench, "one person", anomaly.people_frame(astronaut()), times=20),
-        ]
-        watched = []
-        for clients, per_second in loads[1:]:
-            alone = anomaly.watch(bench, None, body, clients=clients, seconds=options.seconds, per_second=per_second)
-            watched.append(alone)
+        anomaly.watch(bench, None, body, clients=clients, seconds=3, per_second=per_second)  # warm
+        watched = [anomaly.watch(bench, None, body, clients=clients, seconds=seconds, per_second=per_second)]
         for scene in scenes:
-            with anomaly.cameras(bench, scene):
-                for clients, per_second in loads:
-                    watched.append(
-                        anomaly.watch(
-                            bench, scene, body, clients=clients, seconds=options.seconds, per_second=per_second
-                        )
+            with anomaly.cameras(bench, scene) as after_s:
+                watched += [
+                    anomaly.watch(
+                        bench,
+                        scene,
+                        body,
+                        clients=count,
+                        seconds=seconds,
+                        per_second=per_second,
+                        streamed_after_s=after_s,
                     )
-    return anomaly.report(single=single, watched=watched)
+                    for count in (0, clients)
+                ]
+        watched.append(anomaly.watch(bench, None, body, clients=clients, seconds=seconds, per_second=per_second))
+    return anomaly.report_watched(watched)
 
 
 def measure_gallery(options: argparse.Namespace) -> str:
@@ -309,6 +325,7 @@ _PATIENT = {"INFERENCE_DEADLINE_S": "60"}
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], str]] = {
     "anomaly": measure_anomaly,
+    "cameras": measure_cameras,
     "face": measure_face,
     "gallery": measure_gallery,
     "image": measure_image,
