@@ -13,7 +13,7 @@ from app.composition.image import load_image_embedder
 from app.composition.rooms import load_room_model
 from app.composition.safety import load_anomaly_detector, load_face_finder
 from app.config import Settings
-from app.core.anomalies import AnomalyDetector
+from app.core.anomaly_detector import HeadAnomalyDetector
 from app.core.face_blur import FaceFinder
 from app.core.image_embedding import ImageEmbedder
 from app.core.ocr_engine import OCREngine
@@ -30,7 +30,7 @@ class Engines:
     images: ImageEmbedder
     documents: OCREngine | None
     rooms: RoomModel
-    anomalies: AnomalyDetector
+    anomalies: HeadAnomalyDetector
     face_finder: FaceFinder | None
 
 

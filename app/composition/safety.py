@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from app.composition.backends import Backends
 from app.composition.decoders import Decoders, picture_limits
 from app.config import Settings
-from app.core.anomalies import AnomalyDetector
+from app.core.anomaly_detector import HeadAnomalyDetector
 from app.core.face_blur import FaceFinder
 from app.core.inference import InferencePool
 from app.ml_models.factories.anomaly import build_anomaly_detector
@@ -79,7 +79,7 @@ class Safety:
         ]
 
 
-def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> AnomalyDetector:
+def load_anomaly_detector(loader: ModelLoader, settings: Settings) -> HeadAnomalyDetector:
     """What finds fire, smoke, water and people, warm; with a hotel's own heads where it has any."""
     detector = build_anomaly_detector(loader, own_heads_dir=settings.own_heads_dir)
     detector.warm_up()
@@ -101,7 +101,7 @@ def compose_safety(
     backends: Backends,
     box: SecretBox,
     *,
-    detector: AnomalyDetector,
+    detector: HeadAnomalyDetector,
     face_engines: FaceEngines,
     finder: FaceFinder | None,
     faces: FaceWorkflow,
@@ -141,7 +141,7 @@ def compose_safety(
     face_reader = FaceReader(face_engines.recognition, face_engines.liveness)
     tools = CameraTools(
         pool=pool,
-        detector=detector,
+        new_detector=detector.for_one_camera,
         face_reader=face_reader,
         faces=faces,
         incidents=incidents,

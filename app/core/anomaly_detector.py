@@ -19,6 +19,7 @@ from app.core.flood import FloodByWords
 from app.core.heads import LinearHead, unit
 from app.core.looks import FRAME, PLANS
 from app.core.object_detection import ObjectDetector
+from app.core.tile_memory import TileMemory
 from app.core.usual_scene import UsualScene
 from app.core.views import Views, take_views
 from app.types import Box, FloatArray, Image
@@ -101,6 +102,7 @@ class HeadAnomalyDetector:
     Args:
         boxes: finds ``fire`` and ``smoke``; says where and which, never whether. None: by colour and activation.
         flood_words: judges flooding in place of its head; None where no network reads sentences.
+        memories: of one camera, whose unchanged tiles are then not looked at again, by what is looked for.
     """
 
     def __init__(
@@ -111,12 +113,26 @@ class HeadAnomalyDetector:
         persons: ObjectDetector,
         boxes: ObjectDetector | None = None,
         flood_words: FloodByWords | None = None,
+        memories: dict[frozenset[AnomalyType], TileMemory] | None = None,
     ) -> None:
         self._extractor = extractor
         self._heads = heads
         self._persons = persons
         self._boxes = boxes
         self._flood_words = flood_words
+        self._memories = memories
+
+    def for_one_camera(self) -> HeadAnomalyDetector:
+        """The same networks for the frames of one camera: tiles that did not change are not looked at again, unless
+        they look like the hazard that is found."""
+        return HeadAnomalyDetector(
+            self._extractor,
+            heads=self._heads,
+            persons=self._persons,
+            boxes=self._boxes,
+            flood_words=self._flood_words,
+            memories={},
+        )
 
     def warm_up(self) -> None:
         """One blank frame through every network."""
@@ -153,7 +169,8 @@ class HeadAnomalyDetector:
         ]
 
     def _find_hazards(self, image: Image, types: Set[AnomalyType], usual: UsualScene | None) -> Examination:
-        views = take_views(self._extractor, image, plan=PLANS[FRAME])
+        memory = self._memory(types)
+        views = take_views(self._extractor, image, plan=PLANS[FRAME], memory=memory)
         frame = _Frame(image, views, unit(np.stack([item.pooled for item in views.all])), usual)
         found: list[Anomaly] = []
         held_back: set[AnomalyType] = set()
@@ -166,7 +183,14 @@ class HeadAnomalyDetector:
             found += self._flooded(frame, held_back)
         scores = {head.name: frame.probability(head) for head, _ in heads}
         scores[self._heads.outdoors.name] = self._outdoors(views)
-        return Examination(found, _suspects(frame, heads), frozenset(held_back), scores)
+        suspects = _suspects(frame, heads)
+        if memory is not None and found:  # several frames have to agree on it, each by itself
+            memory.forget(views.tile_boxes[one.view - frame.wholes] for one in suspects if one.view >= frame.wholes)
+        return Examination(found, suspects, frozenset(held_back), scores)
+
+    def _memory(self, types: Set[AnomalyType]) -> TileMemory | None:
+        """By type, because each may have parts of its own painted over."""
+        return None if self._memories is None else self._memories.setdefault(frozenset(types), TileMemory())
 
     def _burning(self, frame: _Frame, types: Set[AnomalyType], held_back: set[AnomalyType]) -> list[Anomaly]:
         head, views = self._heads.fire_or_smoke, frame.views

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.features import FeatureExtractor, Features, mirror, resize, tile_boxes
+from app.core.tile_memory import TileMemory
 from app.types import Box, Image
 
 
@@ -55,15 +56,19 @@ class Views:
         return self.wholes + self.tiles
 
 
-def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan) -> Views:
-    """Look at one BGR picture as planned."""
+def take_views(extractor: FeatureExtractor, image: Image, *, plan: ViewPlan, memory: TileMemory | None = None) -> Views:
+    """Look at one BGR picture as planned; with a memory, only at the tiles that changed."""
     wholes: list[Features] = []
     for side_px in plan.whole_sides_px:
         square = resize(image, width=side_px, height=side_px)  # first, so that only the small one is mirrored
         wholes += extractor.extract([square, mirror(square)] if plan.mirrored else [square], side_px=side_px)
     height, width = image.shape[:2]
     boxes = _tiles(width=width, height=height, plan=plan)
-    tiles = extractor.extract(_cut(image, boxes), side_px=plan.tile_side_px)
+
+    def extract(some: Sequence[Box]) -> list[Features]:
+        return extractor.extract(_cut(image, some), side_px=plan.tile_side_px)
+
+    tiles = memory.extract(image, boxes, extract) if memory else extract(boxes)
     return Views(wholes=tuple(wholes), tiles=tuple(tiles), tile_boxes=tuple(boxes))
 
 

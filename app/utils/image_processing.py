@@ -19,9 +19,11 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from app.errors import InvalidImage, TooLarge
-from app.types import Box, Image
+from app.types import Box, FloatArray, Image
 from app.utils.jpeg import is_jpeg, walk_jpeg
 from app.utils.picture_limits import PictureLimits
+
+_BLURRED_WIDTH_PX = 160
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What we decode. Of an animation the first frame counts."""
@@ -221,6 +223,16 @@ def bounded(image: Image, *, side_px: int) -> Image:
         return image
     size = (max(round(width * factor), 1), max(round(height * factor), 1))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def blurred_small(image: Image) -> FloatArray:
+    """A frame for comparing it with others: 160 px wide, BGR, without most of a sensor's noise. In colour, because
+    people's clothes often are as bright as the wall behind them."""
+    width = _BLURRED_WIDTH_PX
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    step = max(1, image.shape[1] // (4 * width))  # averaging sixteen pixels says as much as averaging hundreds
+    small = cv2.resize(image[::step, ::step], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (5, 5), 0).astype(np.float32)
 
 
 def crop(image: Image, box: Box) -> Image:

@@ -87,7 +87,7 @@ async def watching(pool: InferencePool) -> AsyncIterator[tuple[CameraWorker, Pic
     pictures, detector = Pictures(), Detector()
     tools = SimpleNamespace(
         pool=pool,
-        detector=detector,
+        new_detector=lambda: detector,
         baselines=Baselines(),
         drift=SimpleNamespace(note=lambda *_: None),
         clips=SimpleNamespace(plan=ClipPlan(before_s=0, after_s=0)),

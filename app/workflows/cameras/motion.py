@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from app.types import FloatArray, Image
+from app.utils.image_processing import blurred_small
 
-_WIDTH_PX = 160
 # A background that follows at 5 % a frame forgets a parked trolley in some 30 s at 2 fps.
 _FOLLOW = 0.05
 
@@ -27,7 +27,7 @@ class MotionDetector:
 
     def sees_motion(self, image: Image) -> bool:
         """Whether the picture moved. The first frame, and the first after a change of its shape, always did."""
-        small = _small(image)
+        small = blurred_small(image)
         background = self._background
         if background is None or background.shape != small.shape:
             self._background = small
@@ -38,11 +38,3 @@ class MotionDetector:
         changed = np.abs(difference).max(axis=2) > self._min_difference
         cv2.accumulateWeighted(small, background, _FOLLOW)
         return bool(changed.mean() >= self._min_fraction)
-
-
-def _small(image: Image) -> FloatArray:
-    """In colour, because people's clothes often are as bright as the wall behind them."""
-    height = max(1, round(image.shape[0] * _WIDTH_PX / image.shape[1]))
-    step = max(1, image.shape[1] // (4 * _WIDTH_PX))  # averaging sixteen pixels says as much as averaging hundreds
-    small = cv2.resize(image[::step, ::step], (_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (5, 5), 0).astype(np.float32)

@@ -51,12 +51,13 @@ class CameraTools:
     """What camera workers look with, the same for all cameras.
 
     Attributes:
+        new_detector: makes one for the frames of one camera.
         min_liveness: mean score from which a track of a face counts as live.
         max_lag_s: an older frame is not judged any more.
     """
 
     pool: InferencePool
-    detector: AnomalyDetector
+    new_detector: Callable[[], AnomalyDetector]
     face_reader: FaceReader
     faces: FaceWorkflow
     incidents: IncidentBook
@@ -111,6 +112,7 @@ class CameraWorker:
             else None
         )
         self._unrest = Unrest()
+        self._detector = tools.new_detector()
         self._loop = asyncio.get_running_loop()
         self._has_frame = asyncio.Event()
         self._ring = tools.clips.plan.new_ring()
@@ -243,7 +245,7 @@ class CameraWorker:
             raise FrameTooOld
         image = frame.image
         self._unrest.see(image, frame.read_at_s)
-        seen = examine_in_areas(self._tools.detector, image, types, self._areas, usual)
+        seen = examine_in_areas(self._detector, image, types, self._areas, usual)
         people = any(anomaly.type is AnomalyType.INTRUSION for anomaly in seen.anomalies)
         wants_faces = self._attendance is not None or (people and self._watch is not None and self._watch.wants_staff)
         return frame, seen, self._tools.face_reader.read(image) if wants_faces else []
