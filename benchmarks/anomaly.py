@@ -292,9 +292,9 @@ def report_watched(watched: Sequence[Watched]) -> str:
     rows = "\n".join(_row(one) for one in watched)
     return f"""\
 Motion JPEG cameras of {_WIDTH}x{_HEIGHT}, watched for all types, beside clients that check in (640x480, liveness on,
-each time at another door, which writes an event), {watched[0].seconds:.0f} s a row. Lag is the age of a frame when it has
-been judged, from the service's histogram. Of the frames that were due, looked at are those that were judged or had no
-motion; of one camera: the fewest and the most. Asked: p95 of the lag < 1 s; ≥ 80 % looked at; p95 of a check-in ≤ 2
+each time at another door, which writes an event), {watched[0].seconds:.0f} s a row. Lag is the age of a frame when it
+has been judged, from the service's histogram. Of the frames that were due, looked at are those that were judged or had
+no motion; of one camera: the fewest and the most. Asked: p95 of the lag < 1 s; ≥ 80 % looked at; p95 of a check-in ≤ 2
 times that without cameras; cameras stream within 8 s and differ by less than twice. Dead are, over RTSP, one that is
 silent, one that refuses and an address that nobody has; over HTTP 401, 404, noise, a head without pictures and a page.
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
 from app.core.anomalies import Anomaly, AnomalyType, Examination
@@ -125,7 +126,11 @@ async def busy(pool: InferencePool) -> AsyncIterator[None]:
         await blocker
 
 
-async def test_of_frames_that_wait_the_newest_is_judged_and_the_others_are_counted() -> None:
+@pytest.mark.parametrize(("behind_s", "judged"), [(0.0, [110]), (PATIENCE_S, [10, 110])])
+async def test_of_frames_that_wait_long_the_newest_is_judged_and_the_others_are_counted(
+    behind_s: float, judged: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.workflows.cameras.worker.BEHIND_S", behind_s)
     pool, before = InferencePool(threads=1, queue_size=8, deadline_s=PATIENCE_S), dropped()
     async with watching(pool) as (worker, pictures, detector):
         async with busy(pool):
@@ -134,9 +139,9 @@ async def test_of_frames_that_wait_the_newest_is_judged_and_the_others_are_count
             for level in (60, 110):
                 pictures.show(level)
             await until(lambda: dropped() == before + 1)  # 60, for 110
-        await until(lambda: worker.state().judged == 1)
-        assert detector.seen == [110]
-        assert dropped() == before + 2
+        await until(lambda: worker.state().judged == len(judged))
+        assert detector.seen == judged
+        assert dropped() == before + 3 - len(judged)
         assert worker.last_frame is not None
         assert worker.last_frame.image.max() == 110
     pool.close()

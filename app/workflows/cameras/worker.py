@@ -41,6 +41,8 @@ from app.workflows.safety.stored_rules import rules_from_json
 
 # Water does not move: without motion, a frame is looked at this often all the same.
 STILL_INTERVAL_S = 10.0
+# A frame that has waited so long for its thread gives way to a newer one.
+BEHIND_S = 0.5
 _FPS_MEMORY = 20
 _MAX_UNWRITTEN = 20
 _ACTOR = "camera"
@@ -215,7 +217,7 @@ class CameraWorker:
         return Priority.ALARM if self._watch.is_suspicious else Priority.WATCH
 
     async def _judge(self, frame: ReadFrame) -> ReadFrame:
-        """Judge a frame, or a newer one that came while it waited for its thread; returns the judged one."""
+        """Judge a frame, or a newer one where it waited long for its thread; returns the judged one."""
         types = self._watch.types(frame.taken_at) if self._watch is not None else frozenset[AnomalyType]()
         usual = await self._tools.baselines.usual_of(self.camera_id, frame.taken_at) if types else None
         frame, seen, faces = await self._tools.pool.submit_at(
@@ -237,8 +239,8 @@ class CameraWorker:
         Raises:
             FrameTooOld: it waited too long for this thread.
         """
-        newer = self._reader.take()
-        if newer is not None:
+        is_behind = time.monotonic() - frame.read_at_s >= BEHIND_S
+        if is_behind and (newer := self._reader.take()) is not None:
             metrics.camera_frames_total.labels(self.camera_id, "dropped").inc()
             frame = newer
         if time.monotonic() - frame.read_at_s > self._tools.max_lag_s:
