@@ -4,8 +4,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Loaded, Task } from "./api.ts";
-import { language, shownAt } from "./state.ts";
-import { t, type Key } from "./text.ts";
+import { shownAt } from "./state.ts";
+import { refusal, t } from "./text.ts";
 
 /** The identity provider did not let somebody in. */
 export class Refused extends Error {}
@@ -28,27 +28,10 @@ export function Failure({ error, again }: { error: unknown; again?: () => void }
 }
 
 function whatWentWrong(error: unknown): string {
-  if (error instanceof Problem) return problemText(error);
+  if (error instanceof Problem) return refusal(error);
   if (error instanceof Unread) return error.message;
   if (error instanceof Refused) return t("provider_refused");
   return t(error instanceof ConnectionFailed ? "no_answer" : "page_failed");
-}
-
-function problemText(problem: Problem): string {
-  const known: Partial<Record<string, Key>> = {
-    sign_in_refused: "sign_in_refused",
-    identity_refused: "identity_refused",
-    sign_in_expired: "sign_in_expired",
-    role_missing: "role_missing",
-    rate_limited: "rate_limited",
-    scope_missing: "scope_missing",
-    backend_unavailable: "backend_unavailable",
-    person_not_found: "person_not_found",
-    pass_refused: "pass_refused",
-    pin_locked: "pin_locked_help",
-  };
-  const key = known[problem.code];
-  return key && language.value !== "en" ? t(key) : problem.message;
 }
 
 /** What a list or a record shows before it is there; nothing for the first moment, since most answers come within it. */

@@ -5,7 +5,7 @@ import { cv, useTask } from "./api.ts";
 import { Choice, Dialog, Empty, Field, Form, Waiting } from "./parts.tsx";
 import { language, route, session, theme, type Language, type Session, type Theme } from "./state.ts";
 import { t } from "./text.ts";
-import { isView, openViews, type View } from "./views.ts";
+import { isView, openViews } from "./views.ts";
 import { SignIn } from "./views/sign-in.tsx";
 
 const BEAT_MS = 60_000;
@@ -34,7 +34,7 @@ export function Shell() {
           {view ? <view.show key={view.name} /> : <Empty><p>{t(views.length > 0 ? "not_yours" : "no_views")}</p></Empty>}
         </main>
       )}
-      {known && known.kind !== "open" && <Watch known={known} view={view} />}
+      {known && known.kind !== "open" && <Watch known={known} isKiosk={view?.isLasting === true && views.length === 1} />}
     </>
   );
 }
@@ -70,13 +70,13 @@ function ChangePassword({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** Signs out whoever has left the screen; keeps a kiosk, where nobody types, signed in. */
-function Watch({ known, view }: { known: Session; view: View | undefined }) {
+/** Signs out whoever has left the screen; keeps what may check people in and nothing else signed in, where nobody types. */
+function Watch({ known, isKiosk }: { known: Session; isKiosk: boolean }) {
   useEffect(() => {
     let touchedAt = Date.now();
     const touch = () => (touchedAt = Date.now());
     const timer = setInterval(() => {
-      if (view?.isLasting) void cv.getSession().catch(() => undefined);
+      if (isKiosk) void cv.getSession().catch(() => undefined);
       else if (Date.now() - touchedAt > known.idle_min * 60_000) void signOut();
     }, BEAT_MS);
     for (const kind of ["pointerdown", "keydown"] as const) addEventListener(kind, touch);
@@ -84,7 +84,7 @@ function Watch({ known, view }: { known: Session; view: View | undefined }) {
       clearInterval(timer);
       for (const kind of ["pointerdown", "keydown"] as const) removeEventListener(kind, touch);
     };
-  }, [known, view]);
+  }, [known, isKiosk]);
   return null;
 }
 

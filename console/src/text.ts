@@ -20,9 +20,6 @@ const TEXTS = {
   with_password: ["Sign in with name and password", "Đăng nhập bằng tên và mật khẩu"],
   with_provider: ["Sign in with the hotel's account", "Đăng nhập bằng tài khoản của khách sạn"],
   provider_refused: ["The identity provider did not let you in.", "Hệ thống tài khoản của khách sạn không cho đăng nhập."],
-  identity_refused: ["What the identity provider says of you could not be verified; sign in again.", "Không xác minh được thông tin từ hệ thống tài khoản; hãy đăng nhập lại."],
-  sign_in_expired: ["This sign-in was used before, took too long or began in another browser; begin again.", "Lần đăng nhập này đã dùng, quá lâu hoặc bắt đầu ở trình duyệt khác; hãy bắt đầu lại."],
-  role_missing: ["The identity provider gives you no role here; ask for one there.", "Tài khoản của bạn chưa có vai trò ở đây; hãy nhờ người quản trị tài khoản cấp."],
   sign_in_help: [
     "You have no name yet? An operator makes one: cv users add NAME --role front_desk",
     "Chưa có tài khoản? Người quản trị tạo bằng lệnh: cv users add TÊN --role front_desk",
@@ -55,11 +52,6 @@ const TEXTS = {
   search: ["Search", "Tìm"],
   back: ["Back", "Quay lại"],
   none: ["none", "không có"],
-  sign_in_refused: ["This name and password do not belong together; try again.", "Tên hoặc mật khẩu không đúng; hãy thử lại."],
-  rate_limited: ["Too many tries; wait a little.", "Thử quá nhiều lần; hãy chờ một lát."],
-  scope_missing: ["You may not do this. Ask an operator for the role.", "Bạn không có quyền làm việc này. Hãy nhờ người quản trị cấp vai trò."],
-  backend_unavailable: ["A part of the service does not answer; try again shortly.", "Một phần của dịch vụ không trả lời; hãy thử lại sau ít phút."],
-  person_not_found: ["Nobody is enrolled under this number.", "Không có ai đăng ký với mã này."],
 
   // Camera
   camera_picture: ["Camera picture", "Hình từ camera"],
@@ -97,6 +89,21 @@ const TEXTS = {
   consent_on: ["Agreed on", "Ngày đồng ý"],
   enrolled: ["{name} is enrolled: {count} photos are in use.", "Đã đăng ký {name}: dùng được {count} ảnh."],
   photo_good: ["good", "tốt"],
+  photo_no_face: ["No face was found: show one face, uncovered and well lit.", "Không thấy khuôn mặt: hãy để lộ một khuôn mặt, đủ sáng."],
+  photo_multiple_faces: ["More than one face: show one person alone.", "Có nhiều khuôn mặt: hãy chỉ chụp một người."],
+  photo_too_small: ["The face is too small: come closer.", "Khuôn mặt quá nhỏ: hãy lại gần."],
+  photo_too_dark: ["The face is too dark: add light from the front.", "Khuôn mặt quá tối: hãy thêm ánh sáng phía trước."],
+  photo_too_bright: ["The face is too bright: less light.", "Khuôn mặt quá sáng: hãy giảm ánh sáng."],
+  photo_blurry: ["The face is blurred: hold still.", "Ảnh bị mờ: hãy giữ yên."],
+  photo_extreme_pose: ["The head is turned too far: look closer to the camera.", "Đầu quay quá nhiều: hãy nhìn gần về camera hơn."],
+  photo_low_confidence: ["The face is hard to recognise: uncover it, in even light.", "Khó nhận ra khuôn mặt: hãy để lộ mặt, ánh sáng đều."],
+  photo_face_covered: ["The face is covered: uncover it.", "Khuôn mặt bị che: hãy bỏ vật che."],
+  photo_damaged_image: ["The file is damaged: send the whole file.", "Tệp bị hỏng: hãy gửi lại cả tệp."],
+  advice_one_photo: ["One photo is enrolled: add one of another day or in other light.", "Mới có một ảnh: hãy thêm ảnh chụp ngày khác hoặc ánh sáng khác."],
+  advice_no_frontal: ["No photo looks straight at the camera: add one that does.", "Chưa có ảnh nhìn thẳng: hãy thêm một ảnh."],
+  advice_no_turned: ["All photos look straight: add one turned a little to each side.", "Mọi ảnh đều nhìn thẳng: hãy thêm ảnh hơi quay sang mỗi bên."],
+  advice_dim_light: ["The photos are dark: add one in the light of the place where people check in.", "Ảnh tối: hãy thêm một ảnh trong ánh sáng ở chỗ chấm công."],
+  advice_uneven_light: ["The light comes from one side: add a photo with light from the front.", "Ánh sáng từ một bên: hãy thêm ảnh có ánh sáng phía trước."],
   erase: ["Erase", "Xóa"],
   erase_question: ["Erase everything that recognises {name}? This cannot be undone.", "Xóa mọi dữ liệu nhận diện {name}? Không thể hoàn tác."],
   erased: ["{name} is erased: {count} templates were deleted at {time}. The audit has it.", "Đã xóa {name}: {count} mẫu bị xóa lúc {time}. Nhật ký có ghi lại."],
@@ -134,8 +141,6 @@ const TEXTS = {
   by_card: ["Card", "Thẻ QR"],
   hold_card: ["Hold your card before the camera.", "Hãy đưa thẻ trước camera."],
   no_card: ["No card was seen. Hold it nearer and still, and try again.", "Không thấy thẻ. Hãy đưa lại gần, giữ yên và thử lại."],
-  pass_refused: ["Number and PIN, or this card, open nothing. Try again, or ask the front desk.", "Mã và PIN, hoặc thẻ này, không đúng. Hãy thử lại hoặc hỏi lễ tân."],
-  pin_locked_help: ["Too many wrong PINs. Wait a quarter of an hour, or ask for a new PIN.", "Nhập sai quá nhiều lần. Hãy chờ hoặc xin mã PIN mới."],
   kept: ["The service is out of reach. Your check-in is kept here, and counts once the connection is back.", "Chưa kết nối được. Lần chấm công được lưu tại máy này và sẽ được tính khi có mạng."],
   kept_full: ["No more check-ins fit on this device. Ask the front desk to note yours.", "Máy không còn chỗ lưu. Hãy nhờ lễ tân ghi lại."],
   kept_waiting: ["Waiting for the connection: {count}. After a day they are wiped.", "{count} lần chấm công đang chờ mạng; sau một ngày sẽ bị xóa."],
@@ -211,10 +216,13 @@ const TEXTS = {
   print: ["Open to print", "Mở để in"],
   search_words: ["Words", "Tìm bằng lời"],
   search_picture: ["Search by a picture", "Tìm bằng ảnh"],
+  filters: ["Filters", "Bộ lọc"],
+  found_from: ["Found from", "Nhặt từ ngày"],
+  found_until: ["Found until", "Nhặt đến ngày"],
   show_all: ["Show all", "Hiện tất cả"],
   new_find: ["New find", "Ghi đồ nhặt được"],
   finds_empty: ["Nothing was found yet. Take a photo of a find; guests' claims are compared with it at once.", "Chưa có món nào. Hãy chụp ảnh món nhặt được; hệ thống so ngay với các báo mất."],
-  finds_none_alike: ["Nothing like this. Use other words, or a picture.", "Không có món như vậy. Hãy dùng từ khác hoặc dùng ảnh."],
+  finds_none_alike: ["Nothing like this. Use other words, a picture or fewer filters.", "Không có món như vậy. Hãy dùng từ khác, dùng ảnh hoặc bớt bộ lọc."],
   item_type: ["What it is", "Là món gì"],
   find_kept: ["kept", "đang giữ"],
   find_returned: ["returned", "đã trả"],
@@ -437,6 +445,14 @@ const TEXTS = {
   look_again: ["Look again", "Xem lại"],
   answers: ["answers in {ms} ms", "trả lời sau {ms} ms"],
   no_reply: ["does not answer", "không trả lời"],
+  queues: ["Queues", "Hàng đợi"],
+  queues_help: ["Of the replica that answered.", "Của bản sao vừa trả lời."],
+  queue_waiting: ["Pictures that wait", "Ảnh đang chờ"],
+  queue_running: ["Pictures being worked on", "Ảnh đang xử lý"],
+  queue_events: ["Events not sent yet", "Sự kiện chưa gửi"],
+  queue_oldest: ["Seconds that the oldest of them waits", "Số giây sự kiện cũ nhất đã chờ"],
+  queue_webhooks: ["Events that webhooks did not take", "Sự kiện webhook không nhận"],
+  queue_cleanup: ["Objects to be removed", "Đối tượng chờ xóa"],
   users: ["People who sign in", "Tài khoản"],
   users_empty: ["Nobody signs in by name yet. Add a person for each who works here, so that the audit names them.", "Chưa có tài khoản. Hãy thêm mỗi người một tài khoản để nhật ký ghi đúng tên."],
   add_user: ["Add a person", "Thêm tài khoản"],
@@ -489,6 +505,73 @@ export type Key = keyof typeof TEXTS;
 export function t(key: Key, gaps: Record<string, string | number> = {}): string {
   const text = TEXTS[key][language.value === "en" ? 0 : 1];
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(gaps[name] ?? ""));
+}
+
+/** Refusals by their code, for whoever reads Vietnamese; in English the API says them itself, and that is the `message`. */
+const REFUSALS: Record<string, string> = {
+  sign_in_refused: "Tên hoặc mật khẩu không đúng; hãy thử lại.",
+  identity_refused: "Không xác minh được thông tin từ hệ thống tài khoản; hãy đăng nhập lại.",
+  sign_in_expired: "Lần đăng nhập này đã dùng, quá lâu hoặc bắt đầu ở trình duyệt khác; hãy bắt đầu lại.",
+  role_missing: "Tài khoản của bạn chưa có vai trò ở đây; hãy nhờ người quản trị tài khoản cấp.",
+  rate_limited: "Thử quá nhiều lần; hãy chờ một lát.",
+  scope_missing: "Bạn không có quyền làm việc này. Hãy nhờ người quản trị cấp vai trò.",
+  backend_unavailable: "Một phần của dịch vụ không trả lời; hãy thử lại sau ít phút.",
+  person_not_found: "Không có ai đăng ký với mã này.",
+  pass_refused: "Mã và PIN, hoặc thẻ này, không đúng. Hãy thử lại hoặc hỏi lễ tân.",
+  pin_locked: "Nhập sai quá nhiều lần. Hãy chờ hoặc xin mã PIN mới.",
+  validation_error: "Có ô chưa đúng; hãy xem bên dưới.",
+  no_usable_image: "Không ảnh nào dùng được; hãy xem lý do ở từng ảnh.",
+  not_one_person: "Các ảnh là của nhiều người; hãy gửi ảnh của một người.",
+  duplicate_identity: "Khuôn mặt này đã đăng ký với mã khác. {message}",
+  face_mismatch: "Khuôn mặt không giống ảnh đã đăng ký. {message}",
+  similar_id: "Đã có mã gần giống, chỉ khác chữ hoa và chữ thường. {message}",
+  too_many_templates: "Người này có quá nhiều ảnh; hãy gửi ít ảnh hơn.",
+  employee_unknown: "Khách sạn chưa có nhân viên mang mã này; hãy thêm trước.",
+  no_card: "Hãy đưa đúng một thẻ trước camera.",
+  damaged_image: "Ảnh bị hỏng; hãy gửi lại cả tệp.",
+  unsupported_image: "Tệp này không phải ảnh JPEG, PNG hay WebP.",
+  body_too_large: "Tệp quá lớn; hãy gửi tệp nhỏ hơn.",
+  too_large: "Tệp quá lớn; hãy gửi tệp nhỏ hơn.",
+  damaged_pdf: "Tệp PDF bị hỏng; hãy gửi lại cả tệp.",
+  encrypted_pdf: "PDF có mật khẩu; hãy gửi bản không có mật khẩu.",
+  too_many_pages: "PDF có quá nhiều trang. {message}",
+  invalid_xml: "Tệp XML không đọc được; hãy gửi đúng tệp đã phát hành.",
+  stays_incomplete: "Còn hồ sơ thiếu thông tin; hãy bổ sung, hoặc chọn xuất kể cả hồ sơ còn thiếu.",
+  departure_before_arrival: "Ngày đi trước ngày đến.",
+  papers_of_several_people: "Giấy tờ của nhiều người; hãy gửi giấy tờ của một khách.",
+  lost_until_before_lost_from: "Khoảng ngày mất kết thúc trước khi bắt đầu.",
+  reversed_date_range: "Khoảng ngày kết thúc trước khi bắt đầu.",
+  claim_closed: "Báo mất đã đóng; hãy mở lại trước.",
+  claim_returned: "Món đồ này đã trả cho khách.",
+  find_handed_over: "Món này đã trả theo báo mất khác.",
+  cleaning_not_started: "Chưa ai bắt đầu dọn phòng này; hãy bấm bắt đầu trước.",
+  defect_reported_again: "Hỏng hóc này có phiếu mới hơn; hãy sửa phiếu đó.",
+  reference_too_plain: "Ảnh mẫu cho thấy quá ít; hãy chụp cả phòng, đủ sáng.",
+  attendance_decided: "Lần chấm công này đã được quyết định.",
+  camera_changed: "Người khác vừa sửa camera này; hãy thử lại.",
+  camera_exists: "Đã có camera tên này.",
+  camera_address_refused: "Địa chỉ này không nằm trong mạng camera được phép. {message}",
+  invalid_camera_url: "Địa chỉ camera không đúng. {message}",
+  invalid_zone: "Vùng vẽ không đúng. {message}",
+  result_redacted: "Kết quả đã quá hạn lưu.",
+  user_exists: "Đã có tài khoản tên này; hãy chọn tên khác.",
+  overloaded: "Dịch vụ đang bận; hãy thử lại sau ít phút.",
+  bodies_overloaded: "Dịch vụ đang bận; hãy thử lại sau ít phút.",
+  deadline_exceeded: "Dịch vụ mất quá lâu; hãy thử lại.",
+  model_unavailable: "Bộ mô hình cho việc này chưa sẵn sàng; hãy hỏi người quản trị.",
+  internal_error: "Lỗi của dịch vụ; hãy báo người quản trị mã yêu cầu bên dưới.",
+};
+
+/** Why the service refused, in the language of now. */
+export function refusal({ code, message }: { code: string; message: string }): string {
+  if (language.value === "en") return message;
+  return (REFUSALS[code] ?? "Không làm được việc này: {message}").replace("{message}", message);
+}
+
+/** What the API says by a code: the text of `prefix_code`, or its own words where that is not known here. */
+export function said(prefix: string, code: string, otherwise: string): string {
+  const key = `${prefix}_${code}`;
+  return key in TEXTS ? t(key as Key) : otherwise;
 }
 
 /** A name of the API, such as `bed_unmade`, in the language of now where it has one. */

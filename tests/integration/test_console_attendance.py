@@ -159,6 +159,25 @@ def test_a_card_held_before_the_kiosk_checks_in_until_it_is_revoked(service: Ser
     assert event["method"] == "card"
 
 
+@BOTH
+def test_the_kiosk_hints_at_the_light_and_fills_the_screen(
+    visit: Open, film: Path, size: tuple[int, int], language: str
+) -> None:
+    said = words(language)
+    hints = {8: said("Too dark", "Tối quá"), 250: said("Too bright", "Sáng quá")}
+    try:
+        for tone, hint in hints.items():
+            moving(np.full((480, 480, 3), tone, np.uint8), film)
+            with visit("kiosk1", "kiosk", size=size, language=language) as kiosk:
+                expect(told(kiosk.page, hint)).to_be_visible(timeout=WAIT_MS)
+    finally:
+        moving(astronaut(), film)
+    with visit("kiosk1", "kiosk", size=size, language=language) as kiosk:
+        kiosk.page.locator("summary").click()
+        kiosk.button(said("Full screen", "Toàn màn hình")).click()
+        kiosk.page.wait_for_function("document.fullscreenElement?.className === 'kiosk'")
+
+
 def stored(page: Page) -> dict[str, Any]:
     """What the kiosk's browser holds, and whether a script can read the key out."""
     found: dict[str, Any] = page.evaluate(

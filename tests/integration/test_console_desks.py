@@ -18,6 +18,7 @@ from tests.integration.console_visits import (
     API,
     BOTH,
     KEY,
+    PHONE,
     PROBE,
     Open,
     axe_script,
@@ -99,7 +100,7 @@ def test_a_guest_is_registered_completed_exported_and_erased(
         picture(desk, f"stays-{language}")
         page.get_by_label(said("Guests", "Khách"), exact=True).select_option("vietnamese")
         desk.button(said("Export as a table", "Xuất bảng tính")).click()
-        expect(page.get_by_role("alert")).to_contain_text("lack something")
+        expect(page.get_by_role("alert")).to_contain_text(said("lack something", "Còn hồ sơ thiếu"))
         page.get_by_label(said("Also records that lack something", "Kể cả hồ sơ còn thiếu")).check()
         with page.expect_download() as downloading:
             desk.button(said("Export as a table", "Xuất bảng tính")).click()
@@ -269,6 +270,25 @@ def test_a_camera_is_tried_added_watched_and_drawn_on(
         desk.button(said("Remove the camera", "Gỡ camera")).click()
         expect(page.get_by_text(said("No cameras yet", "Chưa có camera"))).to_be_visible()
         desk.failures.clear()  # the picture of a camera that is gone
+
+
+def test_the_wall_shows_twelve_cameras_and_says_how_they_do_without_being_asked(service: Service, visit: Open) -> None:
+    with visit("son", "security", size=PHONE, language="vi") as phone:
+        page = phone.page
+        phone.button("Camera").click()
+        expect(page.get_by_text("Chưa có camera")).to_be_visible()
+        page.wait_for_timeout(2000)  # the stream of events is open by then
+        away = {"kind": "snapshot", "url": "http://127.0.0.1:9/", "tasks": ["anomaly"]}
+        post(service, "/cameras", id="cam_00", **away)
+        card = page.get_by_role("listitem").filter(has_text="cam_00")
+        expect(card).to_contain_text("không hoạt động", timeout=WAIT_MS)
+        for number in range(1, 14):
+            post(service, "/cameras", id=f"cam_{number:02}", enabled=False, **away)
+        phone.button("Xem lại").click()
+        expect(page.get_by_role("listitem")).to_have_count(12)
+        phone.button("Sau").click()
+        expect(page.get_by_role("listitem")).to_have_count(2)
+        expect(page.get_by_role("listitem").last).to_contain_text("đang tắt")
 
 
 def rules_of(service: Service) -> dict[str, Any]:

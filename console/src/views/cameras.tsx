@@ -2,7 +2,7 @@
 import type { Schemas } from "cv-service-client";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { cv, useLoad, useTask } from "../api.ts";
+import { cv, useEvents, useLoad, useTask } from "../api.ts";
 import { Choice, Dialog, Empty, Failure, Field, Form, Picture, Shown, Sure, usePages, When } from "../parts.tsx";
 import { may } from "../state.ts";
 import { named, t } from "../text.ts";
@@ -29,6 +29,7 @@ export function Cameras() {
   const pages = usePages();
   const query = { limit: PAGE, ...(pages.cursor ? { cursor: pages.cursor } : {}) };
   const cameras = useLoad((signal) => cv.listCameras({ query, signal }), [pages.cursor]);
+  useEvents(may("events:camera") ? ["camera.offline", "camera.online", "camera.tampered"] : [], cameras.again);
   const looks = useLooks(cameras.data?.items.filter(({ enabled }) => enabled).map(({ id }) => id) ?? []);
   return (
     <>

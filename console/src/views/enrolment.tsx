@@ -1,13 +1,15 @@
 /** Enrolling a person: photos from files or the camera, what the service says of each, and the consent. */
-import type { Schemas } from "cv-service-client";
+import { Problem, type Schemas } from "cv-service-client";
 import { useState } from "preact/hooks";
 
 import { cv, useTask } from "../api.ts";
 import { Camera, type TakePhoto } from "../camera.tsx";
 import { Dialog, Field, Form, PickPhotos, Picture } from "../parts.tsx";
-import { t } from "../text.ts";
+import { hotelDay } from "../state.ts";
+import { said, t } from "../text.ts";
 
 type Answer = Schemas["FaceEnrollmentResponse"];
+type Warning = Schemas["ImageWarning"];
 const MAX_PHOTOS = 10;
 /** The version of `consent_text`: changed together with it. */
 const CONSENT_VERSION = "console-1";
@@ -19,10 +21,12 @@ export function Enrolment(props: { of?: Schemas["PersonInfo"]; onClose: () => vo
   const [position, setPosition] = useState(props.of?.position ?? "");
   const [photos, setPhotos] = useState<File[]>([]);
   const [hasAgreed, setAgreed] = useState(false);
-  const [agreedOn, setAgreedOn] = useState(today());
+  const [agreedOn, setAgreedOn] = useState(hotelDay());
   const [answer, setAnswer] = useState<Answer | null>(null);
   const task = useTask();
-  const add = (more: File[]) => (setAnswer(null), setPhotos((all) => [...all, ...more].slice(0, MAX_PHOTOS)));
+  const refused = task.error instanceof Problem ? (task.error.document["rejected"] as Warning[] | undefined) : undefined;
+  const add = (more: File[]) => (task.forget(), setPhotos((all) => [...all, ...more].slice(0, MAX_PHOTOS)));
+  const remove = (at: number) => (task.forget(), setPhotos(photos.filter((_, index) => index !== at)));
 
   const send = async () => {
     const metadata = { name: name || null, department: department || null, position: position || null };
@@ -39,7 +43,8 @@ export function Enrolment(props: { of?: Schemas["PersonInfo"]; onClose: () => vo
   return (
     <Dialog title={t(props.of ? "add_photos" : "enrol_person")} onClose={props.onClose}>
       {answer && <p role="status" class="notice good">{t("enrolled", { name: name || id, count: answer.embeddings_created })}</p>}
-      <Photos photos={photos} answer={answer} onRemove={(at) => setPhotos(photos.filter((_, index) => index !== at))} />
+      {answer && <ul class="lines">{answer.advice.map(({ reason, message }) => <li key={reason}>{said("advice", reason, message)}</li>)}</ul>}
+      <Photos photos={photos} warnings={answer?.warnings ?? refused} {...(answer ? {} : { onRemove: remove })} />
       {answer ? <button type="button" class="primary" onClick={props.onClose}>{t("close")}</button> : (
         <Form task={task} send={send} label={t("enrol")}>
           <PickPhotos label={t("photos")} isMany onFiles={add} />
@@ -61,18 +66,18 @@ export function Enrolment(props: { of?: Schemas["PersonInfo"]; onClose: () => vo
   );
 }
 
-/** Each photo, and what the service found wrong with it. */
-function Photos({ photos, answer, onRemove }: { photos: File[]; answer: Answer | null; onRemove: (at: number) => void }) {
+/** Each photo, and what the service found wrong with it, once it has looked at them. */
+function Photos({ photos, warnings, onRemove }: { photos: File[]; warnings: Warning[] | undefined; onRemove?: (at: number) => void }) {
   return (
     <ul class="photos">
       {photos.map((photo, at) => {
-        const warnings = answer?.warnings.filter(({ index }) => index === at) ?? [];
+        const wrong = warnings?.filter(({ index }) => index === at);
         return (
           <li key={`${photo.name}${photo.size}${at}`}>
             <Picture file={photo} alt={t("photo_number", { number: at + 1 })} />
-            {warnings.map(({ message }) => <p class="bad" key={message}>{message}</p>)}
-            {answer && warnings.length === 0 && <p class="good">{t("photo_good")}</p>}
-            {!answer && <button type="button" aria-label={`${t("remove")}: ${t("photo_number", { number: at + 1 })}`} onClick={() => onRemove(at)}>{t("remove")}</button>}
+            {wrong?.map(({ reason, message }) => <p class="bad" key={reason}>{said("photo", reason, message)}</p>)}
+            {wrong?.length === 0 && <p class="good">{t("photo_good")}</p>}
+            {onRemove && <button type="button" aria-label={`${t("remove")}: ${t("photo_number", { number: at + 1 })}`} onClick={() => onRemove(at)}>{t("remove")}</button>}
           </li>
         );
       })}
@@ -90,10 +95,4 @@ function Webcam({ onPhoto }: { onPhoto: (photo: File) => void }) {
       {isOpen && <button type="button" disabled={!take} onClick={async () => take && onPhoto(await take())}>{t("take_photo")}</button>}
     </div>
   );
-}
-
-/** The day of now where this browser is, as the API takes it. */
-function today(): string {
-  const now = new Date();
-  return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
 }

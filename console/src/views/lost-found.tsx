@@ -98,34 +98,58 @@ interface Find {
   similarity?: number;
 }
 
+const ANYTHING = { words: "", status: "", room_number: "", location: "", start: "", end: "" };
+
 function Finds() {
-  const [typed, setTyped] = useState("");
-  const [words, setWords] = useState("");
+  const [typed, setTyped] = useState(ANYTHING);
+  const [asked, setAsked] = useState(ANYTHING);
   const [probe, setProbe] = useState<File | null>(null);
   const [isNew, setNew] = useState(false);
   const pages = usePages();
   const finds = useLoad(async (signal): Promise<{ items: Find[]; next_cursor: string | null }> => {
+    const { words, start, end, ...among } = asked;
+    const given = (of: object) => Object.fromEntries(Object.entries(of).filter(([, value]) => value !== ""));
     if (probe || words) {
-      const body = { category: "lost_found", top_k: PAGE, threshold: 0, ...(probe ? { query_image: probe } : { query_text: words }) };
+      const filters = { ...given(among), ...(start || end ? { date_range: given({ start, end }) } : {}) };
+      const body = { category: "lost_found", top_k: PAGE, threshold: 0, filters, ...(probe ? { query_image: probe } : { query_text: words }) };
       return { items: (await cv.searchImages({ body: body as never, signal })).results, next_cursor: null };
     }
-    const query = { category: "lost_found" as const, limit: PAGE, ...(pages.cursor ? { cursor: pages.cursor } : {}) };
+    const query = { category: "lost_found" as const, limit: PAGE, ...given({ ...among, start, end }), ...(pages.cursor ? { cursor: pages.cursor } : {}) };
     return cv.listImages({ query, signal });
-  }, [words, probe, pages.cursor]);
-  const search = (event: Event) => (event.preventDefault(), setProbe(null), setWords(typed.trim()));
+  }, [asked, probe, pages.cursor]);
+  const isNarrowed = probe !== null || Object.values(asked).some(Boolean);
+  const set = (name: keyof typeof ANYTHING) => (value: string) => setTyped((last) => ({ ...last, [name]: value }));
+  const ask = (what: typeof ANYTHING, picture: File | null) => (pages.first(), setProbe(picture), setTyped(what), setAsked(what));
+  const search = (event: Event) => {
+    event.preventDefault();
+    ask(Object.fromEntries(Object.entries(typed).map(([name, value]) => [name, value.trim()])) as typeof ANYTHING, null);
+  };
+  const statuses: [string, string][] = [["", t("all")], ...STATUSES.map((one): [string, string] => [one, statusName(one)])];
   return (
     <>
       <div class="bar">
-        <form role="search" class="inline" onSubmit={search}>
-          <Field label={t("search_words")} value={typed} onValue={setTyped} type="search" maxLength={200} />
-          <button>{t("search")}</button>
+        <form role="search" onSubmit={search}>
+          <div class="inline">
+            <Field label={t("search_words")} value={typed.words} onValue={set("words")} type="search" maxLength={200} />
+            <button>{t("search")}</button>
+          </div>
+          <details>
+            <summary>{t("filters")}</summary>
+            <div class="inline">
+              <Choice label={t("state")} value={typed.status} options={statuses} onValue={set("status")} />
+              <Field label={t("room")} value={typed.room_number} onValue={set("room_number")} maxLength={10} pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*" />
+              <Field label={t("place")} value={typed.location} onValue={set("location")} maxLength={100} />
+              <Field label={t("found_from")} type="date" value={typed.start} onValue={set("start")} />
+              <Field label={t("found_until")} type="date" value={typed.end} onValue={set("end")} />
+            </div>
+          </details>
         </form>
-        <PickPhotos label={t("search_picture")} onFiles={([file]) => file && setProbe(file)} />
-        {(probe || words) && <button type="button" onClick={() => (setProbe(null), setWords(""), setTyped(""))}>{t("show_all")}</button>}
+        <PickPhotos label={t("search_picture")} onFiles={([file]) => file && ask({ ...typed, words: "" }, file)} />
+        {isNarrowed && <button type="button" onClick={() => ask(ANYTHING, null)}>{t("show_all")}</button>}
         {may("image:write") && <button type="button" class="primary" onClick={() => setNew(true)}>{t("new_find")}</button>}
       </div>
       <Shown of={finds}>
-        {(page) => page.items.length === 0 ? <Empty><p>{t(probe || words ? "finds_none_alike" : "finds_empty")}</p></Empty> : (
+        {(page) => page.items.length === 0 ? <Empty><p>{t(isNarrowed ? "finds_none_alike" : "finds_empty")}</p></Empty> : (
           <>
             <ul class="cards">{page.items.map((find) => <FindCard key={find.image_id} find={find} onChanged={finds.again} />)}</ul>
             {pages.turns(page.next_cursor)}

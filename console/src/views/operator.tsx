@@ -1,6 +1,6 @@
 /** What an operator looks at: health, people who sign in, keys, jobs, models, settings. */
 import type { Schemas } from "cv-service-client";
-import type { ComponentChildren } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { cv, useLoad, useTask } from "../api.ts";
@@ -10,6 +10,15 @@ import { named, t, type Key } from "../text.ts";
 type User = Schemas["UserInfo"];
 type Role = User["roles"][number];
 const ROLES: readonly Role[] = ["front_desk", "kiosk", "personnel", "housekeeping", "security", "accounting", "admin"];
+
+const QUEUES: readonly [Key, string][] = [
+  ["queue_waiting", "cv_inference_queue_depth"],
+  ["queue_running", "cv_inference_running"],
+  ["queue_events", "cv_outbox_backlog"],
+  ["queue_oldest", "cv_outbox_oldest_age_seconds"],
+  ["queue_webhooks", "cv_webhook_dead_letters"],
+  ["queue_cleanup", "cv_cleanup_backlog"],
+];
 
 export function Operator() {
   return (
@@ -27,9 +36,10 @@ export function Operator() {
 
 function Health() {
   const health = useLoad((signal) => cv.getHealth({ signal }), []);
+  const metrics = useLoad((signal) => cv.getMetrics({ signal }), []);
   return (
     <section aria-label={t("health")}>
-      <div class="bar"><h2>{t("health")}</h2><button type="button" onClick={health.again}>{t("look_again")}</button></div>
+      <div class="bar"><h2>{t("health")}</h2><button type="button" onClick={() => (health.again(), metrics.again())}>{t("look_again")}</button></div>
       <Shown of={health}>
         {({ status, version, warnings, checks }) => (
           <>
@@ -43,8 +53,19 @@ function Health() {
           </>
         )}
       </Shown>
+      <h3>{t("queues")}</h3>
+      <p class="small">{t("queues_help")}</p>
+      <Shown of={metrics}>
+        {(text) => <dl>{QUEUES.map(([key, name]) => <Fragment key={key}><dt>{t(key)}</dt><dd>{valueOf(text, name)}</dd></Fragment>)}</dl>}
+      </Shown>
     </section>
   );
+}
+
+/** Of a metric without labels, in Prometheus' text format. */
+function valueOf(text: string, name: string): string {
+  const found = new RegExp(`^${name} (\\S+)$`, "m").exec(text);
+  return found ? String(Math.round(Number(found[1]))) : t("unknown");
 }
 
 function Users() {
