@@ -870,6 +870,12 @@ def test_a_date_is_read_in_the_order_of_its_country(place: str, day: date) -> No
     assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).date == day
 
 
+def test_an_american_telephone_and_dollars_tell_the_order_of_a_date() -> None:
+    rows = [[(40, "MEGA MARKET PLUS")], [(40, "800-532-2918")], [(40, "12/07/2019 12:22 PM")]]
+    rows += [[(40, "TV STAND"), (400, "$89.99")], [(40, "TOTAL"), (400, "$89.99")]]
+    assert read_invoice(arrange(page_of(*rows)), load_ranker(), today=TODAY).date == date(2019, 12, 7)
+
+
 def test_a_day_that_is_its_months_number_is_a_date_in_either_order() -> None:
     rows = [[(40, "BLUE RIDGE DINER")], [(40, "Asheville, NC 28801, USA")], [(40, "Date: 05/05/2025 8:12 PM")]]
     rows += [[(40, "Burger"), (400, "14.50")], [(40, "Total"), (400, "14.50")]]

@@ -127,6 +127,7 @@ def test_a_date_of_two_meanings_has_both() -> None:
         ("Invoice Date:", "date"),
         ("Zwischensumme", "subtotal"),
         ("Due Date", "due_date"),
+        ("Payable on or before 5/24/2024", "due_date"),
         ("合計", "due"),
     ],
 )

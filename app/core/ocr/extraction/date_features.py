@@ -26,7 +26,8 @@ _TIME = re.compile(r"\d{1,2}\s?[:h]\s?\d{2}")
 
 _AMERICAN = re.compile(
     r"\b(?:A[LKZR]|C[AOT]|DC|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY])"
-    r",?\s+\d{5}(?:-\d{4})?\b|\bUSD\b|\(\d{3}\) ?\d{3}[ -]\d{4}\b|\bUSA\b"
+    r",?\s+\d{5}(?:-\d{4})?\b|\bUSD\b|\(\d{3}\) ?\d{3}[ -]\d{4}\b|\bUSA\b|"
+    r"(?<![\d-])[2-9]\d\d-[2-9]\d\d-\d{4}(?![\d-])"
 )
 _OTHER_DOLLARS = re.compile(r"a\$|s\$|hk\$|nt\$|c\$|r\$|\babn\b|\bgst\b|\bsgd\b|\baud\b|\bhkd\b")
 _ELSEWHERE = re.compile(
