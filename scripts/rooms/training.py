@@ -80,7 +80,8 @@ def judge_head(question: RoomQuestion, photos: Sequence[LabelledRoom], rows: Loo
     groups, folds = folds_of(photos, rows)
     task = _Task(question, photos, rows, folds)
     judged = np.flatnonzero(task.judged)
-    scores = task.held_out_scores(task.learnt)
+    fitted = task.fit_by_fold(task.learnt)
+    scores = task.held_out_scores(task.learnt, fitted)
     targets, weights = task.targets[judged], task.shares(task.judged)
     found = {
         look: cross_fitted_probabilities(scores[look][judged], targets, weights, folds[judged], cautious=False)
@@ -90,10 +91,7 @@ def judge_head(question: RoomQuestion, photos: Sequence[LabelledRoom], rows: Loo
     return JudgedHead(
         question=question,
         head=task.head(task.fit(task.learnt), scores, task.judged),
-        fold_heads={
-            fold: task.head(task.fit(task.learnt & (folds != fold)), scores, task.judged & (folds != fold))
-            for fold in range(FOLDS)
-        },
+        fold_heads={fold: task.head(one, scores, task.judged & (folds != fold)) for fold, one in enumerate(fitted)},
         by_scene={look: figures(p[None], targets, groups[judged], weights) for look, p in found.items()},
         by_source=by_source,
         unseen=unseen,
@@ -149,14 +147,17 @@ class _Task:
             l2=self.question.l2,
         )
 
-    def held_out_scores(self, chosen: Flags) -> dict[str, Floats]:
-        """By way of looking (n,) scores of the chosen photos, each by a head that saw none of its fold."""
+    def fit_by_fold(self, chosen: Flags) -> list[tuple[Floats, float]]:
+        """For each fold, the fit to the chosen photos that are not in it."""
+        return [self.fit(chosen & (self.folds != fold)) for fold in range(FOLDS)]
+
+    def held_out_scores(self, chosen: Flags, fitted: Sequence[tuple[Floats, float]]) -> dict[str, Floats]:
+        """By way of looking (n,) scores of the chosen photos, each by the fit that saw none of its fold."""
         scores = {look: np.zeros(len(self.targets)) for look in LOOKS}
-        for fold in range(FOLDS):
+        for fold, one in enumerate(fitted):
             here = chosen & (self.folds == fold)
-            fitted = self.fit(chosen & ~here)
             for look in LOOKS:
-                scores[look][here] = self.scores(fitted, here, look)
+                scores[look][here] = self.scores(one, here, look)
         return scores
 
     def scores(self, fitted: tuple[Floats, float], chosen: Flags, look: str) -> Floats:
@@ -186,7 +187,8 @@ def _by_source(task: _Task) -> tuple[list[Share], dict[str, Flags]]:
         others = task.learnt & ~here
         if min(_answers(task, others) + _answers(task, task.judged & ~here)) < _FEWEST:
             continue
-        head = task.head(task.fit(others), task.held_out_scores(others), task.judged & ~here)
+        held_out = task.held_out_scores(others, task.fit_by_fold(others))
+        head = task.head(task.fit(others), held_out, task.judged & ~here)
         for answer, word in ((True, "found"), (False, "false")):
             photos = task.judged & here & (task.targets == answer)
             for look in LOOKS if photos.any() else ():
