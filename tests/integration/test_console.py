@@ -734,6 +734,57 @@ def test_what_people_write_stays_text(service: Service, visit: Open) -> None:
         expect(desk.page.get_by_label("Vendor")).to_have_value(PROBE)
 
 
+# By view what opens its forms, in both languages.
+FORMS = {
+    "kiosk": [[("PIN", "Mã PIN")]],
+    "people": [[], [("Enrol a person", "Đăng ký nhân viên")]],
+    "lost_found": [
+        [("New claim", "Ghi báo mất")],
+        [("Finds", "Đồ nhặt được")],
+        [("Finds", "Đồ nhặt được"), ("New find", "Ghi đồ nhặt được")],
+    ],
+    "housekeeping": [[("Inspect by photos", "Kiểm tra bằng ảnh")]],
+    "security": [
+        [("Cameras", "Camera"), ("Look for cameras", "Tìm camera")],
+        [("Cameras", "Camera"), ("Try a camera", "Thử camera")],
+    ],
+    "stays": [[("Register a guest", "Đăng ký khách")]],
+    "operator": [[], [("Add a person", "Thêm tài khoản")]],
+}
+FIELDS = "input:is([type=text], [type=search], [type=password], :not([type])):not(.unseen), textarea"
+
+
+@BOTH
+def test_every_form_can_be_read_and_takes_a_probe_for_text(
+    visit: Open, axe: str, size: tuple[int, int], language: str
+) -> None:
+    said = words(language)
+    found: dict[str, list[str]] = {}
+    count = 0
+    with visit("root", size=size, language=language) as desk:
+        page = desk.page
+        page.get_by_role("button", name=said("Change password", "Đổi mật khẩu")).wait_for()
+        for view, ways in FORMS.items():
+            for way in ways:
+                desk.open(view)
+                for names in way:
+                    desk.button(said(*names)).click()
+                page.evaluate("for (const closed of document.querySelectorAll('details')) closed.open = true")
+                found[f"{view} {way}"] = unreadable(page, axe)
+                # What the browser would not let pass goes to the service too, whose refusal names it.
+                page.evaluate("for (const form of document.forms) form.noValidate = true")
+                for one in page.locator(f"main :is({FIELDS}):visible").all():
+                    one.fill(PROBE)
+                    count += 1
+                form = "dialog form" if page.locator("dialog").count() else "main form"
+                sending = page.locator(f"{form} button:not([type]):visible:enabled").last
+                if sending.count():
+                    sending.click()
+                    page.wait_for_timeout(700)  # until it is refused, or shown
+    assert not {way: problems for way, problems in found.items() if problems}
+    assert count > 25
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_everybody_can_read_every_view(visit: Open, axe: str, size: tuple[int, int], theme: str) -> None:
