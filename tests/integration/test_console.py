@@ -6,9 +6,10 @@ CV_CONSOLE_PICTURES=docs/console writes the pictures of docs/console.md there.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -87,6 +88,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def visit(service: Service, browser: Browser) -> Open:
     return visits(service, browser)
+
+
+@pytest.fixture
+def unused(service: Service) -> None:
+    """No rooms, finds or claims of the tests before."""
+    service.records.rows(
+        "TRUNCATE room_states, room_analysis_logs, room_defects, room_cleanings, image_metadata, lost_claims CASCADE"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +254,9 @@ def test_who_may_look_alone_is_offered_nothing_to_change(service: Service, visit
             page.keyboard.press("Enter")
             page.get_by_role("link", name="Housekeeping").click()
             desk.button("501").click()
-            expect(page.get_by_role("heading", name="Inspections")).to_be_visible()
+            expect(page.get_by_role("dialog").get_by_role("definition").first).to_be_visible()
+            if "room" in scopes:
+                expect(desk.button("Start cleaning")).to_be_visible()
             shown = page.locator("main button").all_text_contents()
             page.keyboard.press("Escape")
             page.get_by_role("link", name="Lost & found").click()
@@ -357,6 +368,7 @@ def test_whoever_stands_before_the_kiosk_checks_in(
             service.client.delete(f"{API}/face/EMP007", headers={"X-API-Key": KEY})
 
 
+@pytest.mark.usefixtures("unused")
 def test_a_find_is_returned_to_the_guest_who_claims_it(service: Service, visit: Open, axe: str, tmp_path: Path) -> None:
     cup = tmp_path / "cup.jpg"
     cup.write_bytes(jpeg(coffee()))
@@ -368,7 +380,7 @@ def test_a_find_is_returned_to_the_guest_who_claims_it(service: Service, visit: 
         expect(desk.button("Save")).to_be_disabled()  # a photo comes first
         page.get_by_label("Photo of it").set_input_files(cup)
         page.get_by_label("What it is").fill("cup")
-        page.get_by_label("Place").fill("Breakfast room")
+        page.get_by_role("dialog").get_by_label("Place").fill("Breakfast room")
         desk.button("Save").click()
         expect(page.get_by_role("listitem").filter(has_text="Breakfast room")).to_be_visible(timeout=WAIT_MS)
         page.get_by_label("Words").fill("a cup of coffee")
@@ -379,6 +391,8 @@ def test_a_find_is_returned_to_the_guest_who_claims_it(service: Service, visit: 
         page.get_by_label("Description").fill("a red cup of coffee")
         page.get_by_label("Photo of it").set_input_files(cup)
         page.get_by_label("Room").fill("201")
+        page.get_by_label("Lost from").fill("2025-01-10")
+        page.get_by_label("Lost until").fill("2025-01-20")
         page.get_by_label("How the guest is reached").fill("Anna, +46 70 174 06 05")
         desk.button("Save").click()
         suggestion = page.get_by_role("dialog").get_by_role("listitem").filter(has_text="% alike")
@@ -402,8 +416,11 @@ def test_a_find_is_returned_to_the_guest_who_claims_it(service: Service, visit: 
         expect(page.get_by_role("listitem").get_by_label("State")).to_have_value("returned_to_guest")
     [entry] = service.records.rows("SELECT actor FROM audit_log WHERE action = 'claim.hand_over'")
     assert entry["actor"] == "hoa"
+    [claim] = service.records.rows("SELECT room_number, lost_from, lost_until FROM lost_claims")
+    assert tuple(claim.values()) == ("201", date(2025, 1, 10), date(2025, 1, 20))
 
 
+@pytest.mark.usefixtures("unused")
 @BOTH
 def test_finds_are_searched_by_words_and_by_picture_among_those_that_a_filter_leaves(
     service: Service, visit: Open, axe: str, tmp_path: Path, size: tuple[int, int], language: str
@@ -441,6 +458,7 @@ def test_finds_are_searched_by_words_and_by_picture_among_those_that_a_filter_le
         expect(where).to_have_value("")
 
 
+@pytest.mark.usefixtures("unused")
 def test_the_board_shows_rooms_as_they_change_and_a_persons_word_counts(
     service: Service, visit: Open, tmp_path: Path
 ) -> None:
@@ -646,6 +664,23 @@ def test_an_operator_sees_health_and_gives_a_person_another_role(visit: Open) ->
         expect(row).to_be_hidden()
 
 
+def test_an_operator_sees_what_became_of_jobs(service: Service, visit: Open) -> None:
+    lines = [
+        json.dumps({"image": picture, "metadata": {"category": "amenity"}}) for picture in (base64_jpeg(coffee()), "")
+    ]
+    headers = {"Content-Type": "application/x-ndjson", "X-API-Key": KEY}
+    taken = service.client.post(f"{API}/image/index/bulk", content="\n".join(lines), headers=headers)
+    assert taken.status_code == 202, taken.text
+    service.records.wait_until(lambda: service.records.count("jobs", "finished_at IS NOT NULL") == 1)
+    with visit("root", "operator") as desk:
+        jobs = desk.page.get_by_role("region", name="Jobs")
+        job = jobs.get_by_role("listitem").first
+        expect(job).to_contain_text("2 / 2")
+        expect(job).to_contain_text("done")
+        jobs.get_by_label("State").select_option(label="failed")
+        expect(jobs.get_by_text("No jobs")).to_be_visible()
+
+
 def test_an_operator_looks_keys_and_settings_up(visit: Open, axe: str) -> None:
     with visit("root", "operator", size=PHONE, language="vi") as desk:
         page = desk.page
@@ -687,6 +722,7 @@ def test_a_photo_does_not_move_as_the_kiosk_asks(start_service: Start, browser: 
         assert active.records.events("attendance.events") == []
 
 
+@pytest.mark.usefixtures("unused")
 def test_what_people_write_stays_text(service: Service, visit: Open) -> None:
     images = [base64_jpeg(astronaut())]
     person = {"name": PROBE, "department": PROBE, "position": PROBE}
