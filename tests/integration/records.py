@@ -263,7 +263,7 @@ class Records:
             env=environment(self._settings) | settings,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=2 * PATIENCE_S,  # a command gives a backend a minute for each call
             check=False,
         )
 
