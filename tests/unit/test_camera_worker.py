@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import threading
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from app.workflows.cameras.clips import ClipPlan
 from app.workflows.cameras.worker import CameraTools, CameraWorker
 from app.workflows.safety.rules import CameraRules
 from app.workflows.safety.stored_rules import rules_to_json
+from tests.inference_pools import blocked
 from tests.waiting import PATIENCE_S, until
 
 CAMERA = "cam_worker"
@@ -113,19 +113,6 @@ def dropped() -> float:
     return REGISTRY.get_sample_value("cv_camera_frames_total", {"camera": CAMERA, "outcome": "dropped"}) or 0.0
 
 
-@asynccontextmanager
-async def busy(pool: InferencePool) -> AsyncIterator[None]:
-    """The only thread has something else to do meanwhile."""
-    release = threading.Event()
-    blocker = asyncio.ensure_future(pool.submit_at(Priority.ALARM, "test", release.wait))
-    await until(lambda: pool.taken_places == 1 and pool.waiting == 0)
-    try:
-        yield
-    finally:
-        release.set()
-        await blocker
-
-
 @pytest.mark.parametrize(("behind_s", "judged"), [(0.0, [110]), (PATIENCE_S, [10, 110])])
 async def test_of_frames_that_wait_long_the_newest_is_judged_and_the_others_are_counted(
     behind_s: float, judged: list[int], monkeypatch: pytest.MonkeyPatch
@@ -133,7 +120,7 @@ async def test_of_frames_that_wait_long_the_newest_is_judged_and_the_others_are_
     monkeypatch.setattr("app.workflows.cameras.worker.BEHIND_S", behind_s)
     pool, before = InferencePool(threads=1, queue_size=8, deadline_s=PATIENCE_S), dropped()
     async with watching(pool) as (worker, pictures, detector):
-        async with busy(pool):
+        async with blocked(pool):
             pictures.show(10)
             await until(lambda: pool.waiting == 1)
             for level in (60, 110):
@@ -154,7 +141,7 @@ async def test_a_frame_goes_behind_check_ins_until_something_is_suspected() -> N
         async def is_frame_first(level: int) -> bool:
             """Of a frame and of somebody who checked in before it."""
             judged, seen = worker.state().judged, list[int]()
-            async with busy(pool):
+            async with blocked(pool):
                 person = asyncio.ensure_future(
                     pool.submit_at(Priority.CHECK_IN, "test", lambda: seen.extend(detector.seen))
                 )

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from app.core.inference import InferencePool, Priority
 from app.errors import DeadlineExceeded, Overloaded, Unavailable
 from app.utils.fair_queue import client_var
+from tests.inference_pools import blocked
 from tests.waiting import PATIENCE_S, until
 
 
@@ -157,30 +158,18 @@ async def test_while_people_check_in_routine_frames_leave_them_a_thread() -> Non
 async def test_alarms_take_every_thread_while_people_check_in() -> None:
     async with two_threads(door_busy_s=60.0) as pool:
         await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
-        release, started = threading.Event(), list[Priority]()
-        frames = [held(pool, Priority.ALARM, release, started) for _ in range(2)]
-        await until(lambda: len(started) == 2)
-        release.set()
-        await asyncio.gather(*frames)
+        await two_at_once(pool, Priority.ALARM)
 
 
 async def test_routine_frames_take_every_thread_where_nobody_checks_in() -> None:
     async with two_threads(door_busy_s=60.0) as pool:
-        release, started = threading.Event(), list[Priority]()
-        frames = [held(pool, Priority.WATCH, release, started) for _ in range(2)]
-        await until(lambda: len(started) == 2)
-        release.set()
-        await asyncio.gather(*frames)
+        await two_at_once(pool, Priority.WATCH)
 
 
 async def test_a_routine_frame_takes_the_free_thread_once_the_door_is_quiet() -> None:
     async with two_threads(door_busy_s=0.1) as pool:
         await pool.submit_at(Priority.CHECK_IN, "test", lambda: None)
-        release, started = threading.Event(), list[Priority]()
-        frames = [held(pool, Priority.WATCH, release, started) for _ in range(2)]
-        await until(lambda: len(started) == 2)  # nothing else wakes the thread
-        release.set()
-        await asyncio.gather(*frames)
+        await two_at_once(pool, Priority.WATCH)  # nothing else wakes the thread
 
 
 async def test_of_one_thread_routine_frames_have_what_check_ins_leave() -> None:
@@ -326,17 +315,13 @@ def held(
     return asyncio.ensure_future(pool.submit_at(priority, "test", work))
 
 
-@asynccontextmanager
-async def blocked(pool: InferencePool) -> AsyncIterator[None]:
-    """The pool's only thread is busy meanwhile."""
-    release = threading.Event()
-    blocker = asyncio.ensure_future(pool.submit_at(Priority.BULK, "test", release.wait))
-    await until(lambda: pool.taken_places == 1 and pool.waiting == 0)
-    try:
-        yield
-    finally:
-        release.set()
-        await blocker
+async def two_at_once(pool: InferencePool, priority: Priority) -> None:
+    """Two jobs that have a thread each at the same time; waits until they do."""
+    release, started = threading.Event(), list[Priority]()
+    jobs = [held(pool, priority, release, started) for _ in range(2)]
+    await until(lambda: len(started) == 2)
+    release.set()
+    await asyncio.gather(*jobs)
 
 
 async def order_of_turns(letters: str, *, patience_s: float) -> str:

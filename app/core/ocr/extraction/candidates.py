@@ -209,13 +209,13 @@ def name_candidates(sheet: Sheet) -> list[NameCandidate]:
         neighbour = sheet.rows[row].cells[cell + 1] if cell + 1 < len(sheet.rows[row].cells) else None
         if neighbour and neighbour.x1 - content.x2 < 1.5 * content.height and neighbour.text[:1].isalpha():
             found.append(_name(sheet, row, cell, 0, f"{text} {neighbour.text}", 1))
-    return [item for item in found if not is_bare_form(item.value)][:MAX_CANDIDATES]
+    return [item for item in found if not _is_bare_form(item.value)][:MAX_CANDIDATES]
 
 
 def _stacked(sheet: Sheet, row: int, cell: int, start: int, *, labelled: bool) -> Iterator[NameCandidate]:
     """The name that begins there with what stands below it."""
     joined, last = sheet.rows[row].cells[cell].text[start:], (row, cell)
-    if is_bare_form(joined) and not _LEADING_FORM.search(fold(joined)):
+    if _is_bare_form(joined) and not _LEADING_FORM.search(fold(joined)):
         return
     for lines in range(2, _MAX_NAME_LINES + 1):
         if last not in sheet.below:
@@ -279,14 +279,10 @@ def has_legal_form(text: str) -> bool:
     return bool(_LEGAL_FORM.search(_plain(text)))
 
 
-def own_words(text: str) -> int:
-    """How many words of two letters and more are left without a company's form."""
-    return len(re.findall(r"[^\W\d]{2,}", _NUMBER_WORD.sub(" ", _LEGAL_FORM.sub(" ", _plain(text)))))
-
-
-def is_bare_form(text: str) -> bool:
+def _is_bare_form(text: str) -> bool:
     """``SDN BHD``, ``CÔNG TY TNHH``: what a name goes on with, or begins with, and is none by itself."""
-    return has_legal_form(text) and not own_words(text)
+    rest = _NUMBER_WORD.sub(" ", _LEGAL_FORM.sub(" ", _plain(text)))
+    return has_legal_form(text) and not re.search(r"[^\W\d]{2}", rest)
 
 
 def _plain(text: str) -> str:
